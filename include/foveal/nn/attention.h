@@ -1,0 +1,106 @@
+#pragma once
+// The chapter's classes, in its order, with its names in state_dict. Masks here are the chapter's:
+// 1 above the diagonal means "drop" (the rest of the library says true = may attend).
+
+#include <memory>
+#include <vector>
+
+#include "foveal/nn/layers.h"
+
+namespace foveal::nn {
+
+/// Section 3.4.2, first version. Parameters W_query, W_key, W_value (d_in, d_out) drawn by rand.
+class SelfAttention_v1 : public Module {
+ public:
+  SelfAttention_v1(std::int64_t d_in, std::int64_t d_out, Generator& generator);
+  /// x (L, d_in) -> (L, d_out).
+  Tensor forward(const Tensor& x) const;
+
+  Tensor W_query, W_key, W_value;
+};
+
+/// Section 3.4.2, second version: the same with Linear layers.
+class SelfAttention_v2 : public Module {
+ public:
+  SelfAttention_v2(std::int64_t d_in, std::int64_t d_out, Generator& generator,
+                   bool qkv_bias = false);
+  Tensor forward(const Tensor& x) const;
+
+  Linear W_query, W_key, W_value;
+};
+
+struct CausalAttentionOptions {
+  std::int64_t d_in = 0, d_out = 0, context_length = 0;
+  double dropout = 0;
+  bool qkv_bias = false;
+};
+
+/// Section 3.5.3. x (B, L, d_in) -> (B, L, d_out), L <= context_length. Buffer mask
+/// (context_length, context_length), float32, 1 above the diagonal.
+class CausalAttention : public Module {
+ public:
+  CausalAttention(const CausalAttentionOptions& options, Generator& generator);
+  Tensor forward(const Tensor& x) const;
+
+  Linear W_query, W_key, W_value;
+  Dropout dropout;
+  Tensor mask;
+};
+
+/// The loader notebook's name for the same class.
+using CausalSelfAttention = CausalAttention;
+
+/// Bonus part on buffers: CausalAttention whose mask is a plain member, in no state_dict, and left
+/// behind by to().
+class CausalAttentionWithoutBuffers : public Module {
+ public:
+  CausalAttentionWithoutBuffers(const CausalAttentionOptions& options, Generator& generator);
+  Tensor forward(const Tensor& x) const;
+
+  Linear W_query, W_key, W_value;
+  Dropout dropout;
+  Tensor mask;
+};
+
+/// Section 3.6.1: heads one after the other, their outputs side by side: (B, L, num_heads * d_out).
+class MultiHeadAttentionWrapper : public Module {
+ public:
+  MultiHeadAttentionWrapper(const CausalAttentionOptions& options, std::int64_t num_heads,
+                            Generator& generator);
+  Tensor forward(const Tensor& x) const;
+
+  std::vector<std::unique_ptr<CausalAttention>> heads;
+};
+
+/// The loader notebook's wrapper: the same, then a Linear (num_heads * d_out -> num_heads * d_out).
+class MultiHeadAttentionWrapperWithProjection : public Module {
+ public:
+  MultiHeadAttentionWrapperWithProjection(const CausalAttentionOptions& options,
+                                          std::int64_t num_heads, Generator& generator);
+  Tensor forward(const Tensor& x) const;
+
+  std::vector<std::unique_ptr<CausalAttention>> heads;
+  Linear out_proj;
+};
+
+struct MultiHeadAttentionOptions {
+  int d_in = 0, d_out = 0, context_length = 0;
+  double dropout = 0;
+  int num_heads = 1;
+  bool qkv_bias = false;
+};
+
+/// Section 3.6.2: one projection for all heads, split into (B, H, L, D), D = d_out / num_heads;
+/// d_out must be divisible by num_heads. x (B, L, d_in) -> (B, L, d_out).
+class MultiHeadAttention : public Module {
+ public:
+  MultiHeadAttention(const MultiHeadAttentionOptions& options, Generator& generator);
+  Tensor forward(const Tensor& x) const;
+
+  Linear W_query, W_key, W_value, out_proj;
+  Dropout dropout;
+  Tensor mask;
+  std::int64_t num_heads, head_dim;
+};
+
+}  // namespace foveal::nn

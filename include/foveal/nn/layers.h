@@ -1,0 +1,45 @@
+#pragma once
+// Linear, Embedding, Dropout.
+
+#include "foveal/generator.h"
+#include "foveal/nn/module.h"
+
+namespace foveal::nn {
+
+/// y = x weight^T + bias. weight (d_out, d_in), bias (d_out), float32, both drawn from
+/// U(-1/sqrt(d_in), 1/sqrt(d_in)) as PyTorch's Linear does: weight first, then bias.
+class Linear : public Module {
+ public:
+  Linear(std::int64_t d_in, std::int64_t d_out, bool bias, Generator& generator);
+
+  /// x (..., d_in) -> (..., d_out), of the weight's dtype.
+  Tensor forward(const Tensor& x) const;
+
+  Tensor weight, bias;  ///< bias is undefined without one
+};
+
+/// A table of vectors: weight (count, width), float32, drawn by randn.
+class Embedding : public Module {
+ public:
+  Embedding(std::int64_t count, std::int64_t width, Generator& generator);
+
+  /// ids (...), int64 -> (..., width).
+  Tensor forward(const Tensor& ids) const;
+
+  Tensor weight;
+};
+
+/// In training mode zeroes each element with probability p and scales the rest by 1 / (1 - p);
+/// in evaluation mode returns x.
+class Dropout : public Module {
+ public:
+  Dropout(double p, const Generator& generator);
+
+  Tensor forward(const Tensor& x) const;
+
+ private:
+  double p_;
+  mutable Generator generator_;
+};
+
+}  // namespace foveal::nn

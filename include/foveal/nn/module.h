@@ -1,0 +1,67 @@
+#pragma once
+// Module: named parameters, buffers and submodules.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "foveal/state_dict.h"
+
+namespace foveal::nn {
+
+/// Base of all layers. A derived class keeps its tensors and layers as ordinary members and
+/// registers them by name in its constructor; a tensor member that isn't registered is invisible to
+/// state_dict() and to(), which is the story of docs/buffers.md. Modules stay where they are made
+/// (registration keeps pointers to members): they are neither copied nor moved.
+class Module {
+ public:
+  Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+  virtual ~Module() = default;
+
+  /// Parameters and persistent buffers with their dotted names ("heads.0.W_query.weight"), in
+  /// PyTorch's order: own parameters, own buffers, then submodules. The tensors share memory with
+  /// the module's.
+  StateDict state_dict() const;
+
+  /// Copies values in, converted to each entry's dtype. Missing, unexpected and wrongly shaped
+  /// entries are one error that lists them all; then nothing is changed.
+  void load_state_dict(const StateDict& tensors);
+
+  /// state_dict() to a safetensors file, and back (the errors of both).
+  void save(const std::string& path) const;
+  void load(const std::string& path);
+
+  /// Converts floating parameters and buffers, here and below; others stay.
+  void to(DType dtype);
+
+  void train(bool on = true);
+  void eval() { train(false); }
+  bool is_training() const { return training_; }
+
+  StateDict named_parameters() const;
+  StateDict named_buffers() const;
+  /// How many numbers the parameters hold.
+  std::int64_t parameter_count() const;
+
+ protected:
+  void register_parameter(const std::string& name, Tensor& tensor);
+  /// A buffer is state without a gradient. A persistent one is part of state_dict().
+  void register_buffer(const std::string& name, Tensor& tensor, bool persistent = true);
+  void register_module(const std::string& name, Module& module);
+
+ private:
+  struct Buffer {
+    std::string name;
+    Tensor* tensor;
+    bool persistent;
+  };
+  std::vector<std::pair<std::string, Tensor*>> parameters_;
+  std::vector<Buffer> buffers_;
+  std::vector<std::pair<std::string, Module*>> modules_;
+  bool training_ = true;
+};
+
+}  // namespace foveal::nn

@@ -1,0 +1,41 @@
+#pragma once
+// The sliding-window data loader of chapter 2, which the multi-head notebook feeds on.
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "foveal/generator.h"
+#include "foveal/tensor.h"
+
+namespace foveal::text {
+
+struct Batch {
+  Tensor inputs;   ///< (batch, length), int64
+  Tensor targets;  ///< the same, one token further
+};
+
+struct LoaderOptions {
+  std::int64_t batch_size = 4, length = 256, stride = 128;
+  bool shuffle = true;
+  bool drop_last = true;
+};
+
+/// Windows of `length` tokens, `stride` apart, each with the window one token further as target.
+class DataLoader {
+ public:
+  DataLoader(std::vector<std::int64_t> token_ids, const LoaderOptions& options);
+
+  std::int64_t window_count() const;
+  /// The window indices, batch by batch, of one pass. Shuffling draws from `generator` as PyTorch's
+  /// loader does from its global one.
+  std::vector<std::vector<std::int64_t>> epoch_order(Generator& generator) const;
+  /// The windows of those indices, stacked.
+  Batch batch(const std::vector<std::int64_t>& window_indices) const;
+
+ private:
+  std::vector<std::int64_t> token_ids_;
+  LoaderOptions options_;
+};
+
+}  // namespace foveal::text

@@ -1,0 +1,24 @@
+#pragma once
+// Printed numbers held against a record, and the likely slip behind a wrong one.
+
+#include "trace/record.h"
+
+namespace foveal::trace {
+
+/// One Check for every printed cell of record.input.expected, in the order of steps, then rows.
+/// See interfaces: tolerance, the recomputation from the printed step before, the named slips.
+/// Throws Error (kind data) where there is nothing to check.
+std::vector<Check> check(const Record& record);
+
+/// The report of `foveal check` as text: the first wrong cell, its arithmetic and slip; what
+/// follows from it; printed beside corrected.
+std::string check_text(const Record& record);
+
+/// foveal.check/1.
+std::string check_json(const Record& record);
+
+/// Scores, weights and context of the followed row as the example should have them: unscaled and
+/// scaled by 1/sqrt(D).
+std::vector<Corrected> corrected(const Input& input, std::int64_t followed);
+
+}  // namespace foveal::trace
