@@ -1,0 +1,19 @@
+#pragma once
+// Whole files in and out, so that every reader and writer fails the same way.
+
+#include <string>
+
+namespace foveal {
+
+/// All bytes of the file. Throws Error (kind file) that names the path where it is missing, a
+/// folder or unreadable. A pipe or a device may give at most 256 MiB.
+std::string read_file(const std::string& path);
+
+/// Writes under a temporary name in the same folder, flushes it to the disk, then renames: whoever
+/// looks sees the old file or the new one. A file that stands there keeps its permissions; a link
+/// stays a link, and its target is replaced. Pipes, terminals and devices (/dev/stdout) are written
+/// directly. On failure the temporary file is removed, the old one stays, and Error (kind file)
+/// names the path and the cause.
+void write_file(const std::string& path, const std::string& bytes);
+
+}  // namespace foveal
