@@ -1,0 +1,63 @@
+# A newcomer's words for what CMake, ctest and the scripts in tools/ do. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help explain build test check sanitize fuzz pictures mutate clean
+
+JOBS ?= $(shell nproc)
+RELEASE := build/release
+# Warnings are errors where nobody watches.
+WERROR := -DCMAKE_COMPILE_WARNING_AS_ERROR=$(if $(CI),ON,OFF)
+
+# Sanitizers look for llvm-symbolizer by its plain name.
+sanitize fuzz: export PATH := $(PATH):/usr/lib/llvm-19/bin
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+explain:  ## build the command if needed and explain the worked example
+	@tools/setup explain
+	@[ -f $(RELEASE)/build.ninja ] || cmake --preset release -DFOVEAL_TEXT=OFF >&2
+	@cmake --build $(RELEASE) --target foveal_command -j $(JOBS) >&2
+	@$(RELEASE)/foveal explain
+
+build:  ## build the libraries and the command (build/release/foveal)
+	@tools/setup build
+	cmake --preset release -DFOVEAL_TEXT=ON $(WERROR)
+	cmake --build $(RELEASE) --target foveal_command foveal_text -j $(JOBS)
+
+test:  ## build release and run every test
+	@tools/setup test
+	cmake --preset release -DFOVEAL_TEXT=ON -DFOVEAL_TESTS=ON $(WERROR)
+	cmake --build $(RELEASE) -j $(JOBS)
+	ctest --preset release -j $(JOBS)
+
+check:  ## format, lint, order of rooms, length of files
+	@tools/setup check
+	tools/check
+
+sanitize:  ## the C++ tests under the address, undefined behaviour and thread sanitizers
+	@tools/setup sanitize
+	cmake --preset asan-ubsan $(WERROR)
+	cmake --build build/asan-ubsan -j $(JOBS)
+	ctest --preset asan-ubsan -j $(JOBS)
+	cmake --preset tsan $(WERROR)
+	cmake --build build/tsan -j $(JOBS)
+	ctest --preset tsan -j $(JOBS)
+
+fuzz:  ## each fuzz target for SECONDS (15) from its corpus
+	@tools/setup fuzz
+	cmake --preset fuzz $(WERROR)
+	cmake --build build/fuzz -j $(JOBS)
+	tools/fuzz $(or $(SECONDS),15)
+
+pictures:  ## render every picture and page into build/pictures/
+	@tools/setup test
+	cmake --preset release -DFOVEAL_TEXT=ON $(WERROR)
+	cmake --build $(RELEASE) --target foveal_command -j $(JOBS)
+	tools/pictures
+
+mutate:  ## plant one-line faults; each must turn a test red
+	@tools/setup test
+	tools/mutate
+
+clean:  ## remove what was built; keep what was fetched (build/venv, build/data)
+	find build -mindepth 1 -maxdepth 1 ! -name venv ! -name data -exec rm -rf {} +
