@@ -1,0 +1,26 @@
+#pragma once
+// JSON from files that we don't trust, and the few words of JSON that our writers need.
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace foveal {
+
+/// Reads one JSON document. Beyond JSON's own rules: no key twice in one object, numbers finite in
+/// float64, at most 64 levels deep, strings in valid UTF-8, nothing after the document. Throws
+/// Error (kind data): "NAME: byte 17 (line 2, column 5): rule" for what can't be read, and
+/// "NAME: /json/pointer: rule" for what can be read but may not be.
+nlohmann::json parse_json(std::string_view text, const std::string& name);
+
+/// `key` as one step of a JSON pointer: "~" becomes "~0", "/" becomes "~1".
+std::string pointer_step(const std::string& key);
+
+/// Text in quotes, escaped. Throws Error (kind data) where it isn't UTF-8.
+std::string json_string(const std::string& text);
+
+/// A number that reads back to the same float64; integers up to 2^53 without a fraction; "-inf",
+/// "inf" and "nan" as strings, since JSON has no numbers for them.
+std::string json_number(double value);
+
+}  // namespace foveal
