@@ -32,7 +32,7 @@ test:  ## build release and run every test
 
 check:  ## format, lint, order of rooms, length of files
 	@tools/setup check
-	tools/check
+	JOBS=$(JOBS) tools/check
 
 sanitize:  ## the C++ tests under the address, undefined behaviour and thread sanitizers
 	@tools/setup sanitize
