@@ -119,13 +119,13 @@ class Tensor {
 class NestedList {
  public:
   NestedList(double value) : kind_(DType::float32), value_(value) {}        // NOLINT
-  NestedList(int value) : kind_(DType::int64), value_(value) {}             // NOLINT
+  NestedList(int value) : kind_(DType::int64), integer_(value) {}           // NOLINT
   NestedList(std::int64_t value) : kind_(DType::int64), integer_(value) {}  // NOLINT
-  NestedList(bool value) : kind_(DType::boolean), value_(value ? 1 : 0) {}  // NOLINT
+  NestedList(bool value) : kind_(DType::boolean), integer_(value) {}        // NOLINT
   NestedList(std::initializer_list<NestedList> items) : items_(items), is_list_(true) {}
 
  private:
-  friend Tensor tensor(const NestedList&, std::optional<DType>);
+  friend class NestedListReader;
   DType kind_ = DType::float32;
   double value_ = 0;
   std::int64_t integer_ = 0;

@@ -18,16 +18,19 @@ std::string to_string(const Shape& shape) {
 
 std::int64_t element_count(const Shape& shape) {
   std::int64_t count = 1;
+  bool is_empty = false;
   for (std::int64_t size : shape) {
     if (size < 0) {
       throw Error("shape " + to_string(shape) + ": a size must be 0 or more, not " +
                   std::to_string(size));
     }
-    if (__builtin_mul_overflow(count, size, &count)) {
+    // A size 0 is left out here, so that strides never overflow, wherever it stands.
+    is_empty = is_empty || size == 0;
+    if (__builtin_mul_overflow(count, std::max<std::int64_t>(size, 1), &count)) {
       throw Error("shape " + to_string(shape) + ": holds more elements than 63 bits can count");
     }
   }
-  return count;
+  return is_empty ? 0 : count;
 }
 
 Strides row_major_strides(const Shape& shape) {

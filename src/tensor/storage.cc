@@ -1,0 +1,64 @@
+#include "tensor/storage.h"
+
+#include <unistd.h>
+
+#include <new>
+#include <string>
+
+#include "foveal/error.h"
+
+namespace foveal {
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+
+/// Bytes of memory in this machine. An operating system that hands out more than it has would let
+/// an absurd size through, and kill the process at the first write.
+std::int64_t machine_memory() {
+  static const std::int64_t bytes =
+      static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  return bytes;
+}
+
+}  // namespace
+
+std::shared_ptr<Storage> Storage::allocate(const Shape& shape, DType dtype) {
+  const std::int64_t count = element_count(shape);
+  std::int64_t bytes = 0;
+  const bool overflow =
+      __builtin_mul_overflow(count, static_cast<std::int64_t>(size_of(dtype)), &bytes);
+  if (overflow || bytes > machine_memory()) {
+    throw Error("a tensor of shape " + to_string(shape) + " and dtype " + to_string(dtype) +
+                " has " + std::to_string(count) + " elements: this machine's memory of " +
+                std::to_string(machine_memory()) + " bytes can't hold it; use a smaller shape");
+  }
+  void* data = ::operator new(static_cast<std::size_t>(bytes), kAlignment, std::nothrow);
+  if (data == nullptr) {
+    throw Error("a tensor of shape " + to_string(shape) + " and dtype " + to_string(dtype) +
+                ": no memory left for " + std::to_string(bytes) + " bytes; use a smaller shape");
+  }
+  return wrap(data, [](void* memory) { ::operator delete(memory, kAlignment); }, false);
+}
+
+std::shared_ptr<Storage> Storage::wrap(void* data, std::function<void(void*)> deleter,
+                                       bool read_only) {
+  return std::shared_ptr<Storage>(new Storage(data, std::move(deleter), read_only));
+}
+
+Storage::Storage(void* data, std::function<void(void*)> deleter, bool read_only)
+    : data_(data), deleter_(std::move(deleter)), read_only_(read_only) {}
+
+Storage::~Storage() {
+  if (deleter_) deleter_(data_);
+}
+
+void* Storage::writable_data() const {
+  if (read_only_) {
+    throw Error(
+        "the tensor's memory is read-only: write into clone(), or read through a const "
+        "Tensor");
+  }
+  return data_;
+}
+
+}  // namespace foveal

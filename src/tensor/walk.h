@@ -1,0 +1,97 @@
+#pragma once
+// Walking strided arrays of one shape together, in row-major order.
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "foveal/shape.h"
+
+namespace foveal {
+
+/// A run of `count` elements: of array n, the elements at starts[n], starts[n] + steps[n], ...
+template <std::size_t N>
+struct Run {
+  std::array<std::int64_t, N> starts;
+  std::array<std::int64_t, N> steps;
+  std::int64_t count;
+
+  bool is_dense() const {
+    for (std::int64_t step : steps) {
+      if (step != 1) return false;
+    }
+    return true;
+  }
+};
+
+/// A shape and the strides of N arrays in it, with axes of size 1 left out and neighbouring axes
+/// joined where every array allows it: dense arrays become one long run.
+template <std::size_t N>
+struct JoinedAxes {
+  JoinedAxes(const Shape& full_shape, const std::array<Strides, N>& full_strides) {
+    for (std::size_t axis = 0; axis < full_shape.size(); ++axis) {
+      if (full_shape[axis] == 1) continue;
+      std::array<std::int64_t, N> step;
+      bool joins = !shape.empty();
+      for (std::size_t n = 0; n < N; ++n) {
+        step[n] = full_strides[n][axis];
+        joins = joins && strides.back()[n] == step[n] * full_shape[axis];
+      }
+      if (joins) {
+        shape.back() *= full_shape[axis];
+        strides.back() = step;
+      } else {
+        shape.push_back(full_shape[axis]);
+        strides.push_back(step);
+      }
+    }
+    if (shape.empty()) {
+      shape.push_back(1);
+      strides.push_back({});
+    }
+  }
+
+  Shape shape;
+  std::vector<std::array<std::int64_t, N>> strides;
+};
+
+/// Calls function(run) for runs along the innermost axis until every element was visited once.
+/// `strides` count elements, one list an array, each of shape's rank (0 repeats an element).
+template <std::size_t N, class Function>
+void for_each_run(const Shape& shape, const std::array<Strides, N>& strides, Function function) {
+  if (element_count(shape) == 0) return;
+  const JoinedAxes<N> axes(shape, strides);
+  const std::size_t inner = axes.shape.size() - 1;
+  Run<N> run{{}, axes.strides[inner], axes.shape[inner]};
+  std::vector<std::int64_t> index(inner, 0);
+  for (;;) {
+    function(static_cast<const Run<N>&>(run));
+    std::size_t axis = inner;
+    while (axis > 0) {
+      --axis;
+      for (std::size_t n = 0; n < N; ++n) run.starts[n] += axes.strides[axis][n];
+      if (++index[axis] < axes.shape[axis]) break;
+      for (std::size_t n = 0; n < N; ++n) {
+        run.starts[n] -= axes.strides[axis][n] * axes.shape[axis];
+      }
+      index[axis] = 0;
+      if (axis == 0) return;
+    }
+    if (inner == 0) return;
+  }
+}
+
+/// Calls function(offsets) for each element: the element's place in each array.
+template <std::size_t N, class Function>
+void for_each_element(const Shape& shape, const std::array<Strides, N>& strides,
+                      Function function) {
+  for_each_run<N>(shape, strides, [&](const Run<N>& run) {
+    std::array<std::int64_t, N> offsets = run.starts;
+    for (std::int64_t i = 0; i < run.count; ++i) {
+      function(static_cast<const std::array<std::int64_t, N>&>(offsets));
+      for (std::size_t n = 0; n < N; ++n) offsets[n] += run.steps[n];
+    }
+  });
+}
+
+}  // namespace foveal
