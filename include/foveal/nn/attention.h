@@ -64,6 +64,8 @@ class CausalAttentionWithoutBuffers : public Module {
 
 /// Section 3.6.1: heads one after the other, their outputs side by side: (B, L, num_heads * d_out).
 class MultiHeadAttentionWrapper : public Module {
+  ModuleList list_;  // in front of heads: it is filled while they are made
+
  public:
   MultiHeadAttentionWrapper(const CausalAttentionOptions& options, std::int64_t num_heads,
                             Generator& generator);
@@ -74,6 +76,8 @@ class MultiHeadAttentionWrapper : public Module {
 
 /// The loader notebook's wrapper: the same, then a Linear (num_heads * d_out -> num_heads * d_out).
 class MultiHeadAttentionWrapperWithProjection : public Module {
+  ModuleList list_;  // in front of heads: it is filled while they are made
+
  public:
   MultiHeadAttentionWrapperWithProjection(const CausalAttentionOptions& options,
                                           std::int64_t num_heads, Generator& generator);

@@ -47,6 +47,7 @@ class Module {
   std::int64_t parameter_count() const;
 
  protected:
+  /// Names are not empty, hold no dot and are unique within the module; the tensor is defined.
   void register_parameter(const std::string& name, Tensor& tensor);
   /// A buffer is state without a gradient. A persistent one is part of state_dict().
   void register_buffer(const std::string& name, Tensor& tensor, bool persistent = true);
@@ -58,10 +59,25 @@ class Module {
     Tensor* tensor;
     bool persistent;
   };
+
+  void check_name(const std::string& name, const std::string& function) const;
+  void collect_parameters(const std::string& prefix, StateDict* result) const;
+  void collect_buffers(const std::string& prefix, StateDict* result) const;
+  void collect_state(const std::string& prefix, StateDict* result) const;
+
   std::vector<std::pair<std::string, Tensor*>> parameters_;
   std::vector<Buffer> buffers_;
   std::vector<std::pair<std::string, Module*>> modules_;
   bool training_ = true;
+};
+
+/// Submodules named "0", "1", ... in the order they were appended.
+class ModuleList : public Module {
+ public:
+  void append(Module& module);
+
+ private:
+  std::int64_t count_ = 0;
 };
 
 }  // namespace foveal::nn

@@ -1,0 +1,64 @@
+#include "foveal/nn/layers.h"
+
+#include <cmath>
+
+#include "foveal/error.h"
+#include "foveal/operations.h"
+#include "foveal/random.h"
+#include "nn/checks.h"
+
+namespace foveal::nn {
+namespace {
+
+/// U(-bound, bound) in float32. PyTorch's vector code scales and shifts in one rounding.
+Tensor uniform(const Shape& shape, double bound, Generator& generator) {
+  Tensor result = rand(shape, generator);
+  const float low = static_cast<float>(-bound);
+  const float width = static_cast<float>(bound) - low;
+  float* const values = result.data<float>();
+  for (std::int64_t i = 0; i < result.element_count(); ++i) {
+    values[i] = std::fma(values[i], width, low);
+  }
+  return result;
+}
+
+/// 1 / sqrt(d_in) by the way of kaiming_uniform(a = sqrt(5)), whose roundings differ a little.
+double kaiming_bound(std::int64_t d_in) {
+  const double a = std::sqrt(5.0);
+  const double gain = std::sqrt(2.0 / (1 + a * a));
+  return std::sqrt(3.0) * (gain / std::sqrt(static_cast<double>(d_in)));
+}
+
+}  // namespace
+
+Linear::Linear(std::int64_t d_in, std::int64_t d_out, bool has_bias, Generator& generator) {
+  check_at_least_one("Linear", "d_in", d_in);
+  check_at_least_one("Linear", "d_out", d_out);
+  weight = uniform({d_out, d_in}, kaiming_bound(d_in), generator);
+  register_parameter("weight", weight);
+  if (!has_bias) return;
+  bias = uniform({d_out}, 1 / std::sqrt(static_cast<double>(d_in)), generator);
+  register_parameter("bias", bias);
+}
+
+Tensor Linear::forward(const Tensor& x) const { return linear(x, weight, bias); }
+
+Embedding::Embedding(std::int64_t count, std::int64_t width, Generator& generator) {
+  check_at_least_one("Embedding", "count", count);
+  check_at_least_one("Embedding", "width", width);
+  weight = randn({count, width}, generator);
+  register_parameter("weight", weight);
+}
+
+Tensor Embedding::forward(const Tensor& ids) const { return embedding(weight, ids); }
+
+Dropout::Dropout(double p, const Generator& generator) : p_(p), generator_(generator) {
+  if (p >= 0 && p <= 1) return;
+  throw Error("Dropout: p is " + std::to_string(p) + ": it must be from 0 to 1");
+}
+
+Tensor Dropout::forward(const Tensor& x) const {
+  return is_training() ? foveal::dropout(x, p_, generator_) : x;
+}
+
+}  // namespace foveal::nn

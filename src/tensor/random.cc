@@ -1,0 +1,102 @@
+#include "foveal/random.h"
+
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "foveal/error.h"
+#include "foveal/operations.h"
+
+namespace foveal {
+namespace {
+
+void check_floating_target(DType dtype, const std::string& function) {
+  if (dtype == DType::float32 || dtype == DType::float64) return;
+  throw Error(function + ": dtype is " + to_string(dtype) +
+              ": it must be float32 or float64; draw in one of them, then convert with to()");
+}
+
+void check_probability(double p) {
+  if (p >= 0 && p <= 1) return;
+  throw Error("dropout: p is " + std::to_string(p) + ": it must be from 0 to 1");
+}
+
+}  // namespace
+
+Tensor rand(const Shape& shape, Generator& generator, DType dtype) {
+  check_floating_target(dtype, "rand");
+  Tensor result = Tensor::zeros(shape, dtype);
+  if (dtype == DType::float32) {
+    generator.fill_uniform(result.data<float>(), result.element_count());
+  } else {
+    generator.fill_uniform(result.data<double>(), result.element_count());
+  }
+  return result;
+}
+
+Tensor randn(const Shape& shape, Generator& generator, DType dtype) {
+  check_floating_target(dtype, "randn");
+  Tensor result = Tensor::zeros(shape, dtype);
+  if (dtype == DType::float32) {
+    generator.fill_normal(result.data<float>(), result.element_count());
+  } else {
+    generator.fill_normal(result.data<double>(), result.element_count());
+  }
+  return result;
+}
+
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator) {
+  if (low >= high) {
+    throw Error("randint: low is " + std::to_string(low) + " and high is " + std::to_string(high) +
+                ": high must be greater than low");
+  }
+  // From 2^28 on PyTorch draws 64 bits, so that the remainder stays nearly uniform.
+  constexpr std::uint64_t kWideSpan = std::uint64_t{1} << 28;
+  const std::uint64_t span = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
+  Tensor result = Tensor::zeros(shape, DType::int64);
+  std::int64_t* const out = result.data<std::int64_t>();
+  for (std::int64_t i = 0; i < result.element_count(); ++i) {
+    const std::uint64_t bits = span < kWideSpan ? generator.next_u32() : generator.next_u64();
+    out[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + bits % span);
+  }
+  return result;
+}
+
+Tensor randperm(std::int64_t n, Generator& generator) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max() / 20;
+  if (n < 0 || n >= kMost) {
+    throw Error("randperm: n is " + std::to_string(n) + ": it must be from 0 to " +
+                std::to_string(kMost - 1));
+  }
+  Tensor result = Tensor::arange(n);
+  std::int64_t* const out = result.data<std::int64_t>();
+  for (std::int64_t i = 0; i + 1 < n; ++i)
+    std::swap(out[i], out[i + generator.next_u32() % (n - i)]);
+  return result;
+}
+
+Tensor dropout_mask(const Shape& shape, double p, Generator& generator) {
+  check_probability(p);
+  Tensor mask = Tensor::zeros(shape);
+  float* const out = mask.data<float>();
+  for (std::int64_t i = 0; i < mask.element_count(); ++i) {
+    out[i] = generator.next_double() < 1 - p ? 1.0F : 0.0F;
+  }
+  return mask;
+}
+
+Tensor dropout(const Tensor& x, double p, Generator& generator) {
+  check_probability(p);
+  if (!is_floating(x.dtype())) {
+    throw Error("dropout: x is " + to_string(x.dtype()) +
+                ": it must be floating; convert it with to(DType::float32)");
+  }
+  if (p == 0) return x;
+  if (p == 1) return x * 0.0;
+  // The factor 1 / (1 - p) is rounded once: from float64 for float64, else from float32.
+  const DType wide = x.dtype() == DType::float64 ? DType::float64 : DType::float32;
+  const Tensor factors = dropout_mask(x.shape(), p, generator).to(wide) / (1 - p);
+  return x * factors.to(x.dtype());
+}
+
+}  // namespace foveal
