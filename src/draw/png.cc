@@ -1,0 +1,57 @@
+#include "draw/png.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "draw/process.h"
+#include "foveal/error.h"
+
+namespace foveal::draw {
+namespace {
+
+constexpr std::chrono::seconds kLimit{60};
+constexpr const char* kPngStart = "\x89PNG\r\n\x1a\n";
+
+std::string convert(const std::string& svg, double scale) {
+  // --unlimited: a picture of many cells passes the XML parser's limit on size.
+  Finished finished = run_program(
+      {"rsvg-convert", "--unlimited", "--format", "png", "--zoom", fmt::format("{}", scale)}, svg,
+      kLimit);
+  if (!finished.found) {
+    throw Error("png: rsvg-convert is not on PATH: install librsvg2-bin, or use --format svg",
+                ErrorKind::file);
+  }
+  if (finished.status != 0 || finished.output.rfind(kPngStart, 0) != 0) {
+    const std::string first = finished.errors.substr(0, finished.errors.find('\n'));
+    throw Error(
+        fmt::format("png: rsvg-convert ended with {} on the picture: {}", finished.status, first),
+        ErrorKind::internal);
+  }
+  return finished.output;
+}
+
+// Without any font every letter comes out as the same box.
+bool has_font() {
+  const auto letter = [](char text) {
+    return fmt::format(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"20\" height=\"20\">"
+        "<text y=\"15\">{}</text></svg>",
+        text);
+  };
+  return convert(letter('M'), 1) != convert(letter('W'), 1);
+}
+
+}  // namespace
+
+std::string png_from_svg(const std::string& svg, double scale) {
+  if (!has_font()) {
+    throw Error(
+        "png: no font is installed, so no letter can be drawn: install fonts-dejavu-core (or "
+        "fonts-inter and fonts-jetbrains-mono), or use --format svg",
+        ErrorKind::file);
+  }
+  return convert(svg, scale);
+}
+
+}  // namespace foveal::draw

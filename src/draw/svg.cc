@@ -1,0 +1,118 @@
+#include "draw/svg.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "draw/text.h"
+
+namespace foveal::draw {
+namespace {
+
+const char* name(Anchor anchor) {
+  switch (anchor) {
+    case Anchor::middle:
+      return "middle";
+    case Anchor::end:
+      return "end";
+    case Anchor::start:
+      break;
+  }
+  return "start";
+}
+
+std::string place(const Box& box) {
+  return fmt::format("x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"", coordinate(box.x),
+                     coordinate(box.y), coordinate(box.width), coordinate(box.height));
+}
+
+std::string safe(std::string_view text) { return text.empty() ? "" : escape(visible(text)); }
+
+}  // namespace
+
+std::string coordinate(double value) {
+  const double rounded = std::round(value * 100) / 100;
+  return fmt::format("{}", rounded == 0 ? 0.0 : rounded);
+}
+
+void Svg::write_text(const std::string& place, std::string_view content, const TextStyle& style,
+                     std::string_view whole) {
+  body_ += fmt::format("<text {} class=\"{}\" font-size=\"{}\" fill=\"{}\"", place,
+                       style.mono ? "m" : "s", coordinate(style.size), style.colour);
+  if (style.anchor != Anchor::start)
+    body_ += fmt::format(" text-anchor=\"{}\"", name(style.anchor));
+  if (style.weight != 400) body_ += fmt::format(" font-weight=\"{}\"", style.weight);
+  body_ += ">";
+  if (!whole.empty()) body_ += "<title>" + safe(whole) + "</title>";
+  body_ += safe(content) + "</text>\n";
+}
+
+void Svg::text(double x, double y, std::string_view content, const TextStyle& style,
+               std::string_view whole) {
+  write_text(fmt::format("x=\"{}\" y=\"{}\"", coordinate(x), coordinate(y)), content, style, whole);
+}
+
+void Svg::vertical_text(double x, double y, std::string_view content, const TextStyle& style,
+                        std::string_view whole) {
+  write_text(
+      fmt::format("transform=\"translate({} {}) rotate(-90)\"", coordinate(x), coordinate(y)),
+      content, style, whole);
+}
+
+void Svg::fill(const Box& box, const std::string& colour, double radius) {
+  body_ +=
+      fmt::format("<rect {} rx=\"{}\" fill=\"{}\"/>\n", place(box), coordinate(radius), colour);
+}
+
+void Svg::outline(const Box& box, const std::string& colour, double width, double radius,
+                  const std::string& dashes) {
+  body_ += fmt::format("<rect {} rx=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"{}\"",
+                       place(box), coordinate(radius), colour, coordinate(width));
+  if (!dashes.empty()) body_ += fmt::format(" stroke-dasharray=\"{}\"", dashes);
+  body_ += "/>\n";
+}
+
+void Svg::path(const std::string& data, const std::string& fill_colour,
+               const std::string& stroke_colour, double width) {
+  body_ += fmt::format("<path d=\"{}\" fill=\"{}\"", data, fill_colour);
+  if (stroke_colour != "none") {
+    body_ += fmt::format(
+        " stroke=\"{}\" stroke-width=\"{}\" stroke-linecap=\"round\" stroke-linejoin=\"round\"",
+        stroke_colour, coordinate(width));
+  }
+  body_ += "/>\n";
+}
+
+void Svg::gradient(const Box& box, const std::string& from, const std::string& middle,
+                   const std::string& to) {
+  const int id = gradients_++;
+  definitions_ += fmt::format(
+      "<linearGradient id=\"g{}\"><stop offset=\"0\" stop-color=\"{}\"/><stop offset=\"0.5\" "
+      "stop-color=\"{}\"/><stop offset=\"1\" stop-color=\"{}\"/></linearGradient>\n",
+      id, from, middle, to);
+  fill(box, fmt::format("url(#g{})", id), kCellRadius);
+}
+
+std::string Svg::finish(double width, double height, std::string_view title,
+                        std::string_view description) const {
+  const std::string w = coordinate(std::ceil(width));
+  const std::string h = coordinate(std::ceil(height));
+  std::string out = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "
+      "height=\"{1}\" role=\"img\" aria-labelledby=\"title description\">\n"
+      "<title id=\"title\">{2}</title>\n<desc id=\"description\">{3}</desc>\n",
+      w, h, safe(title), safe(description));
+  out += fmt::format(
+      "<style>.s{{font-family:{}}}.m{{font-family:{};font-variant-numeric:tabular-nums}}"
+      "text{{white-space:pre}}</style>\n",
+      kSans, kMono);
+  out += fmt::format(
+      "<defs>\n<pattern id=\"hatch\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" "
+      "patternTransform=\"rotate(45)\"><rect width=\"6\" height=\"6\" fill=\"{}\"/>"
+      "<rect width=\"1.5\" height=\"6\" fill=\"{}\"/></pattern>\n{}</defs>\n",
+      palette_.card, palette_.rule, definitions_);
+  out += fmt::format("<rect width=\"{}\" height=\"{}\" fill=\"{}\"/>\n", w, h, palette_.paper);
+  return out + body_ + "</svg>\n";
+}
+
+}  // namespace foveal::draw
