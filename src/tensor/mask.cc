@@ -1,0 +1,88 @@
+// Masks: masked_fill, triu, tril.
+
+#include "foveal/error.h"
+#include "foveal/operations.h"
+#include "tensor/builder.h"
+#include "tensor/check.h"
+#include "tensor/elementwise.h"
+#include "tensor/numbers.h"
+#include "tensor/visit.h"
+
+namespace foveal {
+namespace {
+
+/// The mask as bool, broadcast to a's shape.
+Tensor checked_mask(const Tensor& a, const Tensor& mask, const char* function) {
+  require_defined(a, function, "a");
+  require_defined(mask, function, "mask");
+  if (mask.dtype() != DType::boolean && mask.dtype() != a.dtype()) {
+    const std::string dtype = to_string(a.dtype());
+    throw Error(std::string(function) + ": mask has dtype " + to_string(mask.dtype()) +
+                " but a has dtype " + dtype +
+                ": a mask must be bool or have a's dtype; convert it with mask.to(" + dtype +
+                "), or register it as a buffer so that Module::to moves it");
+  }
+  const std::string context = std::string(function) + ": a and mask";
+  if (broadcast_shapes(a.shape(), mask.shape(), context) != a.shape()) {
+    throw Error(std::string(function) + ": mask has shape " + to_string(mask.shape()) +
+                " but a has shape " + to_string(a.shape()) +
+                ": mask must broadcast to a's shape; expand a first");
+  }
+  return mask.to(DType::boolean).expand(a.shape());
+}
+
+/// Writes `value` to `out` where `mask` is true, and `a` elsewhere.
+void fill_where(Tensor& out, const Tensor& a, const Tensor& mask, double value,
+                const char* function) {
+  visit(a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T filling = convert_scalar<T>(value, function);
+    map<T, T, bool>(out, a, mask, [filling](T old, bool masked) { return masked ? filling : old; });
+  });
+}
+
+/// Keeps the entries for which keep(column - row) holds, and zeroes the others.
+template <class Keep>
+Tensor triangle(const Tensor& a, const char* function, Keep keep) {
+  require_defined(a, function, "a");
+  if (a.rank() < 2) {
+    throw Error(std::string(function) + ": a has shape " + to_string(a.shape()) +
+                ": it must have rows and columns, so at least 2 axes");
+  }
+  const std::int64_t rows = a.size(-2), columns = a.size(-1);
+  Tensor dropped = TensorBuilder::empty({rows, columns}, DType::boolean);
+  bool* next = dropped.data<bool>();
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int64_t column = 0; column < columns; ++column) *next++ = !keep(column - row);
+  }
+  return masked_fill(a, dropped, 0);
+}
+
+}  // namespace
+
+Tensor masked_fill(const Tensor& a, const Tensor& mask, double value) {
+  const Tensor where = checked_mask(a, mask, "masked_fill");
+  Tensor out = TensorBuilder::empty(a.shape(), a.dtype());
+  fill_where(out, a, where, value, "masked_fill");
+  return out;
+}
+
+Tensor& Tensor::masked_fill_(const Tensor& mask, double value) {
+  require_writable(*this, "masked_fill_");
+  Tensor where = checked_mask(*this, mask, "masked_fill_");
+  // Filling must not change the mask that is still being read.
+  if (where.shares_storage(*this)) where = where.clone();
+  fill_where(*this, *this, where, value, "masked_fill_");
+  storage_->count_write();
+  return *this;
+}
+
+Tensor triu(const Tensor& a, std::int64_t diagonal) {
+  return triangle(a, "triu", [diagonal](std::int64_t place) { return place >= diagonal; });
+}
+
+Tensor tril(const Tensor& a, std::int64_t diagonal) {
+  return triangle(a, "tril", [diagonal](std::int64_t place) { return place <= diagonal; });
+}
+
+}  // namespace foveal
