@@ -1,4 +1,5 @@
-// Any bytes as a safetensors file: an Error or tensors, and tensors must survive the way out and in.
+// Any bytes as a safetensors file: an Error or tensors, and tensors must survive the way out and
+// in.
 
 #include <cstdint>
 #include <cstdlib>

@@ -21,7 +21,7 @@ def random_array(rng):
     shape = tuple(int(rng.choice([0, 1, 2, 3, 5, 17])) for _ in range(rng.integers(0, 5)))
     dtype = rng.choice(["float32", "float64", "float16", "int64", "bool"])
     if dtype == "int64":
-        return rng.integers(-(2**63), 2**63 - 1, size=shape, dtype=np.int64)
+        return np.asarray(rng.integers(-(2**63), 2**63 - 1, size=shape, dtype=np.int64))
     if dtype == "bool":
         return np.asarray(rng.random(shape) < 0.5)
     values = np.asarray(rng.normal(size=shape) * 10.0 ** rng.integers(-8, 5)).astype(dtype)
