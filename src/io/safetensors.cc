@@ -81,8 +81,8 @@ void check_tensors(const StateDict& tensors) {
 std::string metadata_text(const std::map<std::string, std::string>& metadata) {
   std::string text;
   for (const auto& [key, value] : metadata) {
-    text += (text.empty() ? "" : ",") + json_text(key, "metadata key") + ":" +
-            json_text(value, "metadata value");
+    if (!text.empty()) text += ',';
+    text += json_text(key, "metadata key") + ":" + json_text(value, "metadata value");
   }
   return "\"__metadata__\":{" + text + "}";
 }
@@ -91,7 +91,8 @@ std::string entry_text(const std::string& name, const Tensor& tensor, std::size_
                        std::size_t end) {
   std::string sizes;
   for (std::int64_t size : tensor.shape()) {
-    sizes += (sizes.empty() ? "" : ",") + std::to_string(size);
+    if (!sizes.empty()) sizes += ',';
+    sizes += std::to_string(size);
   }
   return json_text(name, "name") + ":{\"dtype\":\"" + dtype_name(tensor.dtype()) +
          "\",\"shape\":[" + sizes + "],\"data_offsets\":[" + std::to_string(begin) + "," +
@@ -123,7 +124,8 @@ std::string safetensors_bytes(const StateDict& tensors,
     const std::size_t size =
         static_cast<std::size_t>(dense.element_count()) * size_of(dense.dtype());
     if (size > 0) data.append(static_cast<const char*>(std::as_const(dense).raw_data()), size);
-    header += (header.size() > 1 ? "," : "") + entry_text(name, dense, begin, data.size());
+    if (header.size() > 1) header += ',';
+    header += entry_text(name, dense, begin, data.size());
   }
   header += "}";
   header.resize((header.size() + 7) / 8 * 8, ' ');

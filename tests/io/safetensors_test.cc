@@ -144,7 +144,7 @@ std::vector<Hostile> hostile_files() {
       {"begin with '{'", file_of("")},
       {"begin with '{'", file_of(" {}")},
       {"begin with '{'", file_of("[]")},
-      {"byte 5", file_of("{\"a\":")},
+      {"byte 6", file_of("{\"a\":")},
       {"valid JSON", file_of("{} x")},
       {"valid JSON", file_of("{'a':1}")},
       {"valid JSON in UTF-8", file_of("{\"\xff\":{}}")},
