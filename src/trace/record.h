@@ -18,6 +18,7 @@ struct Step {
   std::vector<std::string> axes;  ///< one a dimension: "head", "token", "query", "key", "feature"
   Tensor data;                    ///< float64; bool for mask
   std::string note;               ///< empty, or what a learner should know of this step
+  int decimals = 0;               ///< shown_decimals(data)
 };
 
 /// One printed number held against ours.

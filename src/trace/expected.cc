@@ -1,0 +1,137 @@
+#include "trace/expected.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <locale>
+#include <sstream>
+
+#include "io/json.h"
+#include "trace/steps.h"
+
+namespace foveal::trace {
+namespace {
+
+using Cell = std::optional<PrintedNumber>;
+using Row = std::vector<Cell>;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// Digits from `at` on; moves `at` behind them.
+std::size_t skip_digits(const std::string& text, std::size_t* at) {
+  const std::size_t start = *at;
+  while (*at < text.size() && is_digit(text[*at])) ++*at;
+  return *at - start;
+}
+
+/// "-0.27", ".5", "2." or "1.5e-3" as a number with the decimals it shows; nothing for other text.
+std::optional<PrintedNumber> parse_decimal(const std::string& text) {
+  std::size_t at = 0;
+  if (at < text.size() && (text[at] == '-' || text[at] == '+')) ++at;
+  const std::size_t whole = skip_digits(text, &at);
+  std::size_t fraction = 0;
+  if (at < text.size() && text[at] == '.') fraction = skip_digits(text, &++at);
+  if (whole + fraction == 0 || whole + fraction > 40) return std::nullopt;
+  int exponent = 0;
+  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
+    ++at;
+    if (at < text.size() && text[at] == '+') ++at;
+    const char* const end = text.data() + text.size();
+    const auto result = std::from_chars(text.data() + at, end, exponent);
+    if (result.ec != std::errc() || std::abs(exponent) > 400) return std::nullopt;
+    at = static_cast<std::size_t>(result.ptr - text.data());
+  }
+  if (at != text.size()) return std::nullopt;
+  std::istringstream stream(text);
+  stream.imbue(std::locale::classic());
+  PrintedNumber number{text, 0, std::max(0, static_cast<int>(fraction) - exponent)};
+  if (!(stream >> number.value) || !std::isfinite(number.value)) return std::nullopt;
+  return number;
+}
+
+/// The decimals of the shortest form that reads back to the same number.
+PrintedNumber from_json_number(double value) {
+  std::array<char, 32> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value,
+                                 std::chars_format::scientific);
+  PrintedNumber number = *parse_decimal(std::string(digits.data(), end.ptr));
+  number.text = json_number(value);
+  return number;
+}
+
+Cell read_cell(const Field& field) {
+  const nlohmann::json& value = field.value();
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  if (value.is_null()) return std::nullopt;
+  if (value.is_boolean()) {
+    return PrintedNumber{value.dump(), value.get<bool>() ? 1.0 : 0.0, 0};
+  }
+  if (value.is_number()) return from_json_number(value.get<double>());
+  if (value.is_string()) {
+    const std::string text = value.get<std::string>();
+    if (text == "-inf" || text == "−∞") return PrintedNumber{text, -infinity, 0};
+    if (text == "nan") return PrintedNumber{text, std::nan(""), 0};
+    if (auto number = parse_decimal(text)) return number;
+  }
+  field.fail("must be a number, a number as text (\"0.27\", \"-inf\", \"nan\") or null, not " +
+             describe(value));
+}
+
+std::vector<Row> read_rows(const Field& field, std::int64_t rows, std::int64_t columns) {
+  field.require_list("rows");
+  if (static_cast<std::int64_t>(field.size()) > rows) {
+    field.fail("has " + std::to_string(field.size()) + " rows but the step has " +
+               std::to_string(rows));
+  }
+  std::vector<Row> result;
+  for (std::size_t i = 0; i < field.size(); ++i) {
+    const Field row = field[i];
+    row.require_list("numbers");
+    if (static_cast<std::int64_t>(row.size()) != columns) {
+      row.fail("has length " + std::to_string(row.size()) + " but the step's rows have length " +
+               std::to_string(columns) + ": put null for a number that isn't printed");
+    }
+    result.emplace_back();
+    for (std::size_t j = 0; j < row.size(); ++j) result.back().push_back(read_cell(row[j]));
+  }
+  return result;
+}
+
+ExpectedStep read_step(const Field& field, const PlannedStep& planned) {
+  const std::size_t rank = planned.shape.size();
+  const std::int64_t rows = planned.shape[rank - 2];
+  const std::int64_t columns = planned.shape[rank - 1];
+  ExpectedStep expected{planned.step.name, {}};
+  if (planned.step.axes.front() != "head") {
+    expected.heads.push_back(read_rows(field, rows, columns));
+    return expected;
+  }
+  const std::int64_t heads = planned.shape.front();
+  field.require_list("heads");
+  if (static_cast<std::int64_t>(field.size()) != heads) {
+    field.fail("has length " + std::to_string(field.size()) +
+               " but must hold one list a head: " + std::to_string(heads));
+  }
+  for (std::size_t h = 0; h < field.size(); ++h) {
+    expected.heads.push_back(read_rows(field[h], rows, columns));
+  }
+  return expected;
+}
+
+}  // namespace
+
+std::vector<ExpectedStep> read_expected(const Field& field, const Input& input) {
+  const std::vector<PlannedStep> plan = plan_steps(input);
+  std::vector<std::string> names;
+  for (const PlannedStep& planned : plan) names.push_back(planned.step.name);
+  field.require_object(names);
+  std::vector<ExpectedStep> expected;
+  for (const PlannedStep& planned : plan) {
+    if (!field.has(planned.step.name)) continue;
+    expected.push_back(read_step(field[planned.step.name], planned));
+  }
+  return expected;
+}
+
+}  // namespace foveal::trace

@@ -1,0 +1,205 @@
+#include "trace/steps.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace foveal::trace {
+namespace {
+
+using Axes = std::vector<std::string>;
+
+/// "The 2 heads lie side by side: head h has columns h·4 to h·4 + 3."
+std::string heads_note(std::int64_t heads, std::int64_t width) {
+  if (heads == 1) return "";
+  return fmt::format(
+      " The {} heads are this matrix cut into blocks of {} columns: head h has columns {}·h to "
+      "{}·h + {}.",
+      heads, width, width, width, width - 1);
+}
+
+/// Writes the steps one by one, in order.
+class Planner {
+ public:
+  explicit Planner(const Input& input) : input_(input), sizes_(sizes_of(input)) {}
+
+  std::vector<PlannedStep> plan() {
+    add_projections();
+    add_scores();
+    add_mask();
+    add_weights();
+    add_results();
+    return std::move(steps_);
+  }
+
+ private:
+  void add(const std::string& name, const std::string& title, const std::string& formula,
+           const Axes& axes, const Shape& shape, const std::string& note) {
+    steps_.push_back({{name, title, formula, axes, {}, note}, shape});
+  }
+
+  /// The same for a step that has a head axis where there are several heads.
+  void add_by_head(const std::string& name, const std::string& title, const std::string& formula,
+                   Axes axes, Shape shape, const std::string& note) {
+    if (sizes_.H > 1) {
+      axes.insert(axes.begin(), "head");
+      shape.insert(shape.begin(), sizes_.H);
+    }
+    add(name, title, formula, axes, shape, note);
+  }
+
+  std::string projection(const std::string& letter, const std::string& name, const Tensor& weight,
+                         const Tensor& bias) const {
+    if (!weight.defined()) return letter + " = X";
+    return letter + " = X · W_" + name + (bias.defined() ? " + b_" + name : "");
+  }
+
+  void add_projections() {
+    const Sizes& s = sizes_;
+    const bool has_weights = input_.W_query.defined();
+    add("inputs", "Inputs", "X", {"token", "feature"}, {s.L, s.d_in},
+        fmt::format("One row a token: its vector (embedding) of d_in = {} numbers.", s.d_in));
+    add_by_head(
+        "queries", "Queries", projection("Q", "query", input_.W_query, input_.b_query),
+        {"token", "feature"}, {s.L, s.D},
+        has_weights
+            ? fmt::format("What a token looks for. W_query is (d_in, d_out) = ({}, {}) and stands "
+                          "on the right; PyTorch's Linear keeps the same numbers transposed, "
+                          "(d_out, d_in).",
+                          s.d_in, s.d) +
+                  heads_note(s.H, s.D)
+            : "This input has no W, so queries, keys and values are the inputs themselves." +
+                  heads_note(s.H, s.D));
+    add_by_head("keys", "Keys", projection("K", "key", input_.W_key, input_.b_key),
+                {"token", "feature"}, {s.L, s.D},
+                "What a token can be found by. Each query meets every key, its own too.");
+    add_by_head("values", "Values", projection("V", "value", input_.W_value, input_.b_value),
+                {"token", "feature"}, {s.L, s.D_v},
+                "What a token hands on where it is attended to.");
+  }
+
+  void add_scores() {
+    const Sizes& s = sizes_;
+    add_by_head("scores", "Scores", "S = Q · Kᵀ", {"query", "key"}, {s.L, s.L},
+                "Score (i, j) is the dot product of query i and key j. It may be any number; it is "
+                "not a weight yet." +
+                    unscaled_note());
+    const Scale& scale = input_.settings.scale;
+    if (scale.kind == Scale::Kind::none) return;
+    const bool by_root = scale.kind == Scale::Kind::sqrt;
+    add_by_head(
+        "scaled_scores", "Scaled scores",
+        by_root ? "S_scaled = S / √D" : fmt::format("S_scaled = S · {}", scale.factor),
+        {"query", "key"}, {s.L, s.L},
+        by_root ? fmt::format("D = {} is the head size, the length of one query or key; not d_in, "
+                              "not the number of tokens, not all heads together. Without the "
+                              "division long vectors give large scores, and softmax gives nearly "
+                              "all weight to one key.",
+                              s.D)
+                : "The factor is the input's own.");
+  }
+
+  std::string unscaled_note() const {
+    if (input_.settings.scale.kind != Scale::Kind::none || !input_.W_query.defined()) return "";
+    return fmt::format(
+        " The input says scale none; the usual formula divides next by √D = √{}, D the head size.",
+        sizes_.D);
+  }
+
+  void add_mask() {
+    const std::string& mask = input_.settings.mask;
+    if (mask == "none") return;
+    const Sizes& s = sizes_;
+    const std::string polarity =
+        " True: the query may attend to the key. (In PyTorch code of one's own 1 often means the "
+        "opposite, drop.)";
+    add("mask", "Mask", mask == "causal" ? "mask[i,j] = (j ≤ i)" : "mask", {"query", "key"},
+        {s.L, s.L},
+        (mask == "causal" ? "Causal: a token sees itself and what stands before it."
+                          : "As the input gives it, row by row; all heads share it.") +
+            polarity);
+    add_by_head("masked_scores", "Masked scores",
+                scores_letter() + "_masked = " + scores_letter() + " where mask, else −∞",
+                {"query", "key"}, {s.L, s.L},
+                "−∞ takes a key out: e^(−∞) is 0, so softmax shares its 1 among the others. "
+                "Weights set to 0 after softmax would no longer sum to 1.");
+  }
+
+  /// The letter of the scores as the steps so far have left them.
+  std::string scores_letter() const {
+    const std::string scaled = input_.settings.scale.kind == Scale::Kind::none ? "S" : "S_scaled";
+    return steps_.back().step.name == "masked_scores" ? scaled + "_masked" : scaled;
+  }
+
+  void add_weights() {
+    const Sizes& s = sizes_;
+    const std::string letter = scores_letter();
+    add_by_head(
+        "weights", "Weights", fmt::format("P[i,j] = e^{0}[i,j] / Σ_k e^{0}[i,k]", letter),
+        {"query", "key"}, {s.L, s.L},
+        "softmax along each row: scores of any size become shares between 0 and 1, and each "
+        "row sums to 1.");
+    if (!input_.settings.dropout) return;
+    const DropoutSetting& dropout = *input_.settings.dropout;
+    add_by_head("dropout_mask", "Dropout mask", "1 keeps, 0 drops", {"query", "key"}, {s.L, s.L},
+                fmt::format("Drawn row by row as PyTorch's CPU generator draws with seed {}: each "
+                            "weight is dropped with probability p = {}.",
+                            dropout.seed, dropout.p));
+    add_by_head("dropped_weights", "Dropped weights", "P_dropped = P · dropout_mask / (1 − p)",
+                {"query", "key"}, {s.L, s.L},
+                fmt::format("What is kept is divided by 1 − p = {}, so that on average over many "
+                            "draws nothing changes; one row no longer sums to 1. Only in training: "
+                            "a trained model runs without dropout.",
+                            1 - dropout.p));
+  }
+
+  void add_results() {
+    const Sizes& s = sizes_;
+    add("context", "Context", input_.settings.dropout ? "O = P_dropped · V" : "O = P · V",
+        {"token", "feature"}, {s.L, s.d_v},
+        s.H == 1
+            ? "Each row is the values, mixed in the shares of that row's weights."
+            : fmt::format("Each row is the values, mixed in the shares of that row's weights; "
+                          "the heads lie side by side: columns {}·h to {}·h + {} are head h's.",
+                          s.D_v, s.D_v, s.D_v - 1));
+    if (!input_.W_out.defined()) return;
+    add("output", "Output", input_.b_out.defined() ? "O · W_out + b_out" : "O · W_out",
+        {"token", "feature"}, {s.L, input_.W_out.size(1)},
+        s.H == 1 ? "A last projection of the context vectors."
+                 : "A last projection; here the heads meet for the first time.");
+  }
+
+  const Input& input_;
+  Sizes sizes_;
+  std::vector<PlannedStep> steps_;
+};
+
+}  // namespace
+
+Sizes sizes_of(const Input& input) {
+  Sizes sizes;
+  sizes.L = input.inputs.size(0);
+  sizes.d_in = input.inputs.size(1);
+  sizes.H = input.settings.num_heads;
+  sizes.d = input.W_query.defined() ? input.W_query.size(1) : sizes.d_in;
+  sizes.d_v = input.W_value.defined() ? input.W_value.size(1) : sizes.d_in;
+  sizes.D = sizes.d / sizes.H;
+  sizes.D_v = sizes.d_v / sizes.H;
+  return sizes;
+}
+
+double scale_factor(const Input& input) {
+  switch (input.settings.scale.kind) {
+    case Scale::Kind::none:
+      return 1;
+    case Scale::Kind::factor:
+      return input.settings.scale.factor;
+    case Scale::Kind::sqrt:
+      break;
+  }
+  return 1 / std::sqrt(static_cast<double>(sizes_of(input).D));
+}
+
+std::vector<PlannedStep> plan_steps(const Input& input) { return Planner(input).plan(); }
+
+}  // namespace foveal::trace
