@@ -22,7 +22,10 @@ std::string complaint(const std::string& name, const Tensor& own, const Tensor& 
 
 std::string join(const std::vector<std::string>& items) {
   std::string text;
-  for (const std::string& item : items) text += (text.empty() ? "" : "; ") + item;
+  for (const std::string& item : items) {
+    if (!text.empty()) text += "; ";
+    text += item;
+  }
   return text;
 }
 
