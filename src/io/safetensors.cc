@@ -116,7 +116,8 @@ std::string safetensors_bytes(const StateDict& tensors,
   };
   std::stable_sort(sorted.begin(), sorted.end(), wider_first);
 
-  std::string header = "{" + (metadata.empty() ? "" : metadata_text(metadata));
+  std::string header = "{";
+  if (!metadata.empty()) header += metadata_text(metadata);
   std::string data;
   for (const auto& [name, tensor] : sorted) {
     const Tensor dense = tensor.contiguous();
