@@ -1,0 +1,85 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "foveal/error.h"
+#include "io/json.h"
+#include "trace/arithmetic.h"
+#include "trace/query.h"
+#include "trace/record.h"
+#include "trace/views.h"
+
+namespace foveal::cli {
+namespace {
+
+struct Options {
+  std::string file, format = "text", out, query, cell;
+  bool json = false;
+};
+
+std::string cell_as_json(const trace::Source& cell, double value, const trace::Arithmetic& how) {
+  std::string sources;
+  for (const trace::Source& source : how.sources) {
+    sources += fmt::format(R"({}{{"step": {}, "cell": [{}]}})", sources.empty() ? "" : ", ",
+                           json_string(source.step), fmt::join(source.cell, ", "));
+  }
+  return fmt::format(
+      "{{\"step\": {}, \"cell\": [{}], \"value\": {}, \"letters\": {}, \"numbers\": {}, "
+      "\"sources\": [{}]}}\n",
+      json_string(cell.step), fmt::join(cell.cell, ", "), json_number(value),
+      json_string(how.letters), json_string(how.numbers), sources);
+}
+
+std::string explain_cell(const trace::Record& record, const Options& options) {
+  const trace::Source cell = trace::parse_cell(options.cell);
+  const trace::Arithmetic how = trace::arithmetic(record, cell.step, cell.cell);
+  const double value = trace::find_step(record, cell.step)->data.at(cell.cell);
+  if (options.format == "json") return cell_as_json(cell, value, how);
+  return how.letters + "\n" + std::string(how.letters.find('='), ' ') + "= " + how.numbers + "\n";
+}
+
+std::string view(const trace::Record& record, const Options& options) {
+  if (options.format == "json") return trace::json_view(record);
+  if (options.format == "csv") return trace::csv_view(record);
+  return trace::text_view(record, 80, options.out.empty() && colour_on_stdout());
+}
+
+void explain(Options options) {
+  if (options.json) options.format = "json";
+  if (!options.cell.empty() && options.format != "text" && options.format != "json") {
+    throw Error("--cell gives text or json, not " + options.format, ErrorKind::usage);
+  }
+  const trace::Input input =
+      options.file.empty() ? trace::worked_example() : trace::read_input(options.file);
+  const std::int64_t followed = options.query.empty() ? 0 : trace::find_query(input, options.query);
+  const trace::Record record = trace::run(input, followed);
+  const std::string result =
+      options.cell.empty() ? view(record, options) : explain_cell(record, options);
+  write_result(result, options.out);
+}
+
+}  // namespace
+
+void add_explain(CLI::App& program, int*) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = program.add_subcommand(
+      "explain", "Run attention step by step and show where every number came from");
+  command->add_option("FILE", options->file,
+                      "an input (foveal.input/1); without it the worked example");
+  CLI::Option* format =
+      command->add_option("--format", options->format, "text (default), json, csv")
+          ->check(CLI::IsMember({"text", "json", "csv"}));
+  command->add_flag("--json", options->json, "the same as --format json")->excludes(format);
+  command->add_option("--out", options->out, "write here instead of to standard output");
+  command->add_option("--query", options->query,
+                      "the token whose row to follow, or its number from 0: '#2'");
+  command->add_option("--cell", options->cell,
+                      "the arithmetic of one cell: weights[0,2]; with several heads "
+                      "weights[head,0,2]; from 0");
+  command->callback([options] { explain(*options); });
+}
+
+}  // namespace foveal::cli

@@ -1,0 +1,266 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "draw/terminal.h"
+#include "draw/text.h"
+#include "trace/arithmetic.h"
+#include "trace/steps.h"
+#include "trace/text_table.h"
+#include "trace/views.h"
+
+namespace foveal::trace {
+namespace {
+
+namespace terminal = draw::terminal;
+using Indices = std::vector<std::int64_t>;
+
+constexpr std::int64_t kMostShown = 16;  ///< rows or columns that are shown whole
+constexpr std::int64_t kWindow = 9;      ///< of more, so many around the followed one
+constexpr std::int64_t kMostHeads = 4;
+constexpr std::size_t kMostCells = 6;  ///< whose arithmetic is written out in a step
+constexpr std::size_t kMostLargest = 5;
+
+Indices shown_indices(std::int64_t count, std::int64_t centre) {
+  std::int64_t first = 0, shown = count;
+  if (count > kMostShown) {
+    shown = kWindow;
+    first = std::clamp<std::int64_t>(centre - kWindow / 2, 0, count - kWindow);
+  }
+  Indices indices;
+  for (std::int64_t i = first; i < first + shown; ++i) indices.push_back(i);
+  return indices;
+}
+
+/// "3 heads", "1 head"
+std::string counted(std::int64_t count, const std::string& thing) {
+  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
+}
+
+class TextReport {
+ public:
+  TextReport(const Record& record, int width, bool colour)
+      : record_(record), sizes_(sizes_of(record.input)), width_(width), style_(colour) {}
+
+  std::string write() {
+    heading();
+    for (const Step& step : record_.steps) write_step(step);
+    if (!record_.corrected.empty()) corrected();
+    return std::move(out_);
+  }
+
+ private:
+  void line(const std::string& text = "") { out_ += text + "\n"; }
+
+  /// Wrapped, each line behind `indent`; further lines behind spaces of the same width.
+  void paragraph(const std::string& indent, const std::string& text) {
+    const int room = std::max(20, width_ - terminal::width(indent));
+    std::string before = indent;
+    for (const std::string& part : terminal::wrap(text, room)) {
+      line(before + part);
+      before.assign(static_cast<std::size_t>(terminal::width(indent)), ' ');
+    }
+  }
+
+  std::string token(std::int64_t i) const {
+    return draw::visible(record_.input.tokens[static_cast<std::size_t>(i)]);
+  }
+  std::string followed_token() const {
+    return fmt::format("\"{}\"", terminal::cut(token(record_.followed), 24));
+  }
+
+  void heading() {
+    const Sizes& s = sizes_;
+    const Settings& settings = record_.input.settings;
+    line(style_.bold("Attention, step by step"));
+    paragraph("", fmt::format("{}, d_in = {}, {} of size D = {}{}", counted(s.L, "token"), s.d_in,
+                              counted(s.H, "head"), s.D,
+                              s.D_v == s.D ? "" : fmt::format(", values of size {}", s.D_v)));
+    paragraph(
+        "", fmt::format("scale {} · mask {} · {}", scale_name(), mask_name(settings.mask),
+                        settings.dropout ? fmt::format("dropout p = {}, seed {}",
+                                                       settings.dropout->p, settings.dropout->seed)
+                                         : "no dropout"));
+    paragraph("", fmt::format("Query {}, {}, is followed: its row has → and is worked out in "
+                              "numbers. Rows and columns count from 0.",
+                              record_.followed, followed_token()));
+    paragraph("",
+              "Where = stands, the shown numbers give the shown result; where ≈ stands, rounding "
+              "them to 4 decimals hides the rest.");
+  }
+
+  std::string scale_name() const {
+    const Scale& scale = record_.input.settings.scale;
+    if (scale.kind == Scale::Kind::none) return "none";
+    return scale.kind == Scale::Kind::sqrt ? "1/√D" : fmt::format("{}", scale.factor);
+  }
+  static std::string mask_name(const std::string& mask) {
+    return mask == "rows" ? "given row by row" : mask;
+  }
+
+  void write_step(const Step& step) {
+    line();
+    line(style_.bold(fmt::format("{} {}", ++number_, step.title)));
+    paragraph("  ", step.formula);
+    line(fmt::format("  shape {}: {}", to_string(step.data.shape()), fmt::join(step.axes, ", ")));
+    if (!step.note.empty()) paragraph("  ", step.note);
+    const bool by_head = step.axes.front() == "head";
+    const std::int64_t heads = by_head ? step.data.size(0) : 1;
+    for (std::int64_t h = 0; h < std::min(heads, kMostHeads); ++h) {
+      line();
+      if (by_head) line(style_.bold(fmt::format("  Head {}", h)));
+      matrix(step, by_head ? step.data[h] : step.data);
+    }
+    left_out(step, heads);
+    if (step.name != "inputs") arithmetic_of_row(step, by_head);
+  }
+
+  Indices shown_rows(const Step& step) const {
+    return shown_indices(step.data.size(-2), record_.followed);
+  }
+  Indices shown_columns(const Step& step) const {
+    return shown_indices(step.data.size(-1), step.axes.back() == "key" ? record_.followed : 0);
+  }
+
+  void matrix(const Step& step, const Tensor& data) {
+    const bool is_bool = data.dtype() == DType::boolean;
+    TextTable table;
+    for (std::int64_t j : shown_columns(step)) {
+      table.column_labels.push_back(step.axes.back() == "key" ? fmt::format("{} {}", j, token(j))
+                                                              : fmt::format("[{}]", j));
+    }
+    for (std::int64_t i : shown_rows(step)) {
+      if (i == record_.followed) table.followed = table.cells.size();
+      table.row_labels.push_back(fmt::format("{} {}", i, token(i)));
+      table.cells.emplace_back();
+      for (std::int64_t j : shown_columns(step)) {
+        const double value = data.at({i, j});
+        table.cells.back().push_back(is_bool ? (value != 0 ? "true" : "false")
+                                             : show(value, step.decimals));
+      }
+    }
+    for (const std::string& text : table_lines(table, width_ - 2, style_)) {
+      line(text.empty() ? "" : "  " + text);
+    }
+    if (step.name == "weights" && data.size(-1) > kMostShown) largest_weights(step, data);
+  }
+
+  void largest_weights(const Step& step, const Tensor& data) {
+    std::vector<std::pair<double, std::int64_t>> weights;
+    for (std::int64_t j = 0; j < data.size(-1); ++j) {
+      const double weight = data.at({record_.followed, j});
+      if (weight > 0) weights.emplace_back(-weight, j);
+    }
+    std::sort(weights.begin(), weights.end());
+    weights.resize(std::min(weights.size(), kMostLargest));
+    std::vector<std::string> parts;
+    for (const auto& [negated, j] : weights) {
+      parts.push_back(
+          fmt::format("{} {} {}", j, terminal::cut(token(j), 12), show(-negated, step.decimals)));
+    }
+    paragraph("  ", fmt::format("Largest weights of row {}: {}", record_.followed,
+                                fmt::join(parts, ", ")));
+  }
+
+  /// Nothing is left out silently.
+  void left_out(const Step& step, std::int64_t heads) {
+    std::vector<std::string> parts;
+    const auto add = [&](const std::string& what, const Indices& shown, std::int64_t count) {
+      if (static_cast<std::int64_t>(shown.size()) == count) return;
+      parts.push_back(fmt::format("{} {} to {} of {}", what, shown.front(), shown.back(), count));
+    };
+    if (heads > kMostHeads)
+      parts.push_back(fmt::format("heads 0 to {} of {}", kMostHeads - 1, heads));
+    add("rows", shown_rows(step), step.data.size(-2));
+    add("columns", shown_columns(step), step.data.size(-1));
+    if (parts.empty()) return;
+    line();
+    paragraph("  ", fmt::format("Shown here: {}. --json and --format csv give all.",
+                                fmt::join(parts, ", ")));
+  }
+
+  void arithmetic_of_row(const Step& step, bool by_head) {
+    Indices columns = shown_columns(step);
+    const std::int64_t all = step.data.size(-1);
+    if (columns.size() > kMostCells) columns.resize(kMostCells);
+    line();
+    line(fmt::format("  {} {}, {}, in numbers{}:", by_head ? "Head 0, row" : "Row",
+                     record_.followed, followed_token(),
+                     by_head ? " (the other heads do the same with numbers of their own)" : ""));
+    for (std::size_t k = 0; k < columns.size(); ++k) {
+      const Indices cell = by_head ? Indices{0, record_.followed, columns[k]}
+                                   : Indices{record_.followed, columns[k]};
+      cell_arithmetic(step, cell, k == 0);
+    }
+    const auto rest = all - static_cast<std::int64_t>(columns.size());
+    if (rest == 0) return;
+    const std::int64_t other = columns.front() > 0 ? 0 : columns.back() + 1;
+    paragraph("    ", fmt::format("… and {} more; --cell '{}[{}{},{}]' writes out that one.", rest,
+                                  step.name, by_head ? "0," : "", record_.followed, other));
+  }
+
+  /// The first one in letters too.
+  void cell_arithmetic(const Step& step, const Indices& cell, bool with_letters) {
+    const Arithmetic how = arithmetic(record_, step.name, cell);
+    const std::string name = fmt::format("    {}[{}] ", step.name, fmt::join(cell, ","));
+    const bool in_words =
+        step.name == "mask" || step.name == "masked_scores" || step.name == "dropout_mask";
+    const std::string letters = how.letters.substr(how.letters.find(" = ") + 3);
+    if (with_letters) paragraph(name + "= ", letters);
+    const std::string before =
+        with_letters ? std::string(static_cast<std::size_t>(terminal::width(name)), ' ') : name;
+    paragraph(before + (in_words ? ": " : "= "), how.numbers);
+  }
+
+  /// Printed beside ours, under each scale.
+  void corrected() {
+    TextTable table;
+    table.column_labels = {"printed"};
+    for (const Corrected& c : record_.corrected) table.column_labels.push_back(c.name);
+    for (const char* step : {"scores", "weights", "context"}) add_corrected(step, &table);
+    line();
+    line(style_.bold(fmt::format("Corrected, for query {}", followed_token())));
+    for (const std::string& text : table_lines(table, width_ - 2, style_)) line("  " + text);
+    paragraph("  ", "✗ marks a printed number that differs from what its own scale gives.");
+  }
+
+  void add_corrected(const std::string& step, TextTable* table) {
+    const auto tensor_of = [&](const Corrected& c) -> const Tensor& {
+      return step == "scores" ? c.scores : step == "weights" ? c.weights : c.context;
+    };
+    const std::int64_t columns = tensor_of(record_.corrected.front()).element_count();
+    for (std::int64_t j = 0; j < columns; ++j) {
+      table->row_labels.push_back(step == "context" ? fmt::format("context [{}]", j)
+                                                    : fmt::format("{} {}", step, token(j)));
+      table->cells.push_back({printed(step, j)});
+      for (const Corrected& c : record_.corrected) {
+        const Tensor& data = tensor_of(c);
+        table->cells.back().push_back(
+            show(data.to_vector()[static_cast<std::size_t>(j)], shown_decimals(data)));
+      }
+    }
+  }
+
+  std::string printed(const std::string& step, std::int64_t column) const {
+    for (const Check& check : record_.checks) {
+      if (check.step != step || check.cell != Indices{record_.followed, column}) continue;
+      return (check.agrees ? "" : "✗ ") + draw::visible(check.printed);
+    }
+    return "";
+  }
+
+  const Record& record_;
+  Sizes sizes_;
+  int width_;
+  Style style_;
+  int number_ = 0;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string text_view(const Record& record, int width, bool colour) {
+  return TextReport(record, width, colour).write();
+}
+
+}  // namespace foveal::trace
