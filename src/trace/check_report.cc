@@ -1,0 +1,220 @@
+// The report of `foveal check` for people.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "draw/terminal.h"
+#include "draw/text.h"
+#include "trace/arithmetic.h"
+#include "trace/cell_names.h"
+#include "trace/check.h"
+#include "trace/check_table.h"
+#include "trace/findings.h"
+
+namespace foveal::trace {
+
+namespace {
+
+constexpr int kWidth = 80;
+constexpr std::size_t kMostRows = 6;   ///< of what follows, and of other differences
+constexpr std::size_t kMostCells = 8;  ///< of a row written as a list
+
+using Cells = std::vector<const Finding*>;
+
+std::string capital(std::string text) {
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 32);
+  return text;
+}
+
+std::string numbers(std::size_t count) {
+  return fmt::format("{} printed number{}", count, count == 1 ? "" : "s");
+}
+
+class Report {
+ public:
+  explicit Report(const Record& record)
+      : record_(record), input_(record.input), findings_(find_slips(record)) {
+    for (const Finding& finding : findings_.all) {
+      if (!finding.agrees) wrong_.push_back(&finding);
+    }
+  }
+
+  std::string write() {
+    if (wrong_.empty()) {
+      line(fmt::format("{} {}. All agree, at the decimals they are printed with.",
+                       numbers(findings_.all.size()), "checked"));
+      return text_;
+    }
+    line(fmt::format("{} checked: {} agree, {} differ.", numbers(findings_.all.size()),
+                     findings_.all.size() - wrong_.size(), wrong_.size()));
+    first();
+    const std::vector<Cells> rows = rows_after_first();
+    section("What follows from it", rows, true);
+    section("Other differences", rows, false);
+    text_ += comparison_table(record_, findings_.all);
+    return text_;
+  }
+
+ private:
+  /// One line, wrapped where it is wider than the terminal.
+  void line(const std::string& content, int indent = 0) {
+    const std::string margin(static_cast<std::size_t>(indent), ' ');
+    bool begun = false;
+    for (const std::string& part : draw::terminal::wrap(content, kWidth - indent - 2)) {
+      text_ += margin + (begun ? "  " : "") + part + "\n";
+      begun = true;
+    }
+  }
+
+  std::string ours(const Finding& cell) const {
+    if (std::trunc(cell.ours) == cell.ours) return show(cell.ours, 0);
+    return show(cell.ours, std::max(4, cell.printed.decimals));
+  }
+
+  std::string arithmetic_of(const Record& record, const Finding& cell) const {
+    return arithmetic(record, cell.step, cell.cell).numbers;
+  }
+
+  /// "Score(The, sat) is printed as 1; it is 3"
+  std::string statement(const Finding& cell) const {
+    return fmt::format("{} is printed as {}; it is {}", cell_name(input_, cell.step, cell.cell),
+                       draw::visible(cell.printed.text), ours(cell));
+  }
+
+  void first() {
+    const Finding& cell = *wrong_.front();
+    text_ += "\nThe first wrong number\n";
+    line(fmt::format("{}.  ({}[{}])", statement(cell), cell.step, fmt::join(cell.cell, ",")), 2);
+    line(arithmetic_of(record_, cell), 4);
+    if (cell.slip.empty()) {
+      line("None of the usual slips gives what is printed.", 2);
+      return;
+    }
+    line("Likely slip: " + cell.slip + ".", 2);
+    const auto same = std::count_if(wrong_.begin(), wrong_.end(), [&cell](const Finding* other) {
+      return other->step == cell.step && other->slip == cell.slip;
+    });
+    if (same > 1) {
+      line(fmt::format("It explains all {} wrong numbers of the step {} that it is named for.", same,
+                       cell.step),
+           2);
+    }
+  }
+
+  /// Wrong numbers by rows, without those that the first one's slip explains in its own step.
+  std::vector<Cells> rows_after_first() const {
+    const Finding& first = *wrong_.front();
+    std::vector<Cells> rows;
+    for (const Finding* cell : wrong_) {
+      const bool told = cell == &first || (!first.slip.empty() && cell->step == first.step &&
+                                           cell->slip == first.slip);
+      if (told) continue;
+      const bool same = !rows.empty() && rows.back().front()->step == cell->step &&
+                        rows.back().front()->slip == cell->slip &&
+                        std::equal(cell->cell.begin(), cell->cell.end() - 1,
+                                   rows.back().front()->cell.begin());
+      if (!same) rows.emplace_back();
+      rows.back().push_back(cell);
+    }
+    return rows;
+  }
+
+  void section(const std::string& title, const std::vector<Cells>& rows, bool following) {
+    std::size_t count = 0;
+    for (const Cells& row : rows) {
+      if (row.front()->source.has_value() != following) continue;
+      if (count++ == 0) text_ += "\n" + title + "\n";
+      if (count <= kMostRows) following ? follow(row) : differ(row);
+    }
+    if (count > kMostRows) line(fmt::format("… and {} rows more.", count - kMostRows), 2);
+  }
+
+  void follow(const Cells& row) {
+    const Finding& cause = findings_.all[*row.front()->source];
+    const bool projected = cause.step == "keys" || cause.step == "queries";
+    if (projected && row.size() <= kMostCells && is_pairwise(row.front()->step)) {
+      for (const Finding* cell : row) misread(*cell);
+      return;
+    }
+    differ_as_row(row);
+    line(fmt::format("This follows from {} as printed{}.",
+                     row_name(input_, cause.step, cause.cell), in_cells(cause)),
+         4);
+  }
+
+  /// ": Score(The, sat) = 1", the cause itself where it is the only wrong number of its row.
+  std::string in_cells(const Finding& cause) const {
+    const auto same = [&cause](const Finding* other) {
+      return other->step == cause.step &&
+             std::equal(cause.cell.begin(), cause.cell.end() - 1, other->cell.begin());
+    };
+    if (std::count_if(wrong_.begin(), wrong_.end(), same) != 1) return "";
+    return fmt::format(", where {} is {}", cell_name(input_, cause.step, cause.cell),
+                       draw::visible(cause.printed.text));
+  }
+
+  /// "Score(The, sat) is printed as 1; it is 3 because K_sat is [1, 1], not [0, 1]."
+  void misread(const Finding& cell) {
+    const Finding& cause = findings_.all[*cell.source];
+    line(fmt::format("{} because {} is {}, not {}.", statement(cell),
+                     row_name(input_, cause.step, cause.cell), row_of(record_, cause),
+                     row_of(findings_.carried, cause)),
+         2);
+    line(arithmetic_of(record_, cell), 4);
+    line("as printed: " + arithmetic_of(findings_.carried, cell), 4);
+  }
+
+  /// The whole row that a cell is in, as the record has it.
+  std::string row_of(const Record& record, const Finding& cell) const {
+    const Step& step = *find_step(record, cell.step);
+    std::vector<std::string> shown;
+    std::vector<std::int64_t> place = cell.cell;
+    const std::int64_t width = step.data.size(-1);
+    for (place.back() = 0; place.back() < width; ++place.back()) {
+      if (shown.size() == kMostCells && width > static_cast<std::int64_t>(kMostCells) + 1) {
+        shown.push_back("…");
+        break;
+      }
+      shown.push_back(show(step.data.at(place), step.decimals));
+    }
+    return fmt::format("[{}]", fmt::join(shown, ", "));
+  }
+
+  void differ(const Cells& row) {
+    if (row.size() == 1) {
+      line(statement(*row.front()) + ".", 2);
+      line(arithmetic_of(record_, *row.front()), 4);
+    } else {
+      differ_as_row(row);
+    }
+    const std::string& slip = row.front()->slip;
+    line(slip.empty() ? "None of the usual slips gives what is printed."
+                      : "Likely slip: " + slip + ".",
+         4);
+  }
+
+  void differ_as_row(const Cells& row) {
+    const Finding& cell = *row.front();
+    if (row.size() > kMostCells) {
+      line(fmt::format("{}: {} numbers differ.", capital(row_name(input_, cell.step, cell.cell)),
+                       row.size()),
+           2);
+      return;
+    }
+    for (const Finding* one : row) line(statement(*one) + ".", 2);
+  }
+
+  const Record& record_;
+  const Input& input_;
+  const Findings findings_;
+  Cells wrong_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string check_text(const Record& record) { return Report(record).write(); }
+
+}  // namespace foveal::trace

@@ -1,0 +1,32 @@
+#pragma once
+// Every printed number held against the record, with what is known of each wrong one.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "trace/record.h"
+
+namespace foveal::trace {
+
+struct Finding {
+  std::string step;
+  std::vector<std::int64_t> cell;
+  PrintedNumber printed;
+  double ours = 0;
+  bool agrees = true;
+  std::string slip;  ///< what explains a wrong number, in words; empty where nothing usual does
+  /// Wrong, but right for a wrong number before it: that one's index among the findings.
+  std::optional<std::size_t> source;
+};
+
+struct Findings {
+  std::vector<Finding> all;  ///< in the order of steps, then heads, rows, columns
+  /// The record with the slips carried on: what comes out with the wrong numbers as printed.
+  Record carried;
+};
+
+/// Throws Error (kind data) where nothing is printed, or a printed step isn't in the record.
+Findings find_slips(const Record& record);
+
+}  // namespace foveal::trace

@@ -1,0 +1,195 @@
+#include "trace/slips.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "foveal/operations.h"
+#include "foveal/reference.h"
+#include "trace/steps.h"
+
+namespace foveal::trace {
+
+namespace {
+
+using Product = Recipe::Product;
+using Softmax = Recipe::Softmax;
+
+/// Lists slips one by one, in the order of steps.
+class Catalogue {
+ public:
+  explicit Catalogue(const Record& record) : input_(record.input), sizes_(sizes_of(record.input)) {
+    add_transposed_weights();
+    add_scaled_scores();
+    add_transposed_scores();
+    add_scales();
+    add_masks();
+    add_softmax();
+    add_dropout();
+  }
+
+  std::vector<Slip> take() { return std::move(slips_); }
+
+ private:
+  void add(const std::string& step, const std::string& text, std::function<void(Recipe&)> plant) {
+    slips_.push_back({step, text, std::move(plant)});
+  }
+
+  void add_transposed(const std::string& step, const std::string& name, Tensor Recipe::*weight,
+                      const Tensor& given) {
+    if (!given.defined() || given.size(0) != given.size(1)) return;
+    add(step, fmt::format("{0} was transposed: multiplied with {0}ᵀ instead of {0}", name),
+        [weight](Recipe& recipe) { recipe.*weight = (recipe.*weight).transpose(0, 1); });
+  }
+
+  void add_transposed_weights() {
+    add_transposed("queries", "W_query", &Recipe::W_query, input_.W_query);
+    add_transposed("keys", "W_key", &Recipe::W_key, input_.W_key);
+    add_transposed("values", "W_value", &Recipe::W_value, input_.W_value);
+    add_transposed("output", "W_out", &Recipe::W_out, input_.W_out);
+  }
+
+  /// A wrong factor and its words. The right one of this input is left out.
+  struct Factor {
+    double value;
+    std::string text;
+  };
+
+  std::vector<Factor> factors() const {
+    const auto size = static_cast<double>(sizes_.D);
+    const bool sqrt = input_.settings.scale.kind == Scale::Kind::sqrt;
+    const std::string rule =
+        sqrt ? fmt::format("instead of √D = √{}", sizes_.D)
+             : fmt::format("but this input's scale is {}", scale_text());
+    std::vector<Factor> result;
+    result.push_back({1 / std::sqrt(size), fmt::format("scaled by 1/√{}, {}", sizes_.D, rule)});
+    result.push_back({1 / size, fmt::format("scaled by D: divided by D = {}, {}", sizes_.D, rule)});
+    if (sizes_.H > 1) {
+      const auto width = static_cast<double>(sizes_.d);
+      result.push_back({1 / std::sqrt(width),
+                        fmt::format("scaled by the width of all heads: divided by √{}, {}",
+                                    sizes_.d, rule)});
+    }
+    return result;
+  }
+
+  std::string scale_text() const {
+    if (input_.settings.scale.kind == Scale::Kind::none) return "none";
+    return fmt::format("{}", input_.settings.scale.factor);
+  }
+
+  void add_scaled_scores() {
+    if (input_.settings.scale.kind != Scale::Kind::none) {
+      add("scores", "scaled already: scores are the plain products Q · Kᵀ; the scale comes after",
+          [](Recipe& recipe) { recipe.score_factor = recipe.scale; });
+    }
+    for (const Factor& factor : factors()) {
+      const double value = factor.value;
+      if (value == scale_factor(input_)) continue;
+      add("scores", factor.text + "; scores are the plain products Q · Kᵀ",
+          [value](Recipe& recipe) { recipe.score_factor = value; });
+    }
+  }
+
+  void add_transposed_scores() {
+    if (sizes_.L == sizes_.D) {
+      add("scores", "K was not transposed: Q · K instead of Q · Kᵀ",
+          [](Recipe& recipe) { recipe.product = Product::untransposed_key; });
+    }
+    add("scores", "transposed: K · Qᵀ instead of Q · Kᵀ, so queries and keys changed places",
+        [](Recipe& recipe) { recipe.product = Product::key_query; });
+  }
+
+  void add_scales() {
+    const std::string step = "scaled_scores";
+    const double right = scale_factor(input_);
+    if (right != 1) {
+      const std::string what = input_.settings.scale.kind == Scale::Kind::sqrt
+                                   ? fmt::format("1/√D = 1/√{}", sizes_.D)
+                                   : scale_text();
+      add(step, fmt::format("not scaled: the factor {} is missing", what),
+          [](Recipe& recipe) { recipe.scale = 1; });
+    }
+    for (const Factor& factor : factors()) {
+      const double value = factor.value;
+      if (value == right) continue;
+      add(step, factor.text, [value](Recipe& recipe) { recipe.scale = value; });
+    }
+  }
+
+  void add_masks() {
+    if (input_.settings.mask == "none") {
+      add("masked_scores", "a causal mask was applied, but this input's mask is none",
+          [length = sizes_.L](Recipe& recipe) {
+            recipe.mask = reference::causal_mask(length, length);
+          });
+      return;
+    }
+    add("mask", "the mask is missing: every key was visible",
+        [](Recipe& recipe) { recipe.mask = Tensor::ones(recipe.mask.shape(), DType::boolean); });
+    add("mask", "the mask's polarity is wrong: it hid what may be seen, and showed the rest",
+        [](Recipe& recipe) { recipe.mask = logical_not(recipe.mask); });
+  }
+
+  void add_softmax() {
+    add("weights", "softmax over the wrong axis: each column sums to 1, where each row should",
+        [](Recipe& recipe) { recipe.softmax = Softmax::over_queries; });
+    if (input_.settings.mask == "none") return;
+    add("weights",
+        "not renormalised: softmax came before the mask, so what the mask took away is missing",
+        [](Recipe& recipe) { recipe.softmax = Softmax::before_mask; });
+  }
+
+  void add_dropout() {
+    if (!input_.settings.dropout) return;
+    const double p = input_.settings.dropout->p;
+    const std::string step = "dropped_weights";
+    add(step, fmt::format("dropout scale missing: kept weights are divided by 1 − p = {}", 1 - p),
+        [](Recipe& recipe) { recipe.dropout_scale = 1; });
+    add(step, "dropout was not applied", [](Recipe& recipe) { recipe.dropout = false; });
+    if (p == 0 || p == 0.5) return;
+    add(step, fmt::format("dropout scale: divided by p = {} instead of 1 − p = {}", p, 1 - p),
+        [p](Recipe& recipe) { recipe.dropout_scale = 1 / p; });
+  }
+
+  const Input& input_;
+  Sizes sizes_;
+  std::vector<Slip> slips_;
+};
+
+std::ptrdiff_t place(const std::string& step) {
+  const auto& order = step_order();
+  return std::find(order.begin(), order.end(), step) - order.begin();
+}
+
+/// Slips of these steps are named where the step was printed; in later steps the arithmetic alone is
+/// shown.
+bool belongs_to_one_step(const std::string& step) {
+  return step == "queries" || step == "keys" || step == "values" || step == "scores" ||
+         step == "output";
+}
+
+}  // namespace
+
+const std::vector<std::string>& step_order() {
+  static const std::vector<std::string> order = {
+      "inputs", "queries",       "keys",    "values",       "scores",          "scaled_scores",
+      "mask",   "masked_scores", "weights", "dropout_mask", "dropped_weights", "context",
+      "output"};
+  return order;
+}
+
+bool comes_before(const std::string& a, const std::string& b) { return place(a) < place(b); }
+
+std::vector<Slip> usual_slips(const Record& record, const std::string& step) {
+  std::vector<Slip> slips = Catalogue(record).take();
+  const auto elsewhere = [&step](const Slip& slip) {
+    if (slip.step == step) return false;
+    return belongs_to_one_step(slip.step) || !comes_before(slip.step, step);
+  };
+  slips.erase(std::remove_if(slips.begin(), slips.end(), elsewhere), slips.end());
+  return slips;
+}
+
+}  // namespace foveal::trace
