@@ -50,13 +50,22 @@ Place place_of(const std::vector<std::int64_t>& cell) {
 std::string token_name(const Input& input, std::int64_t token) {
   const std::string& text = input.tokens[static_cast<std::size_t>(token)];
   const auto times = std::count(input.tokens.begin(), input.tokens.end(), text);
-  return draw::terminal::cut(draw::visible(text), 16) + (times > 1 ? fmt::format("#{}", token) : "");
+  return draw::terminal::cut(draw::visible(text), 16) +
+         (times > 1 ? fmt::format("#{}", token) : "");
+}
+
+bool is_projection(const std::string& step) {
+  return step == "queries" || step == "keys" || step == "values";
+}
+
+bool is_logit(const std::string& step) {
+  return step == "scores" || step == "scaled_scores" || step == "masked_scores";
 }
 
 bool is_pairwise(const std::string& step) {
   static const std::vector<std::string> pairwise = {
-      "scores", "scaled_scores", "mask", "masked_scores", "weights", "dropout_mask",
-      "dropped_weights"};
+      "scores",  "scaled_scores", "mask",           "masked_scores",
+      "weights", "dropout_mask",  "dropped_weights"};
   return std::find(pairwise.begin(), pairwise.end(), step) != pairwise.end();
 }
 

@@ -26,6 +26,12 @@ std::string cell_name(const Input& input, const std::string& step,
 std::string row_name(const Input& input, const std::string& step,
                      const std::vector<std::int64_t>& cell);
 
+/// queries, keys and values.
+bool is_projection(const std::string& step);
+
+/// scores, scaled_scores and masked_scores: what comes before softmax.
+bool is_logit(const std::string& step);
+
 /// True for steps of shape (L, L): one number a query and key.
 bool is_pairwise(const std::string& step);
 

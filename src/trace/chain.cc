@@ -40,7 +40,8 @@ Tensor product(const Tensor& query, const Tensor& key, Recipe::Product kind) {
 }
 
 Tensor softmax_of(const Steps& steps, const Recipe& recipe) {
-  if (recipe.softmax == Recipe::Softmax::over_queries) return softmax(steps.at("masked_scores"), -2);
+  if (recipe.softmax == Recipe::Softmax::over_queries)
+    return softmax(steps.at("masked_scores"), -2);
   if (recipe.softmax == Recipe::Softmax::over_keys) return softmax(steps.at("masked_scores"), -1);
   const Tensor all = softmax(steps.at("scaled_scores"), -1);
   return recipe.mask.defined() ? all * steps.at("mask").to(DType::float64) : all;

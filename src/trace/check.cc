@@ -40,14 +40,16 @@ std::string check_json(const Record& record) {
   for (const Check& one : check(record)) {
     all_agree = all_agree && one.agrees;
     entries += fmt::format(
-        "{}\n    {{\"step\": {}, \"cell\": [{}], \"printed\": {}, \"ours\": {}, \"arithmetic\": {}, "
+        "{}\n    {{\"step\": {}, \"cell\": [{}], \"printed\": {}, \"ours\": {}, \"arithmetic\": "
+        "{}, "
         "\"slip\": {}, \"agrees\": {}}}",
         entries.empty() ? "" : ",", json_string(one.step), fmt::join(one.cell, ", "),
         json_string(one.printed), json_number(one.ours), json_string(one.arithmetic),
         one.slip ? json_string(*one.slip) : "null", one.agrees);
   }
-  return fmt::format("{{\n  \"schema\": \"foveal.check/1\",\n  \"agrees\": {},\n  \"checks\": [{}\n  ]\n}}\n",
-                     all_agree, entries);
+  return fmt::format(
+      "{{\n  \"schema\": \"foveal.check/1\",\n  \"agrees\": {},\n  \"checks\": [{}\n  ]\n}}\n",
+      all_agree, entries);
 }
 
 std::vector<Corrected> corrected(const Input& input, std::int64_t followed) {

@@ -43,8 +43,8 @@ class Report {
 
   std::string write() {
     if (wrong_.empty()) {
-      line(fmt::format("{} {}. All agree, at the decimals they are printed with.",
-                       numbers(findings_.all.size()), "checked"));
+      line(fmt::format("{} checked. All agree, at the decimals they are printed with.",
+                       numbers(findings_.all.size())));
       return text_;
     }
     line(fmt::format("{} checked: {} agree, {} differ.", numbers(findings_.all.size()),
@@ -58,19 +58,16 @@ class Report {
   }
 
  private:
-  /// One line, wrapped where it is wider than the terminal.
+  /// One line; where it is wider than the terminal, the rest stands two columns further in.
   void line(const std::string& content, int indent = 0) {
     const std::string margin(static_cast<std::size_t>(indent), ' ');
-    bool begun = false;
-    for (const std::string& part : draw::terminal::wrap(content, kWidth - indent - 2)) {
-      text_ += margin + (begun ? "  " : "") + part + "\n";
-      begun = true;
+    const std::string begin = draw::terminal::wrap(content, kWidth - indent).front();
+    text_ += margin + begin + "\n";
+    if (begin.size() == content.size()) return;
+    const std::string rest = content.substr(begin.size() + 1);
+    for (const std::string& part : draw::terminal::wrap(rest, kWidth - indent - 2)) {
+      text_ += margin + "  " + part + "\n";
     }
-  }
-
-  std::string ours(const Finding& cell) const {
-    if (std::trunc(cell.ours) == cell.ours) return show(cell.ours, 0);
-    return show(cell.ours, std::max(4, cell.printed.decimals));
   }
 
   std::string arithmetic_of(const Record& record, const Finding& cell) const {
@@ -80,13 +77,13 @@ class Report {
   /// "Score(The, sat) is printed as 1; it is 3"
   std::string statement(const Finding& cell) const {
     return fmt::format("{} is printed as {}; it is {}", cell_name(input_, cell.step, cell.cell),
-                       draw::visible(cell.printed.text), ours(cell));
+                       draw::visible(cell.printed.text), shown_beside(cell));
   }
 
   void first() {
     const Finding& cell = *wrong_.front();
     text_ += "\nThe first wrong number\n";
-    line(fmt::format("{}.  ({}[{}])", statement(cell), cell.step, fmt::join(cell.cell, ",")), 2);
+    line(fmt::format("{} ({}[{}]).", statement(cell), cell.step, fmt::join(cell.cell, ",")), 2);
     line(arithmetic_of(record_, cell), 4);
     if (cell.slip.empty()) {
       line("None of the usual slips gives what is printed.", 2);
@@ -97,8 +94,8 @@ class Report {
       return other->step == cell.step && other->slip == cell.slip;
     });
     if (same > 1) {
-      line(fmt::format("It explains all {} wrong numbers of the step {} that it is named for.", same,
-                       cell.step),
+      line(fmt::format("It explains all {} wrong numbers of the step {} that it is named for.",
+                       same, cell.step),
            2);
     }
   }
@@ -113,8 +110,7 @@ class Report {
       if (told) continue;
       const bool same = !rows.empty() && rows.back().front()->step == cell->step &&
                         rows.back().front()->slip == cell->slip &&
-                        std::equal(cell->cell.begin(), cell->cell.end() - 1,
-                                   rows.back().front()->cell.begin());
+                        same_row(*cell, *rows.back().front());
       if (!same) rows.emplace_back();
       rows.back().push_back(cell);
     }
@@ -133,22 +129,20 @@ class Report {
 
   void follow(const Cells& row) {
     const Finding& cause = findings_.all[*row.front()->source];
-    const bool projected = cause.step == "keys" || cause.step == "queries";
-    if (projected && row.size() <= kMostCells && is_pairwise(row.front()->step)) {
+    if (is_projection(cause.step) && row.size() <= kMostCells && is_logit(row.front()->step)) {
       for (const Finding* cell : row) misread(*cell);
       return;
     }
     differ_as_row(row);
-    line(fmt::format("This follows from {} as printed{}.",
-                     row_name(input_, cause.step, cause.cell), in_cells(cause)),
+    line(fmt::format("This follows from {} as printed{}.", row_name(input_, cause.step, cause.cell),
+                     in_cells(cause)),
          4);
   }
 
   /// ": Score(The, sat) = 1", the cause itself where it is the only wrong number of its row.
   std::string in_cells(const Finding& cause) const {
     const auto same = [&cause](const Finding* other) {
-      return other->step == cause.step &&
-             std::equal(cause.cell.begin(), cause.cell.end() - 1, other->cell.begin());
+      return other->step == cause.step && same_row(*other, cause);
     };
     if (std::count_if(wrong_.begin(), wrong_.end(), same) != 1) return "";
     return fmt::format(", where {} is {}", cell_name(input_, cause.step, cause.cell),
@@ -157,29 +151,11 @@ class Report {
 
   /// "Score(The, sat) is printed as 1; it is 3 because K_sat is [1, 1], not [0, 1]."
   void misread(const Finding& cell) {
-    const Finding& cause = findings_.all[*cell.source];
-    line(fmt::format("{} because {} is {}, not {}.", statement(cell),
-                     row_name(input_, cause.step, cause.cell), row_of(record_, cause),
-                     row_of(findings_.carried, cause)),
+    line(fmt::format("{} because {}.", statement(cell),
+                     misreading(input_, findings_.all, findings_.all[*cell.source])),
          2);
     line(arithmetic_of(record_, cell), 4);
     line("as printed: " + arithmetic_of(findings_.carried, cell), 4);
-  }
-
-  /// The whole row that a cell is in, as the record has it.
-  std::string row_of(const Record& record, const Finding& cell) const {
-    const Step& step = *find_step(record, cell.step);
-    std::vector<std::string> shown;
-    std::vector<std::int64_t> place = cell.cell;
-    const std::int64_t width = step.data.size(-1);
-    for (place.back() = 0; place.back() < width; ++place.back()) {
-      if (shown.size() == kMostCells && width > static_cast<std::int64_t>(kMostCells) + 1) {
-        shown.push_back("…");
-        break;
-      }
-      shown.push_back(show(step.data.at(place), step.decimals));
-    }
-    return fmt::format("[{}]", fmt::join(shown, ", "));
   }
 
   void differ(const Cells& row) {

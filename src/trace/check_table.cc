@@ -24,7 +24,7 @@ constexpr int kColumn = 12;
 struct Block {
   std::string title;
   std::vector<std::string> names;
-  Tensor Corrected::*numbers;
+  Tensor Corrected::* numbers;
 };
 
 class Table {
@@ -52,8 +52,8 @@ class Table {
  private:
   std::string title() const {
     const std::string head = sizes_.H > 1 ? fmt::format(", head {}", head_) : "";
-    return fmt::format("\nThe row of {}{}, printed and corrected\n",
-                       token_name(input_, row_), head);
+    return fmt::format("\nThe row of {}{}, printed and corrected\n", token_name(input_, row_),
+                       head);
   }
 
   std::string header() const {
@@ -65,16 +65,16 @@ class Table {
     if (input_.settings.scale.kind == Scale::Kind::none) {
       setting = "scale is \"none\": compare with the column unscaled.";
     } else if (input_.settings.scale.kind == Scale::Kind::factor) {
-      setting = fmt::format("scale is {}, so neither column is its own.",
-                            input_.settings.scale.factor);
+      setting =
+          fmt::format("scale is {}, so neither column is its own.", input_.settings.scale.factor);
     }
     return fmt::format("  ! differs. This input's {}\n", setting);
   }
 
   static std::string line(const std::string& name, const std::string& printed,
                           const std::vector<std::string>& numbers, bool wrong) {
-    std::string result = "  " + draw::terminal::pad_right(name, 36) + draw::terminal::pad_left(printed, kColumn) +
-                         (wrong ? " !" : "  ");
+    std::string result = "  " + draw::terminal::pad_right(name, 36) +
+                         draw::terminal::pad_left(printed, kColumn) + (wrong ? " !" : "  ");
     for (const std::string& number : numbers) result += draw::terminal::pad_left(number, kColumn);
     return result + "\n";
   }
@@ -101,16 +101,16 @@ class Table {
         continue;
       }
       ++shown;
-      const std::string name =
-          context ? fmt::format("Context({})[{}]", token_name(input_, row_), j)
-                  : fmt::format("{}({}, {})", block.title, token_name(input_, row_),
-                                token_name(input_, j));
+      const std::string name = context
+                                   ? fmt::format("Context({})[{}]", token_name(input_, row_), j)
+                                   : fmt::format("{}({}, {})", block.title,
+                                                 token_name(input_, row_), token_name(input_, j));
       add_line(name, cell, block.numbers, j);
     }
     if (left_out > 0) lines_ += fmt::format("  … {} more\n", left_out);
   }
 
-  void add_line(const std::string& name, const Finding* cell, Tensor Corrected::*member,
+  void add_line(const std::string& name, const Finding* cell, Tensor Corrected::* member,
                 std::int64_t column) {
     std::vector<std::string> numbers;
     for (const Corrected& one : corrected_) {
@@ -118,8 +118,9 @@ class Table {
       const Tensor row = all.rank() == 2 ? all[head_] : all;
       numbers.push_back(show(row.at({column}), shown_decimals(row)));
     }
-    lines_ += line(name, cell == nullptr ? "–" : draw::terminal::cut(draw::visible(cell->printed.text), 11),
-                   numbers, cell != nullptr && !cell->agrees);
+    lines_ += line(
+        name, cell == nullptr ? "–" : draw::terminal::cut(draw::visible(cell->printed.text), 11),
+        numbers, cell != nullptr && !cell->agrees);
   }
 
   const Input& input_;

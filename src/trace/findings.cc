@@ -1,11 +1,18 @@
 #include "trace/findings.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
+#include "draw/text.h"
 #include "foveal/error.h"
 #include "foveal/operations.h"
 #include "trace/agreement.h"
+#include "trace/arithmetic.h"
+#include "trace/cell_names.h"
 #include "trace/step_check.h"
+#include "trace/steps.h"
 
 namespace foveal::trace {
 
@@ -15,8 +22,8 @@ namespace {
 std::vector<Finding> printed_cells(const Record& record, const ExpectedStep& expected) {
   const Step* step = find_step(record, expected.name);
   if (step == nullptr) {
-    throw Error("expected: this input has no step " + expected.name +
-                ": remove it, or add the setting that makes it");
+    throw Error("/expected/" + expected.name +
+                ": this input has no such step: remove it, or add the setting that makes it");
   }
   std::vector<Finding> cells;
   for (std::size_t h = 0; h < expected.heads.size(); ++h) {
@@ -52,7 +59,9 @@ class Examination {
       all_.insert(all_.end(), cells.begin(), cells.end());
     }
     if (all_.empty()) {
-      throw Error("expected: nothing to check: add printed numbers, a step by its name");
+      throw Error(
+          "/expected: missing or without a number: add the printed numbers to check, a step by its "
+          "name");
     }
     return {std::move(all_), carried_record()};
   }
@@ -80,7 +89,8 @@ class Examination {
     slipped_ = slipped_ || whole || !roots.empty();
   }
 
-  /// First from the slips as they were made, then with room for rounding, then from what is printed.
+  /// First from the slips as they were made, then with room for rounding, then from what is
+  /// printed.
   void follow(const std::string& step, StepCheck& check) const {
     const Tensor carried = data(carried_, step);
     check.name_following(carried, {});
@@ -122,6 +132,36 @@ class Examination {
 };
 
 }  // namespace
+
+std::string misreading(const Input& input, const std::vector<Finding>& findings,
+                       const Finding& cell) {
+  constexpr std::size_t longest = 8;
+  const Sizes sizes = sizes_of(input);
+  const auto width = static_cast<std::size_t>(cell.step == "values" ? sizes.D_v : sizes.D);
+  std::vector<std::string> printed;
+  std::vector<std::string> ours;
+  for (const Finding& other : findings) {
+    if (other.step != cell.step || !same_row(other, cell)) continue;
+    printed.push_back(draw::visible(other.printed.text));
+    ours.push_back(shown_beside(other));
+  }
+  if (printed.size() < width || width > longest) {
+    return fmt::format("{} is {}, not {}", cell_name(input, cell.step, cell.cell),
+                       shown_beside(cell), draw::visible(cell.printed.text));
+  }
+  return fmt::format("{} is [{}], not [{}]", row_name(input, cell.step, cell.cell),
+                     fmt::join(ours, ", "), fmt::join(printed, ", "));
+}
+
+bool same_row(const Finding& a, const Finding& b) {
+  return a.cell.size() == b.cell.size() &&
+         std::equal(a.cell.begin(), a.cell.end() - 1, b.cell.begin());
+}
+
+std::string shown_beside(const Finding& cell) {
+  if (std::trunc(cell.ours) == cell.ours) return show(cell.ours, 0);
+  return show(cell.ours, std::max(4, cell.printed.decimals));
+}
 
 Findings find_slips(const Record& record) { return Examination(record).run(); }
 

@@ -26,6 +26,17 @@ struct Findings {
   Record carried;
 };
 
+/// Whether both stand in the same row (and head); the steps are not compared.
+bool same_row(const Finding& a, const Finding& b);
+
+/// Our number, with enough decimals to differ from the printed one.
+std::string shown_beside(const Finding& cell);
+
+/// "K_sat is [1, 1], not [0, 1]": the row of queries, keys or values that `cell` is in.
+/// Of a long row, or one that is printed in part, the cell alone.
+std::string misreading(const Input& input, const std::vector<Finding>& findings,
+                       const Finding& cell);
+
 /// Throws Error (kind data) where nothing is printed, or a printed step isn't in the record.
 Findings find_slips(const Record& record);
 

@@ -7,6 +7,7 @@
 
 #include "foveal/operations.h"
 #include "foveal/reference.h"
+#include "trace/cell_names.h"
 #include "trace/steps.h"
 
 namespace foveal::trace {
@@ -36,7 +37,7 @@ class Catalogue {
     slips_.push_back({step, text, std::move(plant)});
   }
 
-  void add_transposed(const std::string& step, const std::string& name, Tensor Recipe::*weight,
+  void add_transposed(const std::string& step, const std::string& name, Tensor Recipe::* weight,
                       const Tensor& given) {
     if (!given.defined() || given.size(0) != given.size(1)) return;
     add(step, fmt::format("{0} was transposed: multiplied with {0}ᵀ instead of {0}", name),
@@ -59,17 +60,16 @@ class Catalogue {
   std::vector<Factor> factors() const {
     const auto size = static_cast<double>(sizes_.D);
     const bool sqrt = input_.settings.scale.kind == Scale::Kind::sqrt;
-    const std::string rule =
-        sqrt ? fmt::format("instead of √D = √{}", sizes_.D)
-             : fmt::format("but this input's scale is {}", scale_text());
+    const std::string rule = sqrt ? fmt::format("instead of √D = √{}", sizes_.D)
+                                  : fmt::format("but this input's scale is {}", scale_text());
     std::vector<Factor> result;
     result.push_back({1 / std::sqrt(size), fmt::format("scaled by 1/√{}, {}", sizes_.D, rule)});
     result.push_back({1 / size, fmt::format("scaled by D: divided by D = {}, {}", sizes_.D, rule)});
     if (sizes_.H > 1) {
       const auto width = static_cast<double>(sizes_.d);
-      result.push_back({1 / std::sqrt(width),
-                        fmt::format("scaled by the width of all heads: divided by √{}, {}",
-                                    sizes_.d, rule)});
+      result.push_back(
+          {1 / std::sqrt(width),
+           fmt::format("scaled by the width of all heads: divided by √{}, {}", sizes_.d, rule)});
     }
     return result;
   }
@@ -163,20 +163,19 @@ std::ptrdiff_t place(const std::string& step) {
   return std::find(order.begin(), order.end(), step) - order.begin();
 }
 
-/// Slips of these steps are named where the step was printed; in later steps the arithmetic alone is
-/// shown.
+/// Slips of these steps are named where the step was printed; in later steps the arithmetic alone
+/// is shown.
 bool belongs_to_one_step(const std::string& step) {
-  return step == "queries" || step == "keys" || step == "values" || step == "scores" ||
-         step == "output";
+  return is_projection(step) || step == "scores" || step == "output";
 }
 
 }  // namespace
 
 const std::vector<std::string>& step_order() {
   static const std::vector<std::string> order = {
-      "inputs", "queries",       "keys",    "values",       "scores",          "scaled_scores",
-      "mask",   "masked_scores", "weights", "dropout_mask", "dropped_weights", "context",
-      "output"};
+      "inputs",          "queries", "keys",          "values",  "scores",
+      "scaled_scores",   "mask",    "masked_scores", "weights", "dropout_mask",
+      "dropped_weights", "context", "output"};
   return order;
 }
 

@@ -13,10 +13,6 @@ namespace foveal::trace {
 
 namespace {
 
-bool same_row(const Finding& a, const Finding& b) {
-  return std::equal(a.cell.begin(), a.cell.end() - 1, b.cell.begin());
-}
-
 bool all_agree(const Tensor& data, const std::vector<Finding*>& cells) {
   return std::all_of(cells.begin(), cells.end(), [&data](const Finding* cell) {
     return agrees(data.at(cell->cell), cell->printed);
@@ -27,10 +23,6 @@ bool all_agree(const Tensor& data, const std::vector<Finding*>& cells) {
 double surprise(const Finding& cell, double span) {
   if (!std::isfinite(cell.printed.value)) return 2;
   return std::log2(1 + span / (2 * std::max(half_unit(cell.printed), 1e-9)));
-}
-
-bool is_logit(const std::string& step) {
-  return step == "scores" || step == "scaled_scores" || step == "masked_scores";
 }
 
 /// Whether a wrong number `cause` of an earlier step enters into `cell`.
@@ -59,6 +51,13 @@ std::string cut_text(double right, const PrintedNumber& printed) {
 
 std::string swapped_text(double right, const PrintedNumber& printed) {
   return fmt::format("two digits swapped: {} became {}", at_decimals(right, printed), printed.text);
+}
+
+std::string following_text(const Input& input, const std::vector<Finding>& before,
+                           const Finding& cause) {
+  if (is_projection(cause.step))
+    return "follows from a misreading: " + misreading(input, before, cause);
+  return fmt::format("follows from {} as printed", row_name(input, cause.step, cause.cell));
 }
 
 }  // namespace
@@ -104,7 +103,7 @@ void StepCheck::name_cuts() {
   });
   if (!all) return;
   for (Finding& cell : cells_) {
-    if (is_open(cell)) name(cell, cut_text(cell.ours, cell.printed));
+    if (is_open(cell)) cell.slip = cut_text(cell.ours, cell.printed);
   }
 }
 
@@ -127,9 +126,7 @@ void StepCheck::name_following(const Tensor& carried, const Tensor& slack) {
       if (!is_open(*cell)) continue;
       cell->source = source(*cell);
       if (!cell->source) continue;
-      const Finding& cause = before_[*cell->source];
-      name(*cell, fmt::format("follows from {} as printed",
-                              row_name(record_.input, cause.step, cause.cell)));
+      cell->slip = following_text(record_.input, before_, before_[*cell->source]);
     }
   }
 }
@@ -150,9 +147,8 @@ std::optional<Slip> StepCheck::name_usual(const Base& base, const std::string& r
   const std::size_t candidates = slips.size() + 2;  // and the two neighbours of a row
   std::vector<Finding*> whole;
   for (const Row& row : rows_) {
-    const bool explained = !is_open(row) && std::any_of(row.begin(), row.end(), [](const auto* c) {
-      return !c->agrees;
-    });
+    const bool explained = !is_open(row) && std::any_of(row.begin(), row.end(),
+                                                        [](const auto* c) { return !c->agrees; });
     if (!explained) whole.insert(whole.end(), row.begin(), row.end());
   }
   std::vector<Tensor> results;
@@ -162,7 +158,7 @@ std::optional<Slip> StepCheck::name_usual(const Base& base, const std::string& r
     results.push_back(compute(record_, wrong, base.substitutions).at(step_));
     if (!explains(results.back(), whole, candidates, 2)) continue;
     for (Finding* cell : whole) {
-      if (is_open(*cell)) name(*cell, slip.text + remark);
+      if (is_open(*cell)) cell->slip = slip.text + remark;
     }
     return slip;
   }
@@ -180,7 +176,7 @@ std::optional<Slip> StepCheck::name_usual(const Base& base, const std::string& r
 void StepCheck::name_row(const Row& row, const std::string& slip, const Tensor& data) {
   for (Finding* cell : row) {
     if (!is_open(*cell)) continue;
-    name(*cell, slip);
+    cell->slip = slip;
     roots_.push_back({step_, cell->cell, data.at(cell->cell), 0});
   }
 }
@@ -217,9 +213,9 @@ void StepCheck::name_neighbour_key(Finding& cell, const Tensor& data) {
     neighbour.back() = other;
     const double value = data.at(neighbour);
     if (!agrees(value, cell.printed) || surprise(cell, span_) < 5) continue;
-    name(cell, fmt::format("a neighbouring row of K was taken: K_{} in place of K_{}",
-                           token_name(record_.input, other),
-                           token_name(record_.input, place.column)));
+    cell.slip =
+        fmt::format("a neighbouring row of K was taken: K_{} in place of K_{}",
+                    token_name(record_.input, other), token_name(record_.input, place.column));
     return;
   }
 }
@@ -229,9 +225,9 @@ void StepCheck::name_single(const Tensor& right) {
     if (!is_open(cell)) continue;
     const double value = right.at(cell.cell);
     if (cut_instead_of_rounded(value, cell.printed)) {
-      name(cell, cut_text(value, cell.printed));
+      cell.slip = cut_text(value, cell.printed);
     } else if (two_digits_swapped(value, cell.printed)) {
-      name(cell, swapped_text(value, cell.printed));
+      cell.slip = swapped_text(value, cell.printed);
       roots_.push_back({step_, cell.cell, cell.printed.value, half_unit(cell.printed)});
     } else {
       name_neighbour_key(cell, right);
@@ -243,7 +239,8 @@ void StepCheck::name_rounding(const Tensor& rounded) {
   for (const Row& row : rows_) {
     if (!is_open(row) || !all_agree(rounded, row)) continue;
     for (Finding* cell : row) {
-      if (is_open(*cell)) name(*cell, "computed from the numbers printed before, which are rounded");
+      if (is_open(*cell))
+        cell->slip = "computed from the numbers printed before, which are rounded";
     }
   }
 }

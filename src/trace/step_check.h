@@ -52,7 +52,6 @@ class StepCheck {
                 double surplus) const;
   void name_neighbour_row(const Row& row, const Tensor& data, const std::string& remark);
   void name_neighbour_key(Finding& cell, const Tensor& data);
-  void name(Finding& cell, const std::string& slip) { cell.slip = slip; }
   void name_row(const Row& row, const std::string& slip, const Tensor& data);
 
   const Record& record_;
