@@ -3,6 +3,7 @@
 #include "trace/check.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "cli/commands.h"
 #include "cli/output.h"

@@ -7,5 +7,6 @@
 namespace foveal::cli {
 
 void add_explain(CLI::App& program, int* status);
+void add_check(CLI::App& program, int* status);
 
 }  // namespace foveal::cli

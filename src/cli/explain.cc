@@ -8,6 +8,7 @@
 #include "foveal/error.h"
 #include "io/json.h"
 #include "trace/arithmetic.h"
+#include "trace/check.h"
 #include "trace/query.h"
 #include "trace/record.h"
 #include "trace/views.h"
@@ -55,7 +56,9 @@ void explain(Options options) {
   const trace::Input input =
       options.file.empty() ? trace::worked_example() : trace::read_input(options.file);
   const std::int64_t followed = options.query.empty() ? 0 : trace::find_query(input, options.query);
-  const trace::Record record = trace::run(input, followed);
+  trace::Record record = trace::run(input, followed);
+  if (trace::has_printed_numbers(input)) record.checks = trace::check(record);
+  if (options.file.empty()) record.corrected = trace::corrected(input, followed);
   const std::string result =
       options.cell.empty() ? view(record, options) : explain_cell(record, options);
   write_result(result, options.out);

@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
     program.require_subcommand(1);
     int status = kGood;
     foveal::cli::add_explain(program, &status);
+    foveal::cli::add_check(program, &status);
     return parse_and_run(program, argc, argv, status);
   } catch (const foveal::Error& error) {
     return fail(error.what(), status_of(error.kind()));

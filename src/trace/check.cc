@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "io/json.h"
 #include "trace/arithmetic.h"
 #include "trace/findings.h"
@@ -17,6 +19,20 @@ Tensor row_of(const Record& record, const std::string& name) {
 }
 
 }  // namespace
+
+bool has_printed_numbers(const Input& input) {
+  for (const ExpectedStep& step : input.expected) {
+    for (const auto& head : step.heads) {
+      for (const auto& row : head) {
+        if (std::any_of(row.begin(), row.end(),
+                        [](const auto& cell) { return cell.has_value(); })) {
+          return true;
+        }
+      }
+    }
+  }
+  return false;
+}
 
 std::vector<Check> check(const Record& record) {
   std::vector<Check> checks;

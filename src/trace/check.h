@@ -5,6 +5,9 @@
 
 namespace foveal::trace {
 
+/// True where `expected` holds a number to check.
+bool has_printed_numbers(const Input& input);
+
 /// One Check for every printed cell of record.input.expected, in the order of steps, then rows.
 /// See interfaces: tolerance, the recomputation from the printed step before, the named slips.
 /// Throws Error (kind data) where there is nothing to check.
