@@ -26,14 +26,6 @@ std::pair<const char*, const char*> byte_range(const Tensor& tensor) {
   return {first + lowest * size, first + (highest + 1) * size};
 }
 
-/// True where writing one could change the other.
-bool may_overlap(const Tensor& a, const Tensor& b) {
-  if (a.element_count() == 0 || b.element_count() == 0) return false;
-  const auto [a_begin, a_end] = byte_range(a);
-  const auto [b_begin, b_end] = byte_range(b);
-  return std::less<>()(a_begin, b_end) && std::less<>()(b_begin, a_end);
-}
-
 Tensor expand_source(const Tensor& source, const Shape& shape) {
   try {
     return source.expand(shape);
@@ -45,6 +37,13 @@ Tensor expand_source(const Tensor& source, const Shape& shape) {
 }
 
 }  // namespace
+
+bool may_overlap(const Tensor& a, const Tensor& b) {
+  if (a.element_count() == 0 || b.element_count() == 0) return false;
+  const auto [a_begin, a_end] = byte_range(a);
+  const auto [b_begin, b_end] = byte_range(b);
+  return std::less<>()(a_begin, b_end) && std::less<>()(b_begin, a_end);
+}
 
 void copy_elements(Tensor& to, const Tensor& from) {
   visit(to.dtype(), [&](auto zero) {

@@ -4,6 +4,7 @@
 #include "foveal/operations.h"
 #include "tensor/builder.h"
 #include "tensor/check.h"
+#include "tensor/copy.h"
 #include "tensor/elementwise.h"
 #include "tensor/numbers.h"
 #include "tensor/visit.h"
@@ -71,7 +72,7 @@ Tensor& Tensor::masked_fill_(const Tensor& mask, double value) {
   require_writable(*this, "masked_fill_");
   Tensor where = checked_mask(*this, mask, "masked_fill_");
   // Filling must not change the mask that is still being read.
-  if (where.shares_storage(*this)) where = where.clone();
+  if (may_overlap(*this, where)) where = where.clone();
   fill_where(*this, *this, where, value, "masked_fill_");
   storage_->count_write();
   return *this;
