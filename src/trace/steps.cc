@@ -111,8 +111,8 @@ class Planner {
     if (mask == "none") return;
     const Sizes& s = sizes_;
     const std::string polarity =
-        " True: the query may attend to the key. (In PyTorch code of one's own 1 often means the "
-        "opposite, drop.)";
+        " True: the query may attend to the key. (The chapter's own masks mean the opposite: "
+        "1 there is drop.)";
     add("mask", "Mask", mask == "causal" ? "mask[i,j] = (j ≤ i)" : "mask", {"query", "key"},
         {s.L, s.L},
         (mask == "causal" ? "Causal: a token sees itself and what stands before it."

@@ -37,6 +37,24 @@ std::string counted(std::int64_t count, const std::string& thing) {
   return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
 }
 
+constexpr const char* kTie = "\xC2\xA0";  ///< a space that no line breaks at
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  for (std::size_t at = text.find(from); at != std::string::npos;
+       at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+/// A sign and the result behind it stay on one line.
+std::string with_ties(const std::string& text) {
+  return replaced(replaced(text, "= ", std::string("=") + kTie), "≈ ", std::string("≈") + kTie);
+}
+
+/// A place along an axis of features.
+std::string index_label(std::int64_t i) { return fmt::format("[{}]", i); }
+
 class TextReport {
  public:
   TextReport(const Record& record, int width, bool colour)
@@ -56,8 +74,8 @@ class TextReport {
   void paragraph(const std::string& indent, const std::string& text) {
     const int room = std::max(20, width_ - terminal::width(indent));
     std::string before = indent;
-    for (const std::string& part : terminal::wrap(text, room)) {
-      line(before + part);
+    for (const std::string& part : terminal::wrap(with_ties(text), room)) {
+      line(before + replaced(part, kTie, " "));
       before.assign(static_cast<std::size_t>(terminal::width(indent)), ' ');
     }
   }
@@ -81,12 +99,19 @@ class TextReport {
                         settings.dropout ? fmt::format("dropout p = {}, seed {}",
                                                        settings.dropout->p, settings.dropout->seed)
                                          : "no dropout"));
+    line();
     paragraph("", fmt::format("Query {}, {}, is followed: its row has → and is worked out in "
-                              "numbers. Rows and columns count from 0.",
-                              record_.followed, followed_token()));
+                              "numbers{}. Rows and columns count from 0.",
+                              record_.followed, followed_token(),
+                              s.H > 1 ? ", those of head 0; the other heads do the same" : ""));
     paragraph("",
-              "Where = stands, the shown numbers give the shown result; where ≈ stands, rounding "
-              "them to 4 decimals hides the rest.");
+              "Where = stands, the shown numbers give the shown result; where ≈ stands, what "
+              "rounding to 4 decimals hides makes a difference.");
+    if (s.L > kMostShown || s.d_in > kMostShown || s.d > kMostShown || s.d_v > kMostShown) {
+      paragraph("", fmt::format("What is longer than {} is shown in part; --json and --format csv "
+                                "give everything.",
+                                kMostShown));
+    }
   }
 
   std::string scale_name() const {
@@ -104,14 +129,18 @@ class TextReport {
     paragraph("  ", step.formula);
     line(fmt::format("  shape {}: {}", to_string(step.data.shape()), fmt::join(step.axes, ", ")));
     if (!step.note.empty()) paragraph("  ", step.note);
+    const bool has_parameters = parameters(step);
     const bool by_head = step.axes.front() == "head";
     const std::int64_t heads = by_head ? step.data.size(0) : 1;
     for (std::int64_t h = 0; h < std::min(heads, kMostHeads); ++h) {
       line();
-      if (by_head) line(style_.bold(fmt::format("  Head {}", h)));
+      if (by_head) line(style_.bold(fmt::format("  {}, head {}", step.title, h)));
+      if (!by_head && has_parameters) line(style_.bold("  " + step.title));
       matrix(step, by_head ? step.data[h] : step.data);
     }
-    left_out(step, heads);
+    left_out({heads > kMostHeads ? fmt::format("heads 0 to {} of {}", kMostHeads - 1, heads) : "",
+              part_shown("rows", shown_rows(step), step.data.size(-2)),
+              part_shown("columns", shown_columns(step), step.data.size(-1))});
     if (step.name != "inputs") arithmetic_of_row(step, by_head);
   }
 
@@ -122,27 +151,75 @@ class TextReport {
     return shown_indices(step.data.size(-1), step.axes.back() == "key" ? record_.followed : 0);
   }
 
+  /// "3 fox"; numbers up to `last` are equally wide.
+  std::string token_label(std::int64_t i, std::int64_t last) const {
+    return fmt::format("{:>{}} {}", i, std::to_string(last).size(), token(i));
+  }
+
   void matrix(const Step& step, const Tensor& data) {
-    const bool is_bool = data.dtype() == DType::boolean;
+    const Indices rows = shown_rows(step), columns = shown_columns(step);
     TextTable table;
-    for (std::int64_t j : shown_columns(step)) {
-      table.column_labels.push_back(step.axes.back() == "key" ? fmt::format("{} {}", j, token(j))
-                                                              : fmt::format("[{}]", j));
+    for (std::int64_t j : columns) {
+      table.column_labels.push_back(step.axes.back() == "key" ? token_label(j, 0) : index_label(j));
     }
-    for (std::int64_t i : shown_rows(step)) {
+    for (std::int64_t i : rows) {
       if (i == record_.followed) table.followed = table.cells.size();
-      table.row_labels.push_back(fmt::format("{} {}", i, token(i)));
-      table.cells.emplace_back();
-      for (std::int64_t j : shown_columns(step)) {
-        const double value = data.at({i, j});
-        table.cells.back().push_back(is_bool ? (value != 0 ? "true" : "false")
-                                             : show(value, step.decimals));
-      }
+      table.row_labels.push_back(token_label(i, rows.back()));
+      table.cells.push_back(cells_of_row(data, i, columns, step.decimals));
     }
+    write_table(table);
+    if (step.name == "weights" && data.size(-1) > kMostShown) largest_weights(step, data);
+  }
+
+  static std::vector<std::string> cells_of_row(const Tensor& data, std::int64_t i,
+                                               const Indices& columns, int decimals) {
+    const bool is_bool = data.dtype() == DType::boolean;
+    std::vector<std::string> cells;
+    for (std::int64_t j : columns) {
+      const double value = data.at({i, j});
+      cells.push_back(is_bool ? (value != 0 ? "true" : "false") : show(value, decimals));
+    }
+    return cells;
+  }
+
+  void write_table(const TextTable& table) {
     for (const std::string& text : table_lines(table, width_ - 2, style_)) {
       line(text.empty() ? "" : "  " + text);
     }
-    if (step.name == "weights" && data.size(-1) > kMostShown) largest_weights(step, data);
+  }
+
+  /// The W and b of a projection, above its result; false where the step has none.
+  bool parameters(const Step& step) {
+    const Input& input = record_.input;
+    if (step.name == "queries") return parameter("query", input.W_query, input.b_query);
+    if (step.name == "keys") return parameter("key", input.W_key, input.b_key);
+    if (step.name == "values") return parameter("value", input.W_value, input.b_value);
+    if (step.name == "output") return parameter("out", input.W_out, input.b_out);
+    return false;
+  }
+
+  bool parameter(const std::string& name, const Tensor& weight, const Tensor& bias) {
+    if (!weight.defined()) return false;
+    const Indices rows = shown_indices(weight.size(0), 0);
+    const Indices columns = shown_indices(weight.size(1), 0);
+    const int decimals = shown_decimals(weight);
+    TextTable table;
+    for (std::int64_t j : columns) table.column_labels.push_back(index_label(j));
+    for (std::int64_t i : rows) {
+      table.row_labels.push_back(index_label(i));
+      table.cells.push_back(cells_of_row(weight, i, columns, decimals));
+    }
+    if (bias.defined()) {
+      table.row_labels.push_back("b_" + name);
+      table.cells.push_back(cells_of_row(bias.unsqueeze(0), 0, columns, shown_decimals(bias)));
+    }
+    line();
+    line(style_.bold(fmt::format("  W_{}", name)) +
+         fmt::format(", shape {}", to_string(weight.shape())));
+    write_table(table);
+    left_out(
+        {part_shown("rows", rows, weight.size(0)), part_shown("columns", columns, weight.size(1))});
+    return true;
   }
 
   void largest_weights(const Step& step, const Tensor& data) {
@@ -162,54 +239,48 @@ class TextReport {
                                 fmt::join(parts, ", ")));
   }
 
+  /// "rows 3 to 11 of 40", or nothing where all are shown.
+  static std::string part_shown(const std::string& what, const Indices& shown, std::int64_t count) {
+    if (static_cast<std::int64_t>(shown.size()) == count) return "";
+    return fmt::format("{} {} to {} of {}", what, shown.front(), shown.back(), count);
+  }
+
   /// Nothing is left out silently.
-  void left_out(const Step& step, std::int64_t heads) {
-    std::vector<std::string> parts;
-    const auto add = [&](const std::string& what, const Indices& shown, std::int64_t count) {
-      if (static_cast<std::int64_t>(shown.size()) == count) return;
-      parts.push_back(fmt::format("{} {} to {} of {}", what, shown.front(), shown.back(), count));
-    };
-    if (heads > kMostHeads)
-      parts.push_back(fmt::format("heads 0 to {} of {}", kMostHeads - 1, heads));
-    add("rows", shown_rows(step), step.data.size(-2));
-    add("columns", shown_columns(step), step.data.size(-1));
+  void left_out(std::vector<std::string> parts) {
+    parts.erase(std::remove(parts.begin(), parts.end(), ""), parts.end());
     if (parts.empty()) return;
     line();
-    paragraph("  ", fmt::format("Shown here: {}. --json and --format csv give all.",
-                                fmt::join(parts, ", ")));
+    paragraph("  ", fmt::format("Shown here: {}.", fmt::join(parts, ", ")));
   }
 
   void arithmetic_of_row(const Step& step, bool by_head) {
     Indices columns = shown_columns(step);
-    const std::int64_t all = step.data.size(-1);
     if (columns.size() > kMostCells) columns.resize(kMostCells);
+    const std::int64_t rest = step.data.size(-1) - static_cast<std::int64_t>(columns.size());
     line();
-    line(fmt::format("  {} {}, {}, in numbers{}:", by_head ? "Head 0, row" : "Row",
-                     record_.followed, followed_token(),
-                     by_head ? " (the other heads do the same with numbers of their own)" : ""));
-    for (std::size_t k = 0; k < columns.size(); ++k) {
-      const Indices cell = by_head ? Indices{0, record_.followed, columns[k]}
-                                   : Indices{record_.followed, columns[k]};
-      cell_arithmetic(step, cell, k == 0);
-    }
-    const auto rest = all - static_cast<std::int64_t>(columns.size());
+    line(fmt::format("  {} {}, {}, in numbers:", by_head ? "Head 0, row" : "Row", record_.followed,
+                     followed_token()));
+    const auto cell = [&](std::int64_t j) {
+      return by_head ? Indices{0, record_.followed, j} : Indices{record_.followed, j};
+    };
+    for (std::int64_t j : columns) cell_arithmetic(step, cell(j), j == columns.front());
     if (rest == 0) return;
     const std::int64_t other = columns.front() > 0 ? 0 : columns.back() + 1;
-    paragraph("    ", fmt::format("… and {} more; --cell '{}[{}{},{}]' writes out that one.", rest,
-                                  step.name, by_head ? "0," : "", record_.followed, other));
+    paragraph("    ", fmt::format("… and {} more; --cell '{}[{}]' writes out that one.", rest,
+                                  step.name, fmt::join(cell(other), ",")));
   }
 
-  /// The first one in letters too.
+  /// The first one in letters too, unless these say no more than the formula above.
   void cell_arithmetic(const Step& step, const Indices& cell, bool with_letters) {
     const Arithmetic how = arithmetic(record_, step.name, cell);
-    const std::string name = fmt::format("    {}[{}] ", step.name, fmt::join(cell, ","));
-    const bool in_words =
-        step.name == "mask" || step.name == "masked_scores" || step.name == "dropout_mask";
-    const std::string letters = how.letters.substr(how.letters.find(" = ") + 3);
-    if (with_letters) paragraph(name + "= ", letters);
+    const std::string name = fmt::format("    {}[{}]", step.name, fmt::join(cell, ","));
+    if (step.name == "mask" || step.name == "masked_scores" || step.name == "dropout_mask") {
+      return paragraph(name + ": ", how.numbers);
+    }
+    if (with_letters) paragraph(name + " = ", how.letters.substr(how.letters.find(" = ") + 3));
     const std::string before =
         with_letters ? std::string(static_cast<std::size_t>(terminal::width(name)), ' ') : name;
-    paragraph(before + (in_words ? ": " : "= "), how.numbers);
+    paragraph(before + " = ", how.numbers);
   }
 
   /// Printed beside ours, under each scale.
@@ -220,7 +291,7 @@ class TextReport {
     for (const char* step : {"scores", "weights", "context"}) add_corrected(step, &table);
     line();
     line(style_.bold(fmt::format("Corrected, for query {}", followed_token())));
-    for (const std::string& text : table_lines(table, width_ - 2, style_)) line("  " + text);
+    write_table(table);
     paragraph("  ", "✗ marks a printed number that differs from what its own scale gives.");
   }
 
