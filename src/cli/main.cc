@@ -36,6 +36,9 @@ int fail(const std::string& message, int status) {
 int parse_and_run(CLI::App& program, int argc, char** argv, const int& status) {
   try {
     program.parse(argc, argv);
+    if (program.get_subcommands().empty()) {
+      return fail("a command is needed: foveal explain (foveal --help lists all)", kUsage);
+    }
     return status;
   } catch (const CLI::Success& success) {
     // --help and --version: their text is the result.
@@ -51,7 +54,6 @@ int main(int argc, char** argv) {
   try {
     CLI::App program("Attention, from first principles to full speed.", "foveal");
     program.set_version_flag("--version", "foveal " FOVEAL_VERSION);
-    program.require_subcommand(1);
     int status = kGood;
     foveal::cli::add_explain(program, &status);
     foveal::cli::add_check(program, &status);
