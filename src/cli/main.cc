@@ -37,7 +37,8 @@ int parse_and_run(CLI::App& program, int argc, char** argv, const int& status) {
   try {
     program.parse(argc, argv);
     if (program.get_subcommands().empty()) {
-      return fail("a command is needed: foveal explain (foveal --help lists all)", kUsage);
+      return fail("a command is needed: foveal explain, foveal check (foveal --help lists all)",
+                  kUsage);
     }
     return status;
   } catch (const CLI::Success& success) {

@@ -5,6 +5,7 @@
 #include "draw/terminal.h"
 #include "draw/text.h"
 #include "trace/arithmetic.h"
+#include "trace/check.h"
 #include "trace/steps.h"
 #include "trace/text_table.h"
 #include "trace/views.h"
@@ -63,7 +64,7 @@ class TextReport {
   std::string write() {
     heading();
     for (const Step& step : record_.steps) write_step(step);
-    if (!record_.corrected.empty()) corrected();
+    if (!record_.checks.empty()) checks();
     return std::move(out_);
   }
 
@@ -283,41 +284,10 @@ class TextReport {
     paragraph(before + " = ", how.numbers);
   }
 
-  /// Printed beside ours, under each scale.
-  void corrected() {
-    TextTable table;
-    table.column_labels = {"printed"};
-    for (const Corrected& c : record_.corrected) table.column_labels.push_back(c.name);
-    for (const char* step : {"scores", "weights", "context"}) add_corrected(step, &table);
+  void checks() {
     line();
-    line(style_.bold(fmt::format("Corrected, for query {}", followed_token())));
-    write_table(table);
-    paragraph("  ", "✗ marks a printed number that differs from what its own scale gives.");
-  }
-
-  void add_corrected(const std::string& step, TextTable* table) {
-    const auto tensor_of = [&](const Corrected& c) -> const Tensor& {
-      return step == "scores" ? c.scores : step == "weights" ? c.weights : c.context;
-    };
-    const std::int64_t columns = tensor_of(record_.corrected.front()).element_count();
-    for (std::int64_t j = 0; j < columns; ++j) {
-      table->row_labels.push_back(step == "context" ? fmt::format("context [{}]", j)
-                                                    : fmt::format("{} {}", step, token(j)));
-      table->cells.push_back({printed(step, j)});
-      for (const Corrected& c : record_.corrected) {
-        const Tensor& data = tensor_of(c);
-        table->cells.back().push_back(
-            show(data.to_vector()[static_cast<std::size_t>(j)], shown_decimals(data)));
-      }
-    }
-  }
-
-  std::string printed(const std::string& step, std::int64_t column) const {
-    for (const Check& check : record_.checks) {
-      if (check.step != step || check.cell != Indices{record_.followed, column}) continue;
-      return (check.agrees ? "" : "✗ ") + draw::visible(check.printed);
-    }
-    return "";
+    line(style_.bold("The printed numbers, checked"));
+    out_ += check_text(record_);
   }
 
   const Record& record_;
