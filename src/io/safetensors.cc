@@ -1,10 +1,8 @@
 #include "foveal/safetensors.h"
 
-#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <unordered_set>
-#include <utility>
 
 #include "foveal/error.h"
 #include "io/file.h"
@@ -99,6 +97,12 @@ std::string entry_text(const std::string& name, const Tensor& tensor, std::size_
          std::to_string(end) + "]}";
 }
 
+void append_elements(const Tensor& tensor, std::string* data) {
+  const Tensor dense = tensor.contiguous();
+  const std::size_t size = static_cast<std::size_t>(dense.element_count()) * size_of(dense.dtype());
+  if (size > 0) data->append(static_cast<const char*>(dense.raw_data()), size);
+}
+
 std::string little_endian(std::uint64_t value) {
   std::string bytes;
   for (int i = 0; i < 8; ++i) bytes.push_back(static_cast<char>(value >> (8 * i) & 0xFF));
@@ -110,23 +114,17 @@ std::string little_endian(std::uint64_t value) {
 std::string safetensors_bytes(const StateDict& tensors,
                               const std::map<std::string, std::string>& metadata) {
   check_tensors(tensors);
-  StateDict sorted = tensors;
-  const auto wider_first = [](const auto& a, const auto& b) {
-    return size_of(a.second.dtype()) > size_of(b.second.dtype());
-  };
-  std::stable_sort(sorted.begin(), sorted.end(), wider_first);
-
   std::string header = "{";
   if (!metadata.empty()) header += metadata_text(metadata);
   std::string data;
-  for (const auto& [name, tensor] : sorted) {
-    const Tensor dense = tensor.contiguous();
-    const std::size_t begin = data.size();
-    const std::size_t size =
-        static_cast<std::size_t>(dense.element_count()) * size_of(dense.dtype());
-    if (size > 0) data.append(static_cast<const char*>(std::as_const(dense).raw_data()), size);
-    if (header.size() > 1) header += ',';
-    header += entry_text(name, dense, begin, data.size());
+  for (const std::size_t width : {8, 4, 2, 1}) {
+    for (const auto& [name, tensor] : tensors) {
+      if (size_of(tensor.dtype()) != width) continue;
+      const std::size_t begin = data.size();
+      append_elements(tensor, &data);
+      if (header.size() > 1) header += ',';
+      header += entry_text(name, tensor, begin, data.size());
+    }
   }
   header += "}";
   header.resize((header.size() + 7) / 8 * 8, ' ');

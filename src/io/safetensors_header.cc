@@ -1,8 +1,8 @@
 #include "io/safetensors_header.h"
 
 #include <algorithm>
-#include <limits>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "foveal/error.h"
 #include "io/safetensors_json.h"
@@ -103,9 +103,9 @@ SafetensorsHeader parse_safetensors_header(const std::string& bytes, const std::
   const std::uint64_t data_size = bytes.size() - header.data_start;
   for (const SafetensorsEntry& entry : header.entries) check_range(entry, data_size, name);
   const auto by_range = [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
-    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+    return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
   };
-  std::stable_sort(header.entries.begin(), header.entries.end(), by_range);
+  std::sort(header.entries.begin(), header.entries.end(), by_range);
   check_cover(header.entries, data_size, name);
   return header;
 }
