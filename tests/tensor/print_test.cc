@@ -33,8 +33,8 @@ double number(const json& value) {
 
 /// The large cases give a rule instead of numbers.
 std::vector<std::int64_t> ramp(std::int64_t count) {
-  std::vector<std::int64_t> values;
-  for (std::int64_t i = 0; i < count; ++i) values.push_back(i * 7919 % 10007 - 5000);
+  std::vector<std::int64_t> values(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) values[i] = i * 7919 % 10007 - 5000;
   return values;
 }
 
