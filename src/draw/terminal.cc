@@ -12,13 +12,9 @@ namespace {
 /// this thread alone.
 class Utf8Locale {
  public:
-  Utf8Locale() : locale_(newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
-    if (locale_ != nullptr) before_ = uselocale(locale_);
-  }
+  Utf8Locale() : locale_(utf8()), before_(locale_ == nullptr ? nullptr : uselocale(locale_)) {}
   ~Utf8Locale() {
-    if (locale_ == nullptr) return;
-    uselocale(before_);
-    freelocale(locale_);
+    if (locale_ != nullptr) uselocale(before_);
   }
   Utf8Locale(const Utf8Locale&) = delete;
   Utf8Locale& operator=(const Utf8Locale&) = delete;
@@ -34,8 +30,13 @@ class Utf8Locale {
   }
 
  private:
-  locale_t locale_;
-  locale_t before_ = nullptr;
+  /// Made once; null on a machine without it.
+  static locale_t utf8() {
+    static const locale_t made = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+    return made;
+  }
+
+  locale_t locale_, before_;
 };
 
 /// Where the character after the one at `at` begins.

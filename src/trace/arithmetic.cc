@@ -233,11 +233,13 @@ class Explainer {
     const Operand weight = weights[cell_], kept = mask[cell_];
     const double p = input_.settings.dropout->p;
     const std::string at = brackets(cell_);
-    const double redone = kept.value == 0 ? 0 : as_shown(weight) / (1 - p);
+    if (p == 1) {
+      return finish("0, since p = 1 drops every weight", show(result().value, result().decimals));
+    }
     return finish(
-        "weights" + at + " · dropout_mask" + at + " / (1 − p)",
+        fmt::format("weights{0} · dropout_mask{0} / (1 − p)", at),
         fmt::format("{}·{} / (1 − {})", show(weight.value, weight.decimals), kept.value, p),
-        redone);
+        as_shown(weight) * kept.value / (1 - p));
   }
 
   /// Column c of the context belongs to head ⌊c / D_v⌋; each head has its own weights and values.

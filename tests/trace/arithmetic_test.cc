@@ -1,0 +1,276 @@
+// The written arithmetic is evaluated by a small calculator, which knows nothing of attention.
+
+#include "trace/arithmetic.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+#include "foveal/error.h"
+#include "trace/generated.h"
+
+namespace foveal::trace {
+namespace {
+
+/// + · / √ e^ (…) and numbers, "−∞" among them; spaces are free.
+class Calculator {
+ public:
+  explicit Calculator(std::string text) : text_(std::move(text)) {
+    for (const auto& [from, to] : {std::pair<std::string, std::string>{"·", "*"},
+                                   {"√", "v"},
+                                   {"−∞", "-inf"},
+                                   {"−", "-"},
+                                   {"NaN", "nan"}}) {
+      for (std::size_t at = 0; (at = text_.find(from)) != std::string::npos;) {
+        text_.replace(at, from.size(), to);
+      }
+    }
+    text_.erase(std::remove(text_.begin(), text_.end(), ' '), text_.end());
+  }
+
+  double value() {
+    const double result = sum();
+    EXPECT_EQ(at_, text_.size()) << "left over: " << text_.substr(at_);
+    return result;
+  }
+
+ private:
+  bool take(char c) {
+    if (at_ == text_.size() || text_[at_] != c) return false;
+    ++at_;
+    return true;
+  }
+  double sum() {
+    double value = product();
+    for (;;) {
+      if (take('+')) {
+        value += product();
+      } else if (take('-')) {
+        value -= product();
+      } else {
+        return value;
+      }
+    }
+  }
+  double product() {
+    double value = factor();
+    for (;;) {
+      if (take('*')) {
+        value *= factor();
+      } else if (take('/')) {
+        value /= factor();
+      } else {
+        return value;
+      }
+    }
+  }
+  double factor() {
+    if (take('(')) {
+      const double value = sum();
+      EXPECT_TRUE(take(')'));
+      return value;
+    }
+    if (take('v')) return std::sqrt(factor());
+    if (text_.compare(at_, 2, "e^") == 0) {
+      at_ += 2;
+      return std::exp(factor());
+    }
+    char* end = nullptr;
+    const double value = std::strtod(text_.c_str() + at_, &end);
+    EXPECT_NE(end, text_.c_str() + at_) << text_.substr(at_);
+    at_ = static_cast<std::size_t>(end - text_.c_str());
+    return value;
+  }
+
+  std::string text_;
+  std::size_t at_ = 0;
+};
+
+struct Equation {
+  std::string left, sign, right;
+};
+
+/// Split at the last sign; the sign is empty where there is none.
+Equation split(const std::string& numbers) {
+  const std::size_t equal = numbers.rfind(" = "), about = numbers.rfind(" ≈ ");
+  if (about != std::string::npos && (equal == std::string::npos || about > equal)) {
+    return {numbers.substr(0, about), "≈", numbers.substr(about + std::string(" ≈ ").size())};
+  }
+  if (equal == std::string::npos) return {"", "", numbers};
+  return {numbers.substr(0, equal), "=", numbers.substr(equal + 3)};
+}
+
+/// Every cell of the record, with its arithmetic.
+template <class Visit>
+void for_each_cell(const Record& record, const Visit& visit) {
+  for (const Step& step : record.steps) {
+    const std::vector<double> numbers = step.data.to_vector();
+    const Shape& shape = step.data.shape();
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      std::vector<std::int64_t> cell(shape.size());
+      auto rest = static_cast<std::int64_t>(i);
+      for (std::size_t axis = shape.size(); axis-- > 0; rest /= shape[axis]) {
+        cell[axis] = rest % shape[axis];
+      }
+      visit(step, cell, numbers[i], arithmetic(record, step.name, cell));
+    }
+  }
+}
+
+bool is_in_words(const std::string& step) {
+  return step == "mask" || step == "masked_scores" || step == "dropout_mask";
+}
+
+TEST(Arithmetic, EndsWithTheNumberAndAnHonestSign) {
+  int equal = 0, about = 0;
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    const Record record = run(parse_input(generated_input(seed).dump(), "generated"));
+    for_each_cell(record, [&](const Step& step, const auto&, double value, const Arithmetic& how) {
+      if (is_in_words(step.name)) return;
+      SCOPED_TRACE(how.letters + " | " + how.numbers);
+      const Equation equation = split(how.numbers);
+      EXPECT_EQ(equation.right, show(value, step.decimals));
+      if (equation.sign.empty() || equation.left.find("…") != std::string::npos) return;
+      if (std::isnan(value)) return;
+      const double redone = Calculator(equation.left).value();
+      // Within a hair of a tie between two roundings either sign is right.
+      const double unit = std::pow(10, -step.decimals);
+      const double from_tie = std::abs(std::abs(redone / unit - std::trunc(redone / unit)) - 0.5);
+      if (from_tie < 1e-6) return;
+      const bool same = show(redone, step.decimals) == equation.right;
+      EXPECT_EQ(equation.sign, same ? "=" : "≈") << redone;
+      ++(same ? equal : about);
+    });
+    if (HasFailure()) break;
+  }
+  EXPECT_GT(equal, 1000);
+  EXPECT_GT(about, 100);
+}
+
+TEST(Arithmetic, NamesTheCellsThatACellIsMadeFrom) {
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const Record record = run(parse_input(generated_input(seed).dump(), "generated"));
+    for_each_cell(record, [&](const Step& step, const auto&, double value, const Arithmetic& how) {
+      SCOPED_TRACE(how.letters);
+      std::vector<double> numbers;
+      for (const Source& source : how.sources) {
+        const Step* from = find_step(record, source.step);
+        const Input& input = record.input;
+        const Tensor data = from != nullptr            ? from->data
+                            : source.step == "W_query" ? input.W_query
+                            : source.step == "W_key"   ? input.W_key
+                            : source.step == "W_value" ? input.W_value
+                            : source.step == "b_query" ? input.b_query
+                            : source.step == "b_key"   ? input.b_key
+                            : source.step == "b_value" ? input.b_value
+                            : source.step == "W_out"   ? input.W_out
+                                                       : input.b_out;
+        numbers.push_back(data.at(source.cell));  // throws where the cell isn't there
+      }
+      if (step.name == "queries" || step.name == "keys" || step.name == "values" ||
+          step.name == "scores" || step.name == "context" || step.name == "output") {
+        // Pairs of factors, then perhaps a bias; the inputs themselves where there is no W.
+        double sum = numbers.size() == 1 ? numbers[0] : 0;
+        for (std::size_t i = 0; i + 1 < numbers.size(); i += 2) sum += numbers[i] * numbers[i + 1];
+        if (numbers.size() > 1 && numbers.size() % 2 == 1) sum += numbers.back();
+        if (std::isnan(value)) return;
+        EXPECT_NEAR(sum, value, 1e-12 * std::max(1.0, std::abs(value)));
+      }
+    });
+    if (HasFailure()) break;
+  }
+}
+
+TEST(Arithmetic, IsWrittenAsALearnerWrites) {
+  const Record record = run(worked_example());
+  EXPECT_EQ(arithmetic(record, "scores", {0, 2}).letters, "scores[0,2] = Σ_d Q[0,d] · K[2,d]");
+  EXPECT_EQ(arithmetic(record, "scores", {0, 2}).numbers, "2·1 + 1·1 = 3");
+  EXPECT_EQ(arithmetic(record, "weights", {0, 2}).numbers, "e^3 / (e^4 + e^5 + e^3) = 0.0900");
+  EXPECT_EQ(arithmetic(record, "context", {0, 0}).numbers,
+            "0.2447·2 + 0.6652·1 + 0.0900·1 ≈ 1.2447");
+  EXPECT_EQ(arithmetic(record, "inputs", {0, 1}).numbers, "0");
+}
+
+TEST(Arithmetic, WritesHeadsMasksAndDropout) {
+  const Record record = run(parse_input(
+      R"({"inputs": [[1, 2], [3, -4]], "num_heads": 2, "scale": -2, "mask": "causal",
+          "dropout": {"p": 0.5, "seed": 123}})",
+      "f"));
+  EXPECT_EQ(arithmetic(record, "queries", {1, 1, 0}).letters, "queries[1,1,0] = X[1,1]");
+  EXPECT_EQ(arithmetic(record, "scores", {1, 0, 1}).letters,
+            "scores[1,0,1] = Σ_d Q[1,0,d] · K[1,1,d]");
+  EXPECT_EQ(arithmetic(record, "scores", {1, 0, 1}).numbers, "2·(-4) = -8");
+  EXPECT_EQ(arithmetic(record, "scaled_scores", {1, 0, 1}).numbers, "-8 · (-2) = 16");
+  EXPECT_EQ(arithmetic(record, "mask", {0, 1}).numbers, "1 ≤ 0 is false");
+  EXPECT_EQ(arithmetic(record, "masked_scores", {0, 0, 1}).numbers, "mask is false, so −∞");
+  EXPECT_EQ(arithmetic(record, "weights", {0, 0, 1}).numbers,
+            "e^(−∞) / (e^(-2) + e^(−∞)) = 0.0000");
+  EXPECT_EQ(arithmetic(record, "context", {0, 1}).letters,
+            "context[0,1] = Σ_j dropped_weights[1,0,j] · V[1,j,0]");
+}
+
+TEST(Arithmetic, ShortensLongSumsInTheMiddle) {
+  std::string row = "1";
+  for (int i = 2; i <= 20; ++i) row.append(",").append(std::to_string(i));
+  const Record record = run(parse_input(R"({"inputs": [[)" + row + "]]}", "f"));
+  EXPECT_EQ(arithmetic(record, "scores", {0, 0}).numbers,
+            "1·1 + 2·2 + 3·3 + 4·4 + … (14 more) … + 19·19 + 20·20 = 2870");
+  EXPECT_EQ(arithmetic(record, "scores", {0, 0}).sources.size(), 40U);
+}
+
+TEST(Arithmetic, SaysWhatIsThereForACellThatIsNot) {
+  const Record record = run(worked_example());
+  for (const auto& [step, cell] :
+       {std::pair<std::string, std::vector<std::int64_t>>{"scores", {0, 3}},
+        {"scores", {3, 0}},
+        {"scores", {-1, 0}},
+        {"scores", {0, 0, 0}},
+        {"scores", {0}},
+        {"mask", {0, 0}},
+        {"W_query", {0, 0}}}) {
+    try {
+      arithmetic(record, step, cell);
+      ADD_FAILURE() << step;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::data);
+      EXPECT_NE(std::string(error.what()).find(step), std::string::npos);
+    }
+  }
+}
+
+TEST(ParseCell, ReadsStepAndPlace) {
+  EXPECT_EQ(parse_cell("weights[0,2]").step, "weights");
+  EXPECT_EQ(parse_cell("weights[0,2]").cell, (std::vector<std::int64_t>{0, 2}));
+  EXPECT_EQ(parse_cell("w[ 1, 20 ,3 ]").cell, (std::vector<std::int64_t>{1, 20, 3}));
+  for (const char* text :
+       {"", "weights", "[0,1]", "w[0]", "w[0,1,2,3]", "w[0,1", "w[0,1]]", "w[,]", "w[0,]", "w[a,1]",
+        "w[0 1]", "w[-1,0]", "w[0,1]x", "w[1.5,0]", "w[99999999999999999999,0]", "w[]"}) {
+    try {
+      parse_cell(text);
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::usage) << text;
+    }
+  }
+}
+
+TEST(Show, RoundsToTheDecimalsOfItsMatrix) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(show(4, 0), "4");
+  EXPECT_EQ(show(-0.0, 0), "0");
+  EXPECT_EQ(show(-0.0, 4), "0.0000");
+  EXPECT_EQ(show(0.08999, 4), "0.0900");
+  EXPECT_EQ(show(-1.00005, 4), "-1.0001");
+  EXPECT_EQ(show(-infinity, 4), "−∞");
+  EXPECT_EQ(show(infinity, 0), "∞");
+  EXPECT_EQ(show(std::nan(""), 4), "NaN");
+  EXPECT_EQ(show(1e300, 0), "1.0000e+300");
+  EXPECT_EQ(shown_decimals(tensor({{1.0, 2.0}, {-infinity, 3.0}}, DType::float64)), 0);
+  EXPECT_EQ(shown_decimals(tensor({{1.0, 2.5}}, DType::float64)), 4);
+  EXPECT_EQ(shown_decimals(tensor({{true, false}})), 0);
+}
+
+}  // namespace
+}  // namespace foveal::trace
