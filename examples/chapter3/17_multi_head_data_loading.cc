@@ -80,7 +80,7 @@ int main(int argc, char** argv) {
   try {
     run(merges_path(argc, argv));
   } catch (const Error& error) {
-    std::cerr << error.what() << "\n";
-    return 4;
+    std::cerr << error.what() << " (give the path of GPT-2's vocab.bpe, or run tools/setup test)\n";
+    return 1;
   }
 }
