@@ -14,6 +14,7 @@ constexpr double kHeader = 20;         // a line of column labels
 constexpr double kCaption = 18;        // a line for the head's name
 constexpr double kVerticalLimit = 72;  // the longest column label that stands upright
 constexpr double kLabelPitch = 12;     // labels closer than this would touch
+const std::string kNot = "not ";       // before a printed number that is wrong
 constexpr double kBaseline = 0.36;     // from a line's middle to its baseline, of the size
 
 double widest(const std::vector<std::string>& labels, double limit) {
@@ -61,10 +62,10 @@ class Drawing {
       const bool strong = column == grid_.looked_at_column;
       if (!strong && !has_room(column, sizes_.cell_width, grid_.looked_at_column, {})) continue;
       const double middle = x_ + (static_cast<double>(column) + 0.5) * sizes_.cell_width;
-      const double limit = sizes_.numbers ? sizes_.cell_width - 4 : kVerticalLimit;
+      const double limit = sizes_.upright() ? sizes_.cell_width - 4 : kVerticalLimit;
       label(grid_.column_labels[column], limit, strong,
             [&](const std::string& text, TextStyle style, const std::string& whole) {
-              if (sizes_.numbers) {
+              if (sizes_.upright()) {
                 style.anchor = Anchor::middle;
                 svg_.text(middle, y_ - 7, text, style, whole);
               } else {
@@ -108,8 +109,9 @@ class Drawing {
     double baseline = at.y + at.height / 2 + kTextSize * kBaseline;
     if (!cell.printed.empty()) {
       svg_.outline({at.x + 1, at.y + 1, at.width - 2, at.height - 2}, palette.ink, 2, kCellRadius);
-      svg_.text(middle, baseline + 8, "✗ " + cell.printed,
+      svg_.text(middle, baseline + 8, kNot + cell.printed,
                 {kLabelSize, palette.ink, true, 400, Anchor::middle});
+      mark_corner(at);
       baseline -= 6;
     }
     if (cell.hatched) {
@@ -118,6 +120,12 @@ class Drawing {
       svg_.text(middle + sizes_.text_width / 2, baseline, cell.text,
                 {kTextSize, palette.ink, true, 400, Anchor::end});
     }
+  }
+
+  void mark_corner(const Box& at) {
+    const double right = at.x + at.width - 1;
+    svg_.path(fmt::format("M{0} {1}h9v9z", coordinate(right - 9), coordinate(at.y + 1)),
+              svg_.palette().ink);
   }
 
   // One path a colour: a picture of thousands of cells stays small.
@@ -172,7 +180,8 @@ double GridSizes::height(const Grid& grid) const {
   return header_height + static_cast<double>(grid.rows()) * cell_height;
 }
 
-GridSizes measure(const std::vector<Grid>& grids, bool numbers, double pitch, double label_limit) {
+GridSizes measure(const std::vector<Grid>& grids, bool numbers, const Pitch& pitch,
+                  double label_limit) {
   GridSizes sizes;
   sizes.numbers = numbers;
   double column_label = 0;
@@ -185,16 +194,18 @@ GridSizes measure(const std::vector<Grid>& grids, bool numbers, double pitch, do
       sizes.text_width = std::max(sizes.text_width, text_width(cell.text, kTextSize, Font::mono));
       if (cell.printed.empty()) continue;
       sizes.cell_width = std::max(
-          sizes.cell_width, text_width("✗ " + cell.printed, kLabelSize, Font::mono) + kInside);
+          sizes.cell_width, text_width(kNot + cell.printed, kLabelSize, Font::mono) + kInside);
     }
   }
-  sizes.header_height = (numbers ? kHeader : column_label + kInside) + (captions ? kCaption : 0);
   if (numbers) {
     sizes.cell_width = std::max(sizes.cell_width, sizes.text_width + 12);
   } else {
-    sizes.cell_width = sizes.cell_height = pitch;
-    sizes.gap = pitch >= 8 ? 1 : 0;
+    sizes.cell_width = pitch.width;
+    sizes.cell_height = pitch.height;
+    sizes.gap = std::min(pitch.width, pitch.height) >= 8 ? 1 : 0;
   }
+  sizes.header_height =
+      (sizes.upright() ? kHeader : column_label + kInside) + (captions ? kCaption : 0);
   return sizes;
 }
 

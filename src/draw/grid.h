@@ -36,12 +36,20 @@ struct GridSizes {
   double header_height = 0;  ///< above the rows, with the caption
   double text_width = 0;     ///< the longest number
 
+  /// Whether column labels stand upright; else they read from bottom to top.
+  bool upright() const { return numbers || cell_width >= 20; }
   double width(const Grid& grid, bool labels) const;
   double height(const Grid& grid) const;
 };
 
-/// Measures the longest number and label. `numbers` false, or `pitch` given: heat of that pitch.
-GridSizes measure(const std::vector<Grid>& grids, bool numbers, double pitch, double label_limit);
+/// From one cell to the next, where cells are heat alone.
+struct Pitch {
+  double width = 12, height = 12;
+};
+
+/// Measures the longest number and label; `pitch` counts where `numbers` is false.
+GridSizes measure(const std::vector<Grid>& grids, bool numbers, const Pitch& pitch,
+                  double label_limit);
 
 /// (x, y) is the left top corner of the first cell; labels stand left of it and above.
 void draw_grid(Svg& svg, const Grid& grid, const GridSizes& sizes, double x, double y, bool labels);

@@ -8,9 +8,12 @@
 namespace foveal::draw {
 namespace {
 
-constexpr double kTitleBlock = 36;  // title and formula
+constexpr double kTitleLine = 20;
+constexpr double kFormulaLine = 16;
 constexpr double kBetweenGrids = 16;
-constexpr double kFootLine = 24;  // the scale, or the note
+constexpr double kScaleLine = 24;
+constexpr double kNoteLine = 16;
+constexpr double kNoteMargin = 8;
 constexpr double kScaleWidth = 72;
 constexpr double kScaleHeight = 10;
 
@@ -24,24 +27,45 @@ double grids_width(const Panel& panel, std::size_t count) {
   return width + kBetweenGrids * static_cast<double>(count - 1);
 }
 
-double foot_lines(const Panel& panel) {
-  return (panel.sizes.numbers ? 0 : 1) + (panel.note.empty() ? 0 : 1);
+std::vector<std::string> formula_lines(const Panel& panel) {
+  return wrap(panel.formula, kFormulaSize, Font::mono, panel.limit - panel.sizes.label_width);
 }
 
-void draw_scale(Svg& svg, const Panel& panel, double x, double y) {
+std::vector<std::string> note_lines(const Panel& panel) {
+  return wrap(panel.note, kLabelSize, Font::sans, panel.limit - panel.sizes.label_width);
+}
+
+double longest(const std::vector<std::string>& lines, double size, Font font) {
+  double width = 0;
+  for (const std::string& line : lines) width = std::max(width, text_width(line, size, font));
+  return width;
+}
+
+double foot_height(const Panel& panel) {
+  const double notes = static_cast<double>(note_lines(panel).size());
+  return (panel.scale ? kScaleLine : 0) + (notes > 0 ? kNoteMargin + notes * kNoteLine : 0);
+}
+
+double scale_width(const Scale& scale) {
+  const double ends = text_width(scale.low + scale.high, kLabelSize, Font::mono);
+  const double masked = text_width("−∞ masked", kLabelSize, Font::mono) + kScaleHeight * 2 + 6;
+  return ends + kScaleWidth + 20 + (scale.hatched ? kBetween + masked : 0);
+}
+
+void draw_scale(Svg& svg, const Scale& scale, double x, double y) {
   const Palette& palette = svg.palette();
   const TextStyle style{kLabelSize, palette.ink2, true};
-  const std::string low = panel.scale.low.empty() ? "0" : panel.scale.low;
-  const std::string middle = heat_colour(palette, panel.scale.low.empty() ? 0.5 : 0);
-  const std::string start = heat_colour(palette, panel.scale.low.empty() ? 0 : -1);
+  const std::string low = scale.low.empty() ? "0" : scale.low;
+  const std::string middle = heat_colour(palette, scale.low.empty() ? 0.5 : 0);
+  const std::string start = heat_colour(palette, scale.low.empty() ? 0 : -1);
   const double baseline = y + kScaleHeight - 1;
   svg.text(x, baseline, low, style);
   x += text_width(low, kLabelSize, Font::mono) + 6;
   svg.gradient({x, y, kScaleWidth, kScaleHeight}, start, middle, heat_colour(palette, 1));
   x += kScaleWidth + 6;
-  svg.text(x, baseline, panel.scale.high, style);
-  x += text_width(panel.scale.high, kLabelSize, Font::mono) + kBetween;
-  if (!panel.scale.hatched) return;
+  svg.text(x, baseline, scale.high, style);
+  x += text_width(scale.high, kLabelSize, Font::mono) + kBetween;
+  if (!scale.hatched) return;
   svg.fill({x, y, kScaleHeight * 2, kScaleHeight}, svg.hatch(), 2);
   svg.text(x + kScaleHeight * 2 + 6, baseline, "−∞ masked", style);
 }
@@ -49,39 +73,46 @@ void draw_scale(Svg& svg, const Panel& panel, double x, double y) {
 }  // namespace
 
 void arrange(Panel& panel, double width) {
+  panel.limit = width;
   panel.grids_a_row = panel.grids.size();
-  while (panel.grids_a_row > 1 && grids_width(panel, panel.grids_a_row) > width)
+  while (panel.grids_a_row > 1 && grids_width(panel, panel.grids_a_row) > width) {
     --panel.grids_a_row;
+  }
 }
 
 double panel_width(const Panel& panel) {
-  const double title =
-      panel.sizes.label_width + std::max(text_width(panel.title, kStepSize, Font::sans_bold),
-                                         text_width(panel.formula, kFormulaSize, Font::mono));
-  const double note = panel.sizes.label_width + text_width(panel.note, kLabelSize, Font::sans);
-  const double scale =
-      panel.sizes.numbers ? 0 : panel.sizes.label_width + (panel.scale.hatched ? 250 : 150);
-  return std::max(
-      {title, note, scale, grids_width(panel, std::min(panel.grids_a_row, panel.grids.size()))});
+  const double text = std::max({text_width(panel.title, kStepSize, Font::sans_bold),
+                                longest(formula_lines(panel), kFormulaSize, Font::mono),
+                                longest(note_lines(panel), kLabelSize, Font::sans),
+                                panel.scale ? scale_width(*panel.scale) : 0});
+  return std::max(panel.sizes.label_width + text,
+                  grids_width(panel, std::min(panel.grids_a_row, panel.grids.size())));
 }
 
-double first_cell(const Panel&, double header) { return kTitleBlock + header; }
+double first_cell(const Panel& panel) {
+  return kTitleLine + static_cast<double>(formula_lines(panel).size()) * kFormulaLine +
+         panel.sizes.header_height;
+}
 
-double panel_height(const Panel& panel, double header) {
+double panel_height(const Panel& panel, double top) {
   const double rows = static_cast<double>(grid_rows(panel));
   const double cells = panel.sizes.height(panel.grids[0]) - panel.sizes.header_height;
-  return kTitleBlock + header + rows * cells +
-         (rows - 1) * (panel.sizes.header_height + kBetweenGrids) + foot_lines(panel) * kFootLine;
+  return top + rows * cells + (rows - 1) * (panel.sizes.header_height + kBetweenGrids) +
+         foot_height(panel);
 }
 
-void draw_panel(Svg& svg, const Panel& panel, double x, double y, double header) {
+void draw_panel(Svg& svg, const Panel& panel, double x, double y, double top) {
   const Palette& palette = svg.palette();
   const GridSizes& sizes = panel.sizes;
   const double left = x + sizes.label_width;
   svg.text(left, y + 13, panel.title, {kStepSize, palette.ink, false, 600});
-  svg.text(left, y + 31, panel.formula, {kFormulaSize, palette.ink2, true});
+  double baseline = y + kTitleLine + 11;
+  for (const std::string& line : formula_lines(panel)) {
+    svg.text(left, baseline, line, {kFormulaSize, palette.ink2, true});
+    baseline += kFormulaLine;
+  }
   double grid_x = left;
-  double grid_y = y + first_cell(panel, header);
+  double grid_y = y + top;
   double bottom = grid_y;
   for (std::size_t i = 0; i < panel.grids.size(); ++i) {
     const bool first = i % panel.grids_a_row == 0;
@@ -94,11 +125,15 @@ void draw_panel(Svg& svg, const Panel& panel, double x, double y, double header)
     grid_x += sizes.width(grid, false) + kBetweenGrids;
     bottom = grid_y + sizes.height(grid) - sizes.header_height;
   }
-  if (!sizes.numbers) {
-    draw_scale(svg, panel, left, bottom + 12);
-    bottom += kFootLine;
+  if (panel.scale) {
+    draw_scale(svg, *panel.scale, left, bottom + 12);
+    bottom += kScaleLine;
   }
-  if (!panel.note.empty()) svg.text(left, bottom + 17, panel.note, {kLabelSize, palette.ink2});
+  baseline = bottom + kNoteMargin + 11;
+  for (const std::string& line : note_lines(panel)) {
+    svg.text(left, baseline, line, {kLabelSize, palette.ink2});
+    baseline += kNoteLine;
+  }
 }
 
 }  // namespace foveal::draw

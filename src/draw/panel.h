@@ -16,24 +16,25 @@ struct Scale {
 
 struct Panel {
   std::string title, formula;
-  std::vector<Grid> grids;
-  GridSizes sizes;
+  std::vector<Grid> grids{};
+  GridSizes sizes{};
   std::size_t grids_a_row = 1;
-  Scale scale{};       ///< drawn where sizes.numbers is false
+  double limit = 1e9;  ///< longer formulas and notes wrap
+  std::optional<Scale> scale{};
   std::string note{};  ///< one short line under the matrices
 };
 
-/// As many grids a row as fit `width` (one at least).
+/// As many grids a row as fit `width` (one at least); that is its limit then.
 void arrange(Panel& panel, double width);
 
 double panel_width(const Panel& panel);
-/// With the line's `header` (at least sizes.header_height) above the first row of matrices.
-double panel_height(const Panel& panel, double header);
+/// From the panel's top to the top of its first cell, at least.
+double first_cell(const Panel& panel);
 
-/// From the panel's top to the top of its first cell.
-double first_cell(const Panel& panel, double header);
+/// With its first cell `top` below the panel's top.
+double panel_height(const Panel& panel, double top);
 
-/// (x, y) is the panel's left top corner.
-void draw_panel(Svg& svg, const Panel& panel, double x, double y, double header);
+/// (x, y) is the panel's left top corner; the first cell is `top` below it.
+void draw_panel(Svg& svg, const Panel& panel, double x, double y, double top);
 
 }  // namespace foveal::draw

@@ -1,0 +1,120 @@
+// The picture: title, rail of steps, cards.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "draw/look.h"
+#include "draw/text.h"
+#include "trace/picture/cards.h"
+#include "trace/picture/rail.h"
+#include "trace/views.h"
+
+namespace foveal::trace {
+namespace {
+
+constexpr double kNarrow = 390;
+constexpr double kNarrowAround = 16;
+constexpr double kSmallRail = 880;   // lines of small steps become no wider
+constexpr double kLargeRail = 1480;  // room for two larger ones beside each other
+constexpr double kSmallStep = 360;
+constexpr double kWidestRail = 2000;  // room for a wide step, or for Q, K and V on one line
+constexpr double kHeaderLine = 20;
+
+/// Where things go, and how large everything becomes.
+struct Page {
+  double around = draw::kAround;
+  double width = 0;  ///< of the content
+};
+
+std::vector<std::string> lines_under_title(const Record& record, double width) {
+  std::string text = summary(record);
+  if (const std::string note = window_note(record); !note.empty()) text += " " + note;
+  return draw::wrap(text, draw::kTextSize, draw::Font::sans, width);
+}
+
+double title_size(const std::string& title, double width) {
+  const double natural = draw::text_width(title, draw::kTitleSize, draw::Font::sans_bold);
+  return draw::kTitleSize * std::min(1.0, width / natural);
+}
+
+/// The width that a rail of this record wants: wide steps and the line of X, Q, K, V count.
+double wanted_width(const std::vector<Station>& stations) {
+  double widest = 0;
+  for (const Station& station : stations) {
+    widest = std::max(widest, draw::panel_width(station.main));
+  }
+  const std::vector<Station> first(stations.begin(), stations.begin() + 4);
+  const double projection = Rail(first, kWidestRail).width();
+  return std::max({widest, projection, widest > kSmallStep ? kLargeRail : kSmallRail});
+}
+
+std::string description(const Record& record, const std::vector<Card>& cards) {
+  std::vector<std::string> titles;
+  for (const Step& step : record.steps) titles.push_back(step.title);
+  std::string text = fmt::format("{} Steps: {}.", summary(record), fmt::join(titles, ", "));
+  for (const Card& card : cards) {
+    text += " " + card.title + ":";
+    for (const CardLine& line : card.lines) text += " " + line.text + ".";
+  }
+  return text;
+}
+
+/// Draws the cards side by side where they fit, else one below the other; returns their height.
+double draw_cards(draw::Svg& svg, const std::vector<Card>& cards, const Page& page, double y) {
+  double beside = 0;
+  for (const Card& card : cards) beside += card_width(card, page.width) + draw::kBetween;
+  const bool one_line = beside - draw::kBetween <= page.width;
+  double x = page.around;
+  double height = 0;
+  double tallest = 0;
+  for (const Card& card : cards) {
+    tallest = std::max(tallest, card_height(card, card_width(card, page.width)));
+  }
+  for (const Card& card : cards) {
+    const double width = one_line ? card_width(card, page.width) : page.width;
+    const double own = one_line ? tallest : card_height(card, width);
+    draw_card(svg, card, {x, y + height, width, own});
+    if (one_line) {
+      x += width + draw::kBetween;
+    } else {
+      height += own + draw::kBetween;
+    }
+  }
+  return one_line ? tallest : height - draw::kBetween;
+}
+
+}  // namespace
+
+std::string svg_view(const Record& record, Theme theme, bool narrow) {
+  draw::Svg svg(theme == Theme::light ? draw::light_palette() : draw::dark_palette());
+  const draw::Palette& palette = svg.palette();
+  const Pair pair = looked_at(record);
+  Page page;
+  if (narrow) page.around = kNarrowAround;
+  const double room = narrow ? kNarrow - 2 * page.around : kWidestRail;
+  std::vector<Station> all = stations(record, pair, {room, narrow ? 72.0 : 96.0});
+  const double wanted = narrow ? room : wanted_width(all);
+  const Rail rail(std::move(all), wanted);
+  page.width = narrow ? room : std::max(rail.width(), 640.0);
+
+  const std::string title = headline(record);
+  double y = page.around + 16;
+  svg.text(page.around, y, title, {title_size(title, page.width), palette.ink, false, 650});
+  y += 24;
+  for (const std::string& line : lines_under_title(record, page.width)) {
+    svg.text(page.around, y, line, {draw::kTextSize, palette.ink2});
+    y += kHeaderLine;
+  }
+  y += draw::kBetween;
+  rail.draw(svg, page.around, y);
+  y += rail.height() + 2 * draw::kBetween;
+
+  std::vector<Card> cards{story_card(record, pair)};
+  if (Card printed = printed_card(record); !printed.lines.empty()) cards.push_back(printed);
+  y += draw_cards(svg, cards, page, y);
+  return svg.finish(page.width + 2 * page.around, y + page.around, title,
+                    description(record, cards));
+}
+
+}  // namespace foveal::trace
