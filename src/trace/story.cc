@@ -68,8 +68,8 @@ std::string summary(const Record& record) {
   if (find_step(record, "scaled_scores") == nullptr) text += ", scores not scaled";
   if (input.settings.mask == "rows") text += ", masked";
   if (input.settings.dropout) text += fmt::format(", dropout {}", input.settings.dropout->p);
-  const std::string token = draw::visible(input.tokens[record.followed]);
-  return text + fmt::format(". The row followed: {} (query {}).", token, record.followed);
+  return text + fmt::format(". The row followed: {} (query {}).",
+                            token_in_words(record, record.followed), record.followed);
 }
 
 Window window_around(std::int64_t centre, std::int64_t size) {
@@ -163,9 +163,18 @@ std::vector<Arithmetic> story(const Record& record, const Pair& pair) {
 }
 
 std::string story_title(const Record& record, const Pair& pair) {
-  const auto token = [&](std::int64_t index) { return draw::visible(record.input.tokens[index]); };
   const std::string head = heads(record) > 1 ? fmt::format(", head {}", pair.head) : "";
-  return fmt::format("How {} looks at {}{}", token(pair.query), token(pair.key), head);
+  return fmt::format("How {} looks at {}{}", token_in_words(record, pair.query),
+                     token_in_words(record, pair.key), head);
+}
+
+std::string token_in_words(const Record& record, std::int64_t index) {
+  const std::string token = draw::visible(record.input.tokens[static_cast<std::size_t>(index)]);
+  // Letters beyond ASCII count as words.
+  const bool word = std::any_of(token.begin(), token.end(), [](unsigned char letter) {
+    return std::isalnum(letter) != 0 || letter >= 0x80;
+  });
+  return word && token.find(' ') == std::string::npos ? token : fmt::format("“{}”", token);
 }
 
 std::string axis_label(const Record& record, const std::string& axis, std::int64_t index) {

@@ -128,8 +128,7 @@ class StepPanel {
   }
 
   std::string short_token(std::int64_t index) const {
-    return draw::cut(draw::visible(record_.input.tokens[static_cast<std::size_t>(index)]),
-                     draw::kLabelSize, draw::Font::sans, 56);
+    return draw::cut(token_in_words(record_, index), draw::kLabelSize, draw::Font::sans, 56);
   }
 
   const Record& record_;

@@ -1,0 +1,44 @@
+#pragma once
+// Records that several view tests look at.
+
+#include <fmt/format.h>
+
+#include <string>
+
+#include "trace/check.h"
+#include "trace/input.h"
+#include "trace/record.h"
+
+namespace foveal::trace {
+
+/// The worked example with its printed numbers checked.
+inline Record worked_record() {
+  Record record = run(worked_example());
+  record.checks = check(record);
+  record.corrected = corrected(record.input, 0);
+  return record;
+}
+
+/// `tokens` tokens of `width` numbers each; `more` is further JSON, with its comma in front.
+inline Record generated_record(int tokens, int width, const std::string& more,
+                               std::int64_t followed = 0) {
+  std::string rows;
+  for (int i = 0; i < tokens; ++i) {
+    std::string row;
+    for (int j = 0; j < width; ++j) {
+      row += fmt::format("{}{}", row.empty() ? "" : ",", ((i * 7 + j * 5) % 11 - 5) / 4.0);
+    }
+    rows += fmt::format("{}[{}]", rows.empty() ? "" : ",", row);
+  }
+  return run(parse_input(fmt::format("{{\"inputs\": [{}]{}}}", rows, more), "generated"), followed);
+}
+
+inline std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+    ++found;
+  }
+  return found;
+}
+
+}  // namespace foveal::trace
