@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "draw/png.h"
 #include "foveal/error.h"
 #include "io/json.h"
 #include "trace/arithmetic.h"
@@ -17,8 +18,8 @@ namespace foveal::cli {
 namespace {
 
 struct Options {
-  std::string file, format = "text", out, query, cell;
-  bool json = false;
+  std::string file, format = "text", out, query, cell, theme = "light";
+  bool json = false, narrow = false;
 };
 
 std::string cell_as_json(const trace::Source& cell, double value, const trace::Arithmetic& how) {
@@ -45,6 +46,11 @@ std::string explain_cell(const trace::Record& record, const Options& options) {
 std::string view(const trace::Record& record, const Options& options) {
   if (options.format == "json") return trace::json_view(record);
   if (options.format == "csv") return trace::csv_view(record);
+  if (options.format == "svg" || options.format == "png") {
+    const auto theme = options.theme == "dark" ? trace::Theme::dark : trace::Theme::light;
+    const std::string svg = trace::svg_view(record, theme, options.narrow);
+    return options.format == "svg" ? svg : draw::png_from_svg(svg);
+  }
   return trace::text_view(record, 80, options.out.empty() && colour_on_stdout());
 }
 
@@ -73,8 +79,8 @@ void add_explain(CLI::App& program, int*) {
   command->add_option("FILE", options->file,
                       "an input (foveal.input/1); without it the worked example");
   CLI::Option* format =
-      command->add_option("--format", options->format, "text (default), json, csv")
-          ->check(CLI::IsMember({"text", "json", "csv"}));
+      command->add_option("--format", options->format, "text (default), json, csv, svg, png")
+          ->check(CLI::IsMember({"text", "json", "csv", "svg", "png"}));
   command->add_flag("--json", options->json, "the same as --format json")->excludes(format);
   command->add_option("--out", options->out, "write here instead of to standard output");
   command->add_option("--query", options->query,
@@ -82,6 +88,9 @@ void add_explain(CLI::App& program, int*) {
   command->add_option("--cell", options->cell,
                       "the arithmetic of one cell: weights[0,2]; with several heads "
                       "weights[head,0,2]; from 0");
+  command->add_option("--theme", options->theme, "of svg and png: light (default), dark")
+      ->check(CLI::IsMember({"light", "dark"}));
+  command->add_flag("--narrow", options->narrow, "of svg and png: for 390 px, steps stacked");
   command->callback([options] { explain(*options); });
 }
 

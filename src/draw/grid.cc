@@ -109,10 +109,10 @@ class Drawing {
     double baseline = at.y + at.height / 2 + kTextSize * kBaseline;
     if (!cell.printed.empty()) {
       svg_.outline({at.x + 1, at.y + 1, at.width - 2, at.height - 2}, palette.ink, 2, kCellRadius);
-      svg_.text(middle, baseline + 8, kNot + cell.printed,
+      svg_.text(middle, at.y + at.height / 2 + 11.5, kNot + cell.printed,
                 {kLabelSize, palette.ink, true, 400, Anchor::middle});
       mark_corner(at);
-      baseline -= 6;
+      baseline -= 7;
     }
     if (cell.hatched) {
       svg_.text(middle, baseline, cell.text, {kTextSize, palette.ink, true, 400, Anchor::middle});
@@ -124,7 +124,7 @@ class Drawing {
 
   void mark_corner(const Box& at) {
     const double right = at.x + at.width - 1;
-    svg_.path(fmt::format("M{0} {1}h9v9z", coordinate(right - 9), coordinate(at.y + 1)),
+    svg_.path(fmt::format("M{0} {1}h6v6z", coordinate(right - 6), coordinate(at.y + 1)),
               svg_.palette().ink);
   }
 

@@ -49,39 +49,81 @@ double wanted_width(const std::vector<Station>& stations) {
   return std::max({widest, projection, widest > kSmallStep ? kLargeRail : kSmallRail});
 }
 
-std::string description(const Record& record, const std::vector<Card>& cards) {
-  std::vector<std::string> titles;
-  for (const Step& step : record.steps) titles.push_back(step.title);
-  std::string text = fmt::format("{} Steps: {}.", summary(record), fmt::join(titles, ", "));
-  for (const Card& card : cards) {
-    text += " " + card.title + ":";
-    for (const CardLine& line : card.lines) text += " " + line.text + ".";
-  }
-  return text;
+using Column = std::vector<Card>;
+
+double column_width(const Column& column, double most) {
+  double width = 0;
+  for (const Card& card : column) width = std::max(width, card_width(card, most));
+  return width;
 }
 
-/// Draws the cards side by side where they fit, else one below the other; returns their height.
-double draw_cards(draw::Svg& svg, const std::vector<Card>& cards, const Page& page, double y) {
-  double beside = 0;
-  for (const Card& card : cards) beside += card_width(card, page.width) + draw::kBetween;
-  const bool one_line = beside - draw::kBetween <= page.width;
-  double x = page.around;
-  double height = 0;
-  double tallest = 0;
-  for (const Card& card : cards) {
-    tallest = std::max(tallest, card_height(card, card_width(card, page.width)));
+double column_height(const Column& column, double width) {
+  double height = -draw::kBetween;
+  for (const Card& card : column) height += card_height(card, width) + draw::kBetween;
+  return height;
+}
+
+/// The last card reaches down to `height`.
+void draw_column(draw::Svg& svg, const Column& column, const draw::Box& box) {
+  double y = box.y;
+  for (const Card& card : column) {
+    const bool last = &card == &column.back();
+    const double height = last ? box.y + box.height - y : card_height(card, box.width);
+    draw_card(svg, card, {box.x, y, box.width, height});
+    y += height + draw::kBetween;
   }
-  for (const Card& card : cards) {
-    const double width = one_line ? card_width(card, page.width) : page.width;
-    const double own = one_line ? tallest : card_height(card, width);
-    draw_card(svg, card, {x, y + height, width, own});
+}
+
+/// One column beside the other where they fit, else one below the other; returns their height.
+double draw_columns(draw::Svg& svg, const std::vector<Column>& columns, const Page& page,
+                    double y) {
+  double beside = -draw::kBetween;
+  double tallest = 0;
+  for (const Column& column : columns) {
+    const double width = column_width(column, page.width);
+    beside += width + draw::kBetween;
+    tallest = std::max(tallest, column_height(column, width));
+  }
+  const bool one_line = beside <= page.width;
+  double x = page.around;
+  double top = y;
+  for (const Column& column : columns) {
+    const bool last = &column == &columns.back();
+    const double width = !one_line ? page.width
+                         : last    ? page.around + page.width - x
+                                   : column_width(column, page.width);
+    const double height = one_line ? tallest : column_height(column, width);
+    draw_column(svg, column, {x, top, width, height});
     if (one_line) {
       x += width + draw::kBetween;
     } else {
-      height += own + draw::kBetween;
+      top += height + draw::kBetween;
     }
   }
-  return one_line ? tallest : height - draw::kBetween;
+  return one_line ? tallest : top - draw::kBetween - y;
+}
+
+/// The story and the corrected results, and the printed numbers beside them.
+std::vector<Column> card_columns(const Record& record, const Pair& pair) {
+  std::vector<Column> columns{{story_card(record, pair)}};
+  if (Card corrected = corrected_card(record); !corrected.lines.empty()) {
+    columns[0].push_back(std::move(corrected));
+  }
+  if (Card printed = printed_card(record); !printed.lines.empty()) columns.push_back({printed});
+  return columns;
+}
+
+std::string description(const Record& record, const std::vector<Column>& columns) {
+  std::vector<std::string> titles;
+  for (const Step& step : record.steps) titles.push_back(step.title);
+  std::string text = fmt::format("{} Steps: {}.", summary(record), fmt::join(titles, ", "));
+  for (const Column& column : columns) {
+    for (const Card& card : column) {
+      text += fmt::format(" {}:", card.title);
+      for (const CardLine& line : card.lines) text += fmt::format(" {}.", line.text);
+    }
+  }
+  return text;
 }
 
 }  // namespace
@@ -110,11 +152,10 @@ std::string svg_view(const Record& record, Theme theme, bool narrow) {
   rail.draw(svg, page.around, y);
   y += rail.height() + 2 * draw::kBetween;
 
-  std::vector<Card> cards{story_card(record, pair)};
-  if (Card printed = printed_card(record); !printed.lines.empty()) cards.push_back(printed);
-  y += draw_cards(svg, cards, page, y);
+  const std::vector<Column> columns = card_columns(record, pair);
+  y += draw_columns(svg, columns, page, y);
   return svg.finish(page.width + 2 * page.around, y + page.around, title,
-                    description(record, cards));
+                    description(record, columns));
 }
 
 }  // namespace foveal::trace

@@ -13,7 +13,7 @@ namespace {
 constexpr double kPadding = 20;
 constexpr double kLineHeight = 20;
 constexpr double kTitleHeight = 28;
-constexpr std::size_t kMostWrong = 6;
+constexpr std::size_t kMostWrong = 12;
 
 double size_of(const CardLine& line) {
   return line.mono && !line.strong ? draw::kFormulaSize : draw::kTextSize;
@@ -29,21 +29,25 @@ std::string place(const Check& check) {
   return fmt::format("{}[{}]", check.step, fmt::join(check.cell, ","));
 }
 
+/// The same slip of several cells in a row is told once, after them.
 void add_wrong(const Record& record, Card& card) {
-  std::size_t wrong = 0;
+  std::vector<const Check*> wrong;
   for (const Check& check : record.checks) {
-    if (check.agrees || ++wrong > kMostWrong) continue;
-    const Step* step = find_step(record, check.step);
-    const int decimals = step == nullptr ? 4 : step->decimals;
+    if (!check.agrees) wrong.push_back(&check);
+  }
+  const std::size_t told = std::min(wrong.size(), kMostWrong);
+  bool new_slip = true;
+  for (std::size_t i = 0; i < told; ++i) {
+    const Check& check = *wrong[i];
+    const int decimals = find_step(record, check.step)->decimals;
     card.lines.push_back({fmt::format("✗ {} is {}, printed {}", place(check),
                                       pretty(check.ours, decimals), pretty(check.printed)),
-                          true, true, wrong == 1 ? 0.0 : 6.0});
-    if (check.slip) card.lines.push_back({pretty(*check.slip)});
+                          true, true, new_slip && i > 0 ? 6.0 : 0.0});
+    new_slip = i + 1 == told || wrong[i + 1]->slip != check.slip;
+    if (new_slip && check.slip) card.lines.push_back({pretty(*check.slip)});
   }
-  if (wrong > kMostWrong) {
-    card.lines.push_back({fmt::format("and {} more", wrong - kMostWrong)});
-  }
-  if (wrong == 0) {
+  if (wrong.size() > told) card.lines.push_back({fmt::format("and {} more", wrong.size() - told)});
+  if (wrong.empty()) {
     card.lines.push_back({fmt::format("All {} printed numbers agree.", record.checks.size())});
   }
 }
@@ -69,8 +73,13 @@ Card story_card(const Record& record, const Pair& pair) {
 Card printed_card(const Record& record) {
   Card card{"The printed numbers"};
   if (!record.checks.empty()) add_wrong(record, card);
+  return card;
+}
+
+Card corrected_card(const Record& record) {
+  Card card{"Corrected"};
   for (const Corrected& corrected : record.corrected) {
-    card.lines.push_back({"Corrected, " + corrected.name, false, true, 10});
+    card.lines.push_back({corrected.name, false, true, card.lines.empty() ? 0.0 : 8.0});
     card.lines.push_back({"scores  " + row(corrected.scores), true});
     card.lines.push_back({"weights " + row(corrected.weights), true});
     card.lines.push_back({"context " + row(corrected.context), true});

@@ -24,9 +24,11 @@ struct Card {
 
 /// The arithmetic of `pair`: letters, then numbers, step by step.
 Card story_card(const Record& record, const Pair& pair);
-/// Printed numbers that are wrong, with their slips, and the example's corrected results. No lines
-/// where nothing was checked.
+/// Printed numbers that are wrong, with their slips. No lines where nothing was checked.
 Card printed_card(const Record& record);
+/// The results of the followed row as they should be, under each scale. No lines but for the
+/// worked example.
+Card corrected_card(const Record& record);
 
 double card_height(const Card& card, double width);
 /// As wide as its longest line, within `most`.
