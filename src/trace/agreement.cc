@@ -42,8 +42,10 @@ bool agrees(double ours, const PrintedNumber& printed) {
 bool cut_instead_of_rounded(double ours, const PrintedNumber& printed) {
   if (!has_digits(ours, printed) || agrees(ours, printed)) return false;
   const double unit = std::pow(10.0, -printed.decimals);
-  const double cut = std::trunc(ours / unit) * unit;
-  return std::abs(cut - printed.value) < 1e-6 * unit;
+  const double units = ours / unit;
+  // 0.29 is 28.999999999999996 hundredths: nothing was cut there.
+  if (std::abs(units - std::round(units)) < 1e-13 * std::max(1.0, std::abs(units))) return false;
+  return std::abs(std::trunc(units) - printed.value / unit) < 1e-6;
 }
 
 bool two_digits_swapped(double ours, const PrintedNumber& printed) {

@@ -73,15 +73,13 @@ class Examination {
 
   void explain(const std::string& step, std::vector<Finding>& cells) {
     StepCheck check(record_, all_, cells);
-    check.name_cuts();
     const bool given = step == "inputs" || step == "mask" || step == "dropout_mask";
     if (slipped_ && !given) follow(step, check);
+    check.name_cuts();
     std::optional<Slip> whole = check.name_usual(right_, "");
+    if (slipped_ && !whole) whole = check.name_usual(carried_, ", beside the slip before");
     check.name_single(data(right_, step));
-    if (slipped_) {
-      if (!whole) whole = check.name_usual(carried_, ", beside the slip before");
-      check.name_single(data(carried_, step));
-    }
+    if (slipped_) check.name_single(data(carried_, step));
     check.name_rounding(data({carried_.recipe, printed_}, step));
     if (whole) whole->plant(carried_.recipe);
     const std::vector<Substitution>& roots = check.roots();

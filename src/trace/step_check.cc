@@ -44,9 +44,15 @@ std::string at_decimals(double value, const PrintedNumber& printed) {
   return fmt::format("{:.{}f}", value, std::max(printed.decimals, 0));
 }
 
+/// "0.24473 rounds to 0.2447", with as many digits as it takes to see what was cut.
 std::string cut_text(double right, const PrintedNumber& printed) {
-  return fmt::format("cut instead of rounded: {} rounds to {}",
-                     show(right, std::max(printed.decimals, 0) + 2), at_decimals(right, printed));
+  const int decimals = std::max(printed.decimals, 0);
+  const std::string cut = at_decimals(printed.value, printed);
+  std::string shown;
+  for (int more = 2; more < 9 && shown.compare(0, cut.size(), cut) != 0; ++more) {
+    shown = fmt::format("{:.{}f}", right, decimals + more);
+  }
+  return fmt::format("cut instead of rounded: {} rounds to {}", shown, at_decimals(right, printed));
 }
 
 std::string swapped_text(double right, const PrintedNumber& printed) {
@@ -99,7 +105,7 @@ std::optional<std::size_t> StepCheck::source(const Finding& cell) const {
 
 void StepCheck::name_cuts() {
   const bool all = std::all_of(cells_.begin(), cells_.end(), [](const Finding& c) {
-    return c.agrees || cut_instead_of_rounded(c.ours, c.printed);
+    return c.agrees || !c.slip.empty() || cut_instead_of_rounded(c.ours, c.printed);
   });
   if (!all) return;
   for (Finding& cell : cells_) {
@@ -163,12 +169,14 @@ std::optional<Slip> StepCheck::name_usual(const Base& base, const std::string& r
     return slip;
   }
   const Tensor right = compute(record_, base.recipe, base.substitutions).at(step_);
+  // One row alone is more likely taken from beside it than computed in another way.
   for (const Row& row : rows_) {
-    for (std::size_t i = 0; i < slips.size() && is_open(row); ++i) {
-      if (!explains(results[i], row, candidates, 2)) continue;
-      name_row(row, slips[i].text + remark, results[i]);
-    }
     if (is_open(row)) name_neighbour_row(row, right, remark);
+    for (std::size_t i = 0; i < slips.size() && is_open(row); ++i) {
+      if (explains(results[i], row, candidates, 2)) {
+        name_row(row, slips[i].text + remark, results[i]);
+      }
+    }
   }
   return std::nullopt;
 }
