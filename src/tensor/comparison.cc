@@ -35,8 +35,8 @@ template <class Compare>
 Tensor compare(const Tensor& a, double b, const char* function, Compare holds) {
   require_defined(a, function, "a");
   if (a.dtype() == DType::boolean && b != 0 && b != 1) {
-    throw Error(std::string(function) + ": a has dtype bool but the number is " +
-                std::to_string(b) + ": compare a bool with 0 or 1");
+    throw Error(std::string(function) + ": a has dtype bool but the number is " + number_text(b) +
+                ": compare a bool with 0 or 1");
   }
   return visit(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -109,8 +109,8 @@ bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol) {
   require_same_dtype(a, "a", b, "b", "allclose");
   require_same_shape(a, b, "allclose");
   if (!(rtol >= 0 && atol >= 0)) {
-    throw Error("allclose: rtol is " + std::to_string(rtol) + " and atol is " +
-                std::to_string(atol) + ": both must be 0 or more");
+    throw Error("allclose: rtol is " + number_text(rtol) + " and atol is " + number_text(atol) +
+                ": both must be 0 or more");
   }
   bool close = true;
   visit(a.dtype(), [&](auto zero) {

@@ -1,7 +1,9 @@
 #pragma once
 // One number in another type.
 
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <string>
 #include <type_traits>
 
@@ -27,11 +29,18 @@ inline double rounded_to_odd(std::int64_t value) {
   return static_cast<double>((value & ~low_bits) | (inexact ? low_bits + 1 : 0));
 }
 
+/// As an error shows it: "0.5", "1e-07", "inf".
+inline std::string number_text(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%g", value);
+  return text.data();
+}
+
 /// Towards zero. Throws Error where the result is no int64.
 inline std::int64_t to_int64(double value) {
   // 2^63 is a float64; INT64_MAX isn't.
   if (!(value >= -0x1p63 && value < 0x1p63)) {
-    throw Error("to(int64): the value " + std::to_string(value) +
+    throw Error("to(int64): the value " + number_text(value) +
                 " has no int64: it must be finite, from -2^63 to below 2^63");
   }
   return static_cast<std::int64_t>(value);
@@ -63,7 +72,7 @@ template <class T>
 T convert_scalar(double value, const char* function) {
   if constexpr (std::is_same_v<T, std::int64_t>) {
     if (!(value >= -0x1p63 && value < 0x1p63) || value != std::trunc(value)) {
-      throw Error(std::string(function) + ": the value " + std::to_string(value) +
+      throw Error(std::string(function) + ": the value " + number_text(value) +
                   " doesn't fit a tensor of dtype int64: it must be an integer; convert the tensor "
                   "with to(float32)");
     }

@@ -44,9 +44,9 @@ TEST(Tensor, OwnMemoryIsAlignedTo64Bytes) {
 }
 
 TEST(Tensor, ShapesThatCannotFitThrowBeforeAnythingIsAllocated) {
-  const std::int64_t huge = std::int64_t{1} << 40;
-  expect_error([huge] { Tensor::zeros({huge, 64}); }, {"memory", "float32"});
-  expect_error([huge] { Tensor::zeros({huge, huge}); }, {"63 bits"});
+  constexpr std::int64_t huge = std::int64_t{1} << 40;
+  expect_error([] { Tensor::zeros({huge, 64}); }, {"memory", "float32"});
+  expect_error([] { Tensor::zeros({huge, huge}); }, {"63 bits"});
   expect_error([] { Tensor::zeros({std::int64_t{1} << 61}, DType::float64); }, {"memory"});
   expect_error([] { Tensor::zeros({-1}); }, {"-1", "0 or more"});
 }
