@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 #include <random>
+#include <utility>
 
 #include "foveal/error.h"
 
@@ -78,11 +79,8 @@ double Generator::next_double() {
 }
 
 double Generator::next_normal() {
-  if (state_->cached_normal) {
-    const double value = *state_->cached_normal;
-    state_->cached_normal.reset();
-    return value;
-  }
+  const std::optional<double> cached = std::exchange(state_->cached_normal, std::nullopt);
+  if (cached) return *cached;
   const double angle = kTwoPi * next_double();
   const double radius = std::sqrt(-2 * std::log1p(-next_double()));
   state_->cached_normal = radius * std::sin(angle);

@@ -120,9 +120,10 @@ class Builder : public nlohmann::json_sax<Json> {
     for (const Frame& frame : frames_) {
       // An entry that is open already counts; the one that is about to come doesn't yet.
       const bool open_below = &frame != &frames_.back();
-      pointer += "/" + (frame.value->is_object()
-                            ? pointer_step(frame.key.substr(0, 80))
-                            : std::to_string(frame.value->size() - (open_below ? 1 : 0)));
+      pointer += '/';
+      pointer += frame.value->is_object()
+                     ? pointer_step(frame.key.substr(0, 80))
+                     : std::to_string(frame.value->size() - (open_below ? 1 : 0));
     }
     throw Error(name_ + ": " + pointer + ": " + rule);
   }

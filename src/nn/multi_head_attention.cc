@@ -11,6 +11,7 @@ namespace {
 /// Each head gets x; their outputs stand side by side along the last axis.
 Tensor side_by_side(const std::vector<std::unique_ptr<CausalAttention>>& heads, const Tensor& x) {
   std::vector<Tensor> outputs;
+  outputs.reserve(heads.size());
   for (const auto& head : heads) outputs.push_back(head->forward(x));
   return cat(outputs, -1);
 }
