@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "foveal/error.h"
-#include "foveal/text/tokenizer.h"
 
 namespace foveal::text {
 namespace {
@@ -104,31 +103,6 @@ TEST(DataLoader, EveryPassHasItsOwnOrder) {
     std::iota(all.begin(), all.end(), 0);
     EXPECT_EQ(seen, all);
   }
-}
-
-TEST(DataLoader, FeedsTheMultiHeadNotebook) {
-  const auto golden = read_json("data_loading.json");
-  const Tokenizer tokenizer = Tokenizer::from_merges_file(FOVEAL_GPT2_MERGES);
-  const Ids ids = tokenizer.encode(golden["text"].get<std::string>());
-  EXPECT_EQ(ids, golden["token_ids"].get<Ids>());
-  const DataLoader loader(
-      ids, {.batch_size = 8, .length = 4, .stride = 4, .shuffle = true, .drop_last = false});
-  EXPECT_EQ(loader.window_count(), golden["windows"].get<std::int64_t>());
-
-  // The notebook draws its two embeddings between the seed and the loader.
-  Generator generator(123);
-  std::vector<float> weights(50257 * 256);
-  generator.fill_normal(weights.data(), 50257 * 256);
-  generator.fill_normal(weights.data(), 1024 * 256);
-  const auto order = loader.epoch_order(generator);
-  EXPECT_EQ(order, golden["order"].get<std::vector<Ids>>());
-
-  const Batch batch = loader.batch(order.front());
-  Ids inputs, targets;
-  for (const auto& row : golden["x"]) inputs.insert(inputs.end(), row.begin(), row.end());
-  for (const auto& row : golden["y"]) targets.insert(targets.end(), row.begin(), row.end());
-  EXPECT_EQ(values(batch.inputs), inputs);
-  EXPECT_EQ(values(batch.targets), targets);
 }
 
 TEST(DataLoader, RefusesWhatItCantCut) {

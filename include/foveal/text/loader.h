@@ -24,13 +24,16 @@ struct LoaderOptions {
 /// Windows of `length` tokens, `stride` apart, each with the window one token further as target.
 class DataLoader {
  public:
+  /// Windows start at 0, stride, 2 * stride, ... below token_ids.size() - length. Throws where no
+  /// window fits (length + 1 tokens are needed) or an option is below 1.
   DataLoader(std::vector<std::int64_t> token_ids, const LoaderOptions& options);
 
   std::int64_t window_count() const;
-  /// The window indices, batch by batch, of one pass. Shuffling draws from `generator` as PyTorch's
-  /// loader does from its global one.
+  /// The window indices, batch by batch, of one pass. Draws from `generator` as PyTorch's loader
+  /// does from its global one: a seed that nothing uses, and with shuffle one for the order. With
+  /// drop_last a batch that isn't full is left out, even if it is the only one.
   std::vector<std::vector<std::int64_t>> epoch_order(Generator& generator) const;
-  /// The windows of those indices, stacked.
+  /// The windows of those indices, stacked. An index outside 0 .. window_count() - 1 throws.
   Batch batch(const std::vector<std::int64_t>& window_indices) const;
 
  private:

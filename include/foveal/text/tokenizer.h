@@ -29,7 +29,8 @@ class Tokenizer {
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
   /// Token ids of `text` (UTF-8; an invalid byte throws with its place). A special token in the
-  /// text throws unless it is in `allowed_special`; then it becomes its own id.
+  /// text throws unless it is in `allowed_special`; then it becomes its own id. <|endoftext|> is
+  /// the only one; another name in `allowed_special` throws.
   std::vector<std::int64_t> encode(std::string_view text,
                                    const std::set<std::string>& allowed_special = {}) const;
   /// The bytes of the tokens, joined. An id outside 0 .. vocabulary_size() - 1 throws with its
