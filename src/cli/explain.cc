@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "cli/commands.h"
@@ -18,7 +19,8 @@ namespace foveal::cli {
 namespace {
 
 struct Options {
-  std::string file, format = "text", out, query, cell, theme = "light";
+  std::optional<std::string> file, query, cell;
+  std::string format = "text", out, theme = "light";
   bool json = false, narrow = false;
 };
 
@@ -36,7 +38,7 @@ std::string cell_as_json(const trace::Source& cell, double value, const trace::A
 }
 
 std::string explain_cell(const trace::Record& record, const Options& options) {
-  const trace::Source cell = trace::parse_cell(options.cell);
+  const trace::Source cell = trace::parse_cell(*options.cell);
   const trace::Arithmetic how = trace::arithmetic(record, cell.step, cell.cell);
   const double value = trace::find_step(record, cell.step)->data.at(cell.cell);
   if (options.format == "json") return cell_as_json(cell, value, how);
@@ -56,17 +58,16 @@ std::string view(const trace::Record& record, const Options& options) {
 
 void explain(Options options) {
   if (options.json) options.format = "json";
-  if (!options.cell.empty() && options.format != "text" && options.format != "json") {
+  if (options.cell && options.format != "text" && options.format != "json") {
     throw Error("--cell gives text or json, not " + options.format, ErrorKind::usage);
   }
   const trace::Input input =
-      options.file.empty() ? trace::worked_example() : trace::read_input(options.file);
-  const std::int64_t followed = options.query.empty() ? 0 : trace::find_query(input, options.query);
+      options.file ? trace::read_input(*options.file) : trace::worked_example();
+  const std::int64_t followed = options.query ? trace::find_query(input, *options.query) : 0;
   trace::Record record = trace::run(input, followed);
   if (trace::has_printed_numbers(input)) record.checks = trace::check(record);
-  if (options.file.empty()) record.corrected = trace::corrected(input, followed);
-  const std::string result =
-      options.cell.empty() ? view(record, options) : explain_cell(record, options);
+  if (!options.file) record.corrected = trace::corrected(input, followed);
+  const std::string result = options.cell ? explain_cell(record, options) : view(record, options);
   write_result(result, options.out);
 }
 

@@ -66,6 +66,7 @@ TEST_F(Explain, FollowsTheQueryAskedFor) {
   EXPECT_TRUE(contains(run({"explain", file, "--query", "#2"}).out, "→ 2 a"));
   expect_failure({"explain", file, "--query", "#9"}, 3, {"#9", "#0 to #2"});
   expect_failure({"explain", file, "--query", "#99999999999999999999"}, 3, {"#0 to #2"});
+  expect_failure({"explain", file, "--query", ""}, 3, {"query ''"});
   expect_failure({"explain", file, "--query", "cat"}, 3, {"'cat'", "a, b"});
   expect_failure({"explain", file, "--query", "a"}, 3, {"#0, #2"});
 }
@@ -108,6 +109,8 @@ TEST_F(Explain, NamesFilePlaceAndRuleOfBadInput) {
 TEST_F(Explain, EndsWith4WhereAFileCantBeRead) {
   expect_failure({"explain", path("none.json")}, 4, {"none.json"});
   expect_failure({"explain", path("")}, 4, {"folder"});
+  // An empty name is a slip in a script, not a wish for the worked example.
+  expect_failure({"explain", ""}, 4, {"empty"});
 }
 
 TEST_F(Explain, KeepsErrorsOnOneHarmlessLine) {
