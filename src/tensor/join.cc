@@ -67,6 +67,7 @@ Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) {
                    [](const Shape& a, const Shape& b) { return a == b; });
   const std::int64_t along = normalize_axis(axis, tensors[0].rank() + 1, "stack");
   std::vector<Tensor> unsqueezed;
+  unsqueezed.reserve(tensors.size());
   for (const Tensor& tensor : tensors) unsqueezed.push_back(tensor.unsqueeze(along));
   return cat(unsqueezed, along);
 }
@@ -74,8 +75,10 @@ Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) {
 std::vector<Tensor> unbind(const Tensor& a, std::int64_t axis) {
   require_defined(a, "unbind", "a");
   const std::int64_t along = normalize_axis(axis, a.rank(), "unbind");
+  const std::int64_t count = a.shape()[along];
   std::vector<Tensor> entries;
-  for (std::int64_t i = 0; i < a.shape()[along]; ++i) entries.push_back(a.select(along, i));
+  entries.reserve(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) entries.push_back(a.select(along, i));
   return entries;
 }
 
