@@ -2,7 +2,6 @@
 
 #include "trace/check.h"
 
-#include <algorithm>
 #include <memory>
 
 #include "cli/commands.h"
@@ -20,16 +19,12 @@ struct Options {
 };
 
 /// Errors of the check name the place in the file; the file's own name goes before it.
-std::vector<trace::Check> checks_of(const trace::Record& record, const std::string& file) {
+std::string report(const trace::Record& record, const Options& options) {
   try {
-    return trace::check(record);
+    return options.json ? trace::check_json(record) : trace::check_text(record);
   } catch (const Error& error) {
-    throw Error(file + ": " + error.what(), error.kind());
+    throw Error(options.file + ": " + error.what(), error.kind());
   }
-}
-
-bool all_agree(const std::vector<trace::Check>& checks) {
-  return std::all_of(checks.begin(), checks.end(), [](const auto& one) { return one.agrees; });
 }
 
 }  // namespace
@@ -42,11 +37,9 @@ void add_check(CLI::App& program, int* status) {
   command->add_flag("--json", options->json, "Write foveal.check/1");
   command->add_option("--out", options->out, "Write to this file instead of standard output");
   command->callback([options, status] {
-    trace::Record record = trace::run(trace::read_input(options->file));
-    record.checks = checks_of(record, options->file);
-    write_result(options->json ? trace::check_json(record) : trace::check_text(record),
-                 options->out);
-    if (!all_agree(record.checks)) *status = 1;
+    const trace::Record record = trace::run(trace::read_input(options->file));
+    write_result(report(record, *options), options->out);
+    if (!trace::all_printed_agree(record)) *status = 1;
   });
 }
 

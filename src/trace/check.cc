@@ -34,6 +34,15 @@ bool has_printed_numbers(const Input& input) {
   return false;
 }
 
+bool all_printed_agree(const Record& record) {
+  const auto agrees = [](const Finding& cell) { return cell.agrees; };
+  for (const ExpectedStep& expected : record.input.expected) {
+    const std::vector<Finding> cells = printed_cells(record, expected);
+    if (!std::all_of(cells.begin(), cells.end(), agrees)) return false;
+  }
+  return true;
+}
+
 std::vector<Check> check(const Record& record) {
   std::vector<Check> checks;
   for (const Finding& finding : find_slips(record).all) {

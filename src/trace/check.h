@@ -8,6 +8,9 @@ namespace foveal::trace {
 /// True where `expected` holds a number to check.
 bool has_printed_numbers(const Input& input);
 
+/// True where every printed number agrees with the record.
+bool all_printed_agree(const Record& record);
+
 /// One Check for every printed cell of record.input.expected, in the order of steps, then rows.
 /// See interfaces: tolerance, the recomputation from the printed step before, the named slips.
 /// Throws Error (kind data) where there is nothing to check.

@@ -94,8 +94,7 @@ class Report {
       return other->step == cell.step && other->slip == cell.slip;
     });
     if (same > 1) {
-      line(fmt::format("It explains all {} wrong numbers of the step {} that it is named for.",
-                       same, cell.step),
+      line(fmt::format("The same slip explains {} wrong numbers of the step {}.", same, cell.step),
            2);
     }
   }

@@ -56,19 +56,16 @@ class Table {
                        head);
   }
 
-  std::string header() const {
-    return line("", "printed", {"unscaled", fmt::format("by 1/√{}", sizes_.D)}, false);
-  }
+  std::string header() const { return line("", "printed", {"unscaled", "scaled"}, false); }
 
   std::string footer() const {
-    std::string setting = "scale is \"sqrt\": compare with the right-hand column.";
+    std::string setting = "\"sqrt\": compare with scaled";
     if (input_.settings.scale.kind == Scale::Kind::none) {
-      setting = "scale is \"none\": compare with the column unscaled.";
+      setting = "\"none\": compare with unscaled";
     } else if (input_.settings.scale.kind == Scale::Kind::factor) {
-      setting =
-          fmt::format("scale is {}, so neither column is its own.", input_.settings.scale.factor);
+      setting = fmt::format("{}: neither", input_.settings.scale.factor);
     }
-    return fmt::format("  ! differs. This input's {}\n", setting);
+    return fmt::format("  ! differs. This input's scale is {}.\n", setting);
   }
 
   static std::string line(const std::string& name, const std::string& printed,
@@ -107,7 +104,7 @@ class Table {
                                                  token_name(input_, row_), token_name(input_, j));
       add_line(name, cell, block.numbers, j);
     }
-    if (left_out > 0) lines_ += fmt::format("  … {} more\n", left_out);
+    if (left_out > 0 && shown > 0) lines_ += fmt::format("  … {} more\n", left_out);
   }
 
   void add_line(const std::string& name, const Finding* cell, Tensor Corrected::* member,

@@ -18,30 +18,6 @@ namespace foveal::trace {
 
 namespace {
 
-/// The printed cells of a step; those that are null are left out.
-std::vector<Finding> printed_cells(const Record& record, const ExpectedStep& expected) {
-  const Step* step = find_step(record, expected.name);
-  if (step == nullptr) {
-    throw Error("/expected/" + expected.name +
-                ": this input has no such step: remove it, or add the setting that makes it");
-  }
-  std::vector<Finding> cells;
-  for (std::size_t h = 0; h < expected.heads.size(); ++h) {
-    for (std::size_t i = 0; i < expected.heads[h].size(); ++i) {
-      for (std::size_t j = 0; j < expected.heads[h][i].size(); ++j) {
-        const auto& printed = expected.heads[h][i][j];
-        if (!printed) continue;
-        std::vector<std::int64_t> cell = {static_cast<std::int64_t>(i),
-                                          static_cast<std::int64_t>(j)};
-        if (step->data.rank() == 3) cell.insert(cell.begin(), static_cast<std::int64_t>(h));
-        const double ours = step->data.at(cell);
-        cells.push_back({expected.name, cell, *printed, ours, agrees(ours, *printed), "", {}});
-      }
-    }
-  }
-  return cells;
-}
-
 /// Takes the steps in order and keeps what the slips found so far make of later ones.
 class Examination {
  public:
@@ -130,6 +106,29 @@ class Examination {
 };
 
 }  // namespace
+
+std::vector<Finding> printed_cells(const Record& record, const ExpectedStep& expected) {
+  const Step* step = find_step(record, expected.name);
+  if (step == nullptr) {
+    throw Error("/expected/" + expected.name +
+                ": this input has no such step: remove it, or add the setting that makes it");
+  }
+  std::vector<Finding> cells;
+  for (std::size_t h = 0; h < expected.heads.size(); ++h) {
+    for (std::size_t i = 0; i < expected.heads[h].size(); ++i) {
+      for (std::size_t j = 0; j < expected.heads[h][i].size(); ++j) {
+        const auto& printed = expected.heads[h][i][j];
+        if (!printed) continue;
+        std::vector<std::int64_t> cell = {static_cast<std::int64_t>(i),
+                                          static_cast<std::int64_t>(j)};
+        if (step->data.rank() == 3) cell.insert(cell.begin(), static_cast<std::int64_t>(h));
+        const double ours = step->data.at(cell);
+        cells.push_back({expected.name, cell, *printed, ours, agrees(ours, *printed), "", {}});
+      }
+    }
+  }
+  return cells;
+}
 
 std::string misreading(const Input& input, const std::vector<Finding>& findings,
                        const Finding& cell) {

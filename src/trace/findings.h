@@ -26,6 +26,10 @@ struct Findings {
   Record carried;
 };
 
+/// The printed cells of one step, those that are null left out; slips are not looked for. Throws
+/// Error (kind data) where the record has no such step.
+std::vector<Finding> printed_cells(const Record& record, const ExpectedStep& expected);
+
 /// Whether both stand in the same row (and head); the steps are not compared.
 bool same_row(const Finding& a, const Finding& b);
 

@@ -151,6 +151,8 @@ std::optional<Slip> StepCheck::name_usual(const Base& base, const std::string& r
   if (!has_open()) return std::nullopt;
   const std::vector<Slip> slips = usual_slips(record_, step_);
   const std::size_t candidates = slips.size() + 2;  // and the two neighbours of a row
+  // Two slips at once are rarer than one: they must explain more.
+  const double surplus = base.substitutions.empty() ? 3 : 6;
   std::vector<Finding*> whole;
   for (const Row& row : rows_) {
     const bool explained = !is_open(row) && std::any_of(row.begin(), row.end(),
@@ -162,7 +164,7 @@ std::optional<Slip> StepCheck::name_usual(const Base& base, const std::string& r
     Recipe wrong = base.recipe;
     slip.plant(wrong);
     results.push_back(compute(record_, wrong, base.substitutions).at(step_));
-    if (!explains(results.back(), whole, candidates, 2)) continue;
+    if (!explains(results.back(), whole, candidates, surplus)) continue;
     for (Finding* cell : whole) {
       if (is_open(*cell)) cell->slip = slip.text + remark;
     }
@@ -173,7 +175,7 @@ std::optional<Slip> StepCheck::name_usual(const Base& base, const std::string& r
   for (const Row& row : rows_) {
     if (is_open(row)) name_neighbour_row(row, right, remark);
     for (std::size_t i = 0; i < slips.size() && is_open(row); ++i) {
-      if (explains(results[i], row, candidates, 2)) {
+      if (explains(results[i], row, candidates, surplus)) {
         name_row(row, slips[i].text + remark, results[i]);
       }
     }
