@@ -53,6 +53,7 @@ std::string view(const trace::Record& record, const Options& options) {
     const std::string svg = trace::svg_view(record, theme, options.narrow);
     return options.format == "svg" ? svg : draw::png_from_svg(svg);
   }
+  if (options.format == "html") return trace::html_view(record);
   return trace::text_view(record, 80, options.out.empty() && colour_on_stdout());
 }
 
@@ -80,8 +81,8 @@ void add_explain(CLI::App& program, int*) {
   command->add_option("FILE", options->file,
                       "an input (foveal.input/1); without it the worked example");
   CLI::Option* format =
-      command->add_option("--format", options->format, "text (default), json, csv, svg, png")
-          ->check(CLI::IsMember({"text", "json", "csv", "svg", "png"}));
+      command->add_option("--format", options->format, "text (default), json, csv, svg, png, html")
+          ->check(CLI::IsMember({"text", "json", "csv", "svg", "png", "html"}));
   command->add_flag("--json", options->json, "the same as --format json")->excludes(format);
   command->add_option("--out", options->out, "write here instead of to standard output");
   command->add_option("--query", options->query,
