@@ -221,9 +221,13 @@ class Explainer {
     const std::int64_t head = cell_.size() == 3 ? cell_[0] : 0;
     const std::int64_t draw = (head * sizes_.L + row()) * sizes_.L + column();
     const DropoutSetting& dropout = *input_.settings.dropout;
+    const char* outcome = result().value != 0 ? "1, kept" : "0, dropped";
+    if (dropout.p == 0 || dropout.p == 1) {
+      return finish(fmt::format("{}, since p = {}", result().value, dropout.p), outcome);
+    }
     return finish("1 with probability 1 − p, else 0",
                   fmt::format("number {} of the stream of seed {}, counted from 0: {}", draw,
-                              dropout.seed, result().value != 0 ? "1, kept" : "0, dropped"));
+                              dropout.seed, outcome));
   }
 
   Arithmetic dropped_weight() {

@@ -146,11 +146,16 @@ class Planner {
                             "weight is dropped with probability p = {}.",
                             dropout.seed, dropout.p));
     add_by_head("dropped_weights", "Dropped weights", "P_dropped = P · dropout_mask / (1 − p)",
-                {"query", "key"}, {s.L, s.L},
-                fmt::format("What is kept is divided by 1 − p = {}, so that on average over many "
-                            "draws nothing changes; one row no longer sums to 1. Only in training: "
-                            "a trained model runs without dropout.",
-                            1 - dropout.p));
+                {"query", "key"}, {s.L, s.L}, dropout_note(dropout.p));
+  }
+
+  static std::string dropout_note(double p) {
+    if (p == 1) return "p = 1 drops every weight.";
+    return fmt::format(
+        "What is kept is divided by 1 − p = {}, so that on average over many draws nothing "
+        "changes; one row no longer sums to 1. Only in training: a trained model runs without "
+        "dropout.",
+        1 - p);
   }
 
   void add_results() {
