@@ -74,6 +74,10 @@ class Report {
     return arithmetic(record, cell.step, cell.cell).numbers;
   }
 
+  const Finding& cause_of(const Finding& cell) const {
+    return cell.source ? findings_.all[*cell.source] : cell;
+  }
+
   /// "Score(The, sat) is printed as 1; it is 3"
   std::string statement(const Finding& cell) const {
     return fmt::format("{} is printed as {}; it is {}", cell_name(input_, cell.step, cell.cell),
@@ -127,7 +131,7 @@ class Report {
   }
 
   void follow(const Cells& row) {
-    const Finding& cause = findings_.all[*row.front()->source];
+    const Finding& cause = cause_of(*row.front());
     if (is_projection(cause.step) && row.size() <= kMostCells && is_logit(row.front()->step)) {
       for (const Finding* cell : row) misread(*cell);
       return;
@@ -151,7 +155,7 @@ class Report {
   /// "Score(The, sat) is printed as 1; it is 3 because K_sat is [1, 1], not [0, 1]."
   void misread(const Finding& cell) {
     line(fmt::format("{} because {}.", statement(cell),
-                     misreading(input_, findings_.all, findings_.all[*cell.source])),
+                     misreading(input_, findings_.all, cause_of(cell))),
          2);
     line(arithmetic_of(record_, cell), 4);
     line("as printed: " + arithmetic_of(findings_.carried, cell), 4);
