@@ -37,11 +37,11 @@ std::string cell_as_json(const trace::Source& cell, double value, const trace::A
       json_string(how.letters), json_string(how.numbers), sources);
 }
 
-std::string explain_cell(const trace::Record& record, const Options& options) {
-  const trace::Source cell = trace::parse_cell(*options.cell);
+std::string explain_cell(const trace::Record& record, const std::string& text, bool as_json) {
+  const trace::Source cell = trace::parse_cell(text);
   const trace::Arithmetic how = trace::arithmetic(record, cell.step, cell.cell);
   const double value = trace::find_step(record, cell.step)->data.at(cell.cell);
-  if (options.format == "json") return cell_as_json(cell, value, how);
+  if (as_json) return cell_as_json(cell, value, how);
   return how.letters + "\n" + std::string(how.letters.find('='), ' ') + "= " + how.numbers + "\n";
 }
 
@@ -68,7 +68,9 @@ void explain(Options options) {
   trace::Record record = trace::run(input, followed);
   if (trace::has_printed_numbers(input)) record.checks = trace::check(record);
   if (!options.file) record.corrected = trace::corrected(input, followed);
-  const std::string result = options.cell ? explain_cell(record, options) : view(record, options);
+  const std::string result = options.cell
+                                 ? explain_cell(record, *options.cell, options.format == "json")
+                                 : view(record, options);
   write_result(result, options.out);
 }
 

@@ -220,7 +220,7 @@ class Explainer {
   Arithmetic drawn() {
     const std::int64_t head = cell_.size() == 3 ? cell_[0] : 0;
     const std::int64_t draw = (head * sizes_.L + row()) * sizes_.L + column();
-    const DropoutSetting& dropout = *input_.settings.dropout;
+    const DropoutSetting dropout = input_.settings.dropout.value_or(DropoutSetting{});
     const char* outcome = result().value != 0 ? "1, kept" : "0, dropped";
     if (dropout.p == 0 || dropout.p == 1) {
       return finish(fmt::format("{}, since p = {}", result().value, dropout.p), outcome);
@@ -235,7 +235,7 @@ class Explainer {
     from(weights, cell_);
     from(mask, cell_);
     const Operand weight = weights[cell_], kept = mask[cell_];
-    const double p = input_.settings.dropout->p;
+    const double p = input_.settings.dropout.value_or(DropoutSetting{}).p;
     const std::string at = brackets(cell_);
     if (p == 1) {
       return finish("0, since p = 1 drops every weight", show(result().value, result().decimals));

@@ -55,7 +55,8 @@ PrintedNumber from_json_number(double value) {
   std::array<char, 32> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value,
                                  std::chars_format::scientific);
-  PrintedNumber number = *parse_decimal(std::string(digits.data(), end.ptr));
+  PrintedNumber number =
+      parse_decimal(std::string(digits.data(), end.ptr)).value_or(PrintedNumber{});
   number.text = json_number(value);
   return number;
 }
@@ -124,6 +125,7 @@ ExpectedStep read_step(const Field& field, const PlannedStep& planned) {
 std::vector<ExpectedStep> read_expected(const Field& field, const Input& input) {
   const std::vector<PlannedStep> plan = plan_steps(input);
   std::vector<std::string> names;
+  names.reserve(plan.size());
   for (const PlannedStep& planned : plan) names.push_back(planned.step.name);
   field.require_object(names);
   std::vector<ExpectedStep> expected;

@@ -232,6 +232,7 @@ class TextReport {
     std::sort(weights.begin(), weights.end());
     weights.resize(std::min(weights.size(), kMostLargest));
     std::vector<std::string> parts;
+    parts.reserve(weights.size());
     for (const auto& [negated, j] : weights) {
       parts.push_back(
           fmt::format("{} {} {}", j, terminal::cut(token(j), 12), show(-negated, step.decimals)));
