@@ -66,6 +66,19 @@ bool is_parameter(const Record& record, const Shown& shown) {
 /// The projections stand in one group, and all that follows in another.
 bool starts_group(const Shown& shown) { return shown.name == "scores"; }
 
+/// Where a matrix is heat without numbers.
+std::string scale(const Shown& shown) {
+  if (shown.few()) return "";
+  if (shown.is_mask) {
+    return fmt::format("<p class=\"scale\">hatched: {}</p>\n",
+                       shown.name == "mask" ? "may not attend" : "dropped");
+  }
+  const ScaleEnds ends = scale_ends(shown);
+  return fmt::format("<p class=\"scale\">{} <i class=\"{}\"></i> {}{}</p>\n",
+                     ends.low.empty() ? "0" : ends.low, ends.low.empty() ? "up" : "both", ends.high,
+                     ends.hatched ? " <i class=\"hatched\"></i> −∞ masked" : "");
+}
+
 std::string step(const Record& record, const Shown& shown, std::size_t number) {
   const Step* of_record = find_step(record, shown.name);
   const std::string by = of_record == nullptr ? "" : led_by(record, *of_record);
@@ -76,7 +89,8 @@ std::string step(const Record& record, const Shown& shown, std::size_t number) {
                      safe(shown.title), safe(shown.formula));
   // The note stands above, so that the matrices of one line end at the same height.
   if (!shown.note.empty()) out += fmt::format("<p class=\"note\">{}</p>\n", safe(shown.note));
-  out += fmt::format("<div class=\"heads\">\n{}</div>\n", tables(record, shown, number));
+  out += fmt::format("<div class=\"heads\">\n{}</div>\n{}", tables(record, shown, number),
+                     scale(shown));
   return out + "</section>\n";
 }
 
@@ -105,15 +119,30 @@ std::string story_section(const Record& record) {
   return out + "</dl>\n</section>\n";
 }
 
+/// How many wrong checks from `at` on have the same slip.
+std::size_t same_slip(const std::vector<const Check*>& wrong, std::size_t at) {
+  std::size_t end = at;
+  while (end < wrong.size() && wrong[end]->slip == wrong[at]->slip) ++end;
+  return end - at;
+}
+
 std::string printed_section(const Record& record) {
   if (record.checks.empty()) return "";
-  std::string rows;
+  std::vector<const Check*> wrong;
   for (const Check& check : record.checks) {
-    if (check.agrees) continue;
-    rows += fmt::format(
-        "<tr><th scope=\"row\">{}[{}]</th><td>{}</td><td>{}</td><td class=\"slip\">{}</td></tr>\n",
-        check.step, fmt::join(check.cell, ","), safe(pretty(check.printed)),
-        pretty(check.ours, find_step(record, check.step)->decimals), safe(check.slip.value_or("")));
+    if (!check.agrees) wrong.push_back(&check);
+  }
+  std::string rows;
+  for (std::size_t i = 0; i < wrong.size(); ++i) {
+    const Check& check = *wrong[i];
+    rows += fmt::format("<tr><th scope=\"row\">{}[{}]</th><td>{}</td><td>{}</td>", check.step,
+                        fmt::join(check.cell, ","), safe(pretty(check.printed)),
+                        pretty(check.ours, find_step(record, check.step)->decimals));
+    if (i == 0 || wrong[i - 1]->slip != check.slip) {
+      rows += fmt::format("<td class=\"slip\" rowspan=\"{}\">{}</td>", same_slip(wrong, i),
+                          safe(pretty(check.slip.value_or(""))));
+    }
+    rows += "</tr>\n";
   }
   const std::string body =
       rows.empty()
@@ -125,6 +154,29 @@ std::string printed_section(const Record& record) {
                 rows);
   return fmt::format("<section class=\"card\">\n<h2>The printed numbers</h2>\n{}\n</section>\n",
                      body);
+}
+
+std::string numbers(const Tensor& data) {
+  const int decimals = shown_decimals(data);
+  std::vector<std::string> texts;
+  for (const double value : data.to_vector()) texts.push_back(pretty(value, decimals));
+  return fmt::format("{}", fmt::join(texts, " "));
+}
+
+std::string corrected_section(const Record& record) {
+  if (record.corrected.empty()) return "";
+  std::string rows;
+  for (const Corrected& corrected : record.corrected) {
+    rows += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                        safe(corrected.name), numbers(corrected.scores), numbers(corrected.weights),
+                        numbers(corrected.context));
+  }
+  return fmt::format(
+      "<section class=\"card\">\n<h2>Corrected</h2>\n<div class=\"scroll\"><table class=\"list\">"
+      "<thead><tr><td></td><th scope=\"col\">Scores</th><th scope=\"col\">Weights</th>"
+      "<th "
+      "scope=\"col\">Context</th></tr></thead>\n<tbody>\n{}</tbody></table></div>\n</section>\n",
+      rows);
 }
 
 constexpr const char* kPanel =
@@ -145,7 +197,7 @@ std::string html_view(const Record& record) {
          fmt::format("<body>\n<header>\n<h1>{}</h1>\n<p>{}</p>\n</header>\n<main>\n",
                      safe(headline(record)), summary_text) +
          steps(record, matrices) + "<div class=\"cards\">\n" + story_section(record) +
-         printed_section(record) + "</div>\n</main>\n" + kPanel +
+         printed_section(record) + corrected_section(record) + "</div>\n</main>\n" + kPanel +
          "<script type=\"application/json\" id=\"data\">" + page_data(record, matrices) +
          "</script>\n<script>" + kPageScript + "</script>\n</body>\n</html>\n";
 }

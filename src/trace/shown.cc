@@ -51,6 +51,16 @@ bool Shown::has(std::int64_t head, std::int64_t row, std::int64_t column) const 
   return head >= 0 && head < heads && within(rows, row) && within(columns, column);
 }
 
+ScaleEnds scale_ends(const Shown& shown) {
+  const std::vector<double>& values = shown.values;
+  const bool has_masked =
+      std::any_of(values.begin(), values.end(), [](double value) { return !std::isfinite(value); });
+  const bool has_negative = std::any_of(
+      values.begin(), values.end(), [](double value) { return value < 0 && std::isfinite(value); });
+  return {has_negative ? pretty(-shown.full_heat, shown.decimals) : "",
+          pretty(shown.full_heat, shown.name == "weights" ? 0 : shown.decimals), has_masked};
+}
+
 Shown shown_step(const Record& record, const Step& step) {
   Shown shown;
   shown.name = step.name;

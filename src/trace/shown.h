@@ -36,6 +36,13 @@ struct Shown {
   static constexpr std::int64_t kFew = 16;
 };
 
+/// What the ends of the colours stand for.
+struct ScaleEnds {
+  std::string low, high;  ///< "−2.5000", "2.5000"; an empty low: from zero up
+  bool hatched = false;   ///< whether masked cells occur
+};
+ScaleEnds scale_ends(const Shown& shown);
+
 Shown shown_step(const Record& record, const Step& step);
 /// W (rows, columns) or b (columns). At most kMostCells of each are shown.
 Shown shown_parameter(const std::string& name, const Tensor& data);

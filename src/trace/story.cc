@@ -41,7 +41,7 @@ std::int64_t largest_other_weight(const Record& record) {
   const Step* weights = find_step(record, "weights");
   const std::int64_t size = weights->data.size(-1);
   std::int64_t best = record.followed;
-  double largest = -1;
+  double largest = 0;
   for (std::int64_t key = 0; key < size; ++key) {
     const double weight = weights->data.at(cell_in(*weights, 0, record.followed, key));
     if (key == record.followed || !(weight > largest)) continue;
@@ -164,8 +164,8 @@ std::vector<Arithmetic> story(const Record& record, const Pair& pair) {
 
 std::string story_title(const Record& record, const Pair& pair) {
   const std::string head = heads(record) > 1 ? fmt::format(", head {}", pair.head) : "";
-  return fmt::format("How {} looks at {}{}", token_in_words(record, pair.query),
-                     token_in_words(record, pair.key), head);
+  const std::string key = pair.key == pair.query ? "itself" : token_in_words(record, pair.key);
+  return fmt::format("How {} looks at {}{}", token_in_words(record, pair.query), key, head);
 }
 
 std::string token_in_words(const Record& record, std::int64_t index) {

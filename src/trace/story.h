@@ -40,7 +40,8 @@ std::string pretty(const std::string& text);
 std::string led_by(const Record& record, const Step& step);
 
 /// The pair that is explained in full: the followed query, and the key of its first wrong printed
-/// number, else the one with the largest weight that is not its own.
+/// number, else the one with the largest weight
+/// that is not its own; its own where it sees no other.
 struct Pair {
   std::int64_t head = 0, query = 0, key = 0;
 };

@@ -63,13 +63,10 @@ double column_height(const Column& column, double width) {
   return height;
 }
 
-/// The last card reaches down to `height`.
-void draw_column(draw::Svg& svg, const Column& column, const draw::Box& box) {
-  double y = box.y;
+void draw_column(draw::Svg& svg, const Column& column, double x, double y, double width) {
   for (const Card& card : column) {
-    const bool last = &card == &column.back();
-    const double height = last ? box.y + box.height - y : card_height(card, box.width);
-    draw_card(svg, card, {box.x, y, box.width, height});
+    const double height = card_height(card, width);
+    draw_card(svg, card, {x, y, width, height});
     y += height + draw::kBetween;
   }
 }
@@ -92,12 +89,11 @@ double draw_columns(draw::Svg& svg, const std::vector<Column>& columns, const Pa
     const double width = !one_line ? page.width
                          : last    ? page.around + page.width - x
                                    : column_width(column, page.width);
-    const double height = one_line ? tallest : column_height(column, width);
-    draw_column(svg, column, {x, top, width, height});
+    draw_column(svg, column, x, top, width);
     if (one_line) {
       x += width + draw::kBetween;
     } else {
-      top += height + draw::kBetween;
+      top += column_height(column, width) + draw::kBetween;
     }
   }
   return one_line ? tallest : top - draw::kBetween - y;

@@ -33,7 +33,8 @@ class StepPanel {
     if (shown_.is_mask) {
       panel.note = shown_.name == "mask" ? "hatched: may not attend" : "hatched: dropped";
     } else if (!panel.sizes.numbers) {
-      panel.scale = scale();
+      const ScaleEnds ends = scale_ends(shown_);
+      panel.scale = draw::Scale{ends.low, ends.high, ends.hatched};
       if (shown_.name == "weights") panel.note = most_attended();
     }
     return panel;
@@ -92,17 +93,6 @@ class StepPanel {
     if (shown_.is_mask) return {kLongTruthPitch, kLongTruthPitch};
     const bool wide = shown_.columns.shown() <= draw::kMostNumbers;
     return {wide ? kFeaturePitch : kHeatPitch, kHeatPitch};
-  }
-
-  draw::Scale scale() const {
-    const std::vector<double>& values = shown_.values;
-    const bool has_masked = std::any_of(values.begin(), values.end(),
-                                        [](double value) { return !std::isfinite(value); });
-    const bool has_negative = std::any_of(values.begin(), values.end(), [](double value) {
-      return value < 0 && std::isfinite(value);
-    });
-    return {has_negative ? pretty(-shown_.full_heat, shown_.decimals) : "",
-            pretty(shown_.full_heat, shown_.name == "weights" ? 0 : shown_.decimals), has_masked};
   }
 
   /// "The looks most at cat 0.5760, The 0.2840", in the head of the pair.
