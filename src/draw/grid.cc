@@ -94,9 +94,10 @@ class Drawing {
 
  private:
   Box box(std::size_t index) const {
-    const std::size_t columns = grid_.columns();
-    return {x_ + static_cast<double>(index % columns) * sizes_.cell_width + sizes_.gap / 2,
-            y_ + static_cast<double>(index / columns) * sizes_.cell_height + sizes_.gap / 2,
+    const std::size_t row = index / grid_.columns();
+    const std::size_t column = index % grid_.columns();
+    return {x_ + static_cast<double>(column) * sizes_.cell_width + sizes_.gap / 2,
+            y_ + static_cast<double>(row) * sizes_.cell_height + sizes_.gap / 2,
             sizes_.cell_width - sizes_.gap, sizes_.cell_height - sizes_.gap};
   }
 

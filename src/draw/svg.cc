@@ -106,10 +106,11 @@ std::string Svg::finish(double width, double height, std::string_view title,
       "<style>.s{{font-family:{}}}.m{{font-family:{};font-variant-numeric:tabular-nums}}"
       "text{{white-space:pre}}</style>\n",
       kSans, kMono);
+  // An upright tile with slanted lines: librsvg draws a turned pattern ten times slower.
   out += fmt::format(
-      "<defs>\n<pattern id=\"hatch\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" "
-      "patternTransform=\"rotate(45)\"><rect width=\"6\" height=\"6\" fill=\"{}\"/>"
-      "<rect width=\"1.5\" height=\"6\" fill=\"{}\"/></pattern>\n{}</defs>\n",
+      "<defs>\n<pattern id=\"hatch\" width=\"8\" height=\"8\" patternUnits=\"userSpaceOnUse\">"
+      "<rect width=\"8\" height=\"8\" fill=\"{}\"/><path d=\"M-2 2l4-4M0 8l8-8M6 10l4-4\" "
+      "stroke=\"{}\" stroke-width=\"1.5\"/></pattern>\n{}</defs>\n",
       palette_.card, palette_.rule, definitions_);
   out += fmt::format("<rect width=\"{}\" height=\"{}\" fill=\"{}\"/>\n", w, h, palette_.paper);
   return out + body_ + "</svg>\n";

@@ -111,6 +111,7 @@ std::vector<Column> card_columns(const Record& record, const Pair& pair) {
 
 std::string description(const Record& record, const std::vector<Column>& columns) {
   std::vector<std::string> titles;
+  titles.reserve(record.steps.size());
   for (const Step& step : record.steps) titles.push_back(step.title);
   std::string text = fmt::format("{} Steps: {}.", summary(record), fmt::join(titles, ", "));
   for (const Column& column : columns) {

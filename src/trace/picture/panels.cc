@@ -109,6 +109,7 @@ class StepPanel {
     keys.resize(std::min<std::size_t>(keys.size(), 3));
     if (keys.empty()) return "";
     std::vector<std::string> parts;
+    parts.reserve(keys.size());
     for (const std::int64_t key : keys) {
       parts.push_back(short_token(key) + " " + pretty(weight(key), shown_.decimals));
     }
