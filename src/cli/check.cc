@@ -12,14 +12,14 @@ namespace foveal::cli {
 
 namespace {
 
-struct Options {
+struct CheckOptions {
   std::string file;
   std::string out;
   bool json = false;
 };
 
 /// Errors of the check name the place in the file; the file's own name goes before it.
-std::string report(const trace::Record& record, const Options& options) {
+std::string report(const trace::Record& record, const CheckOptions& options) {
   try {
     return options.json ? trace::check_json(record) : trace::check_text(record);
   } catch (const Error& error) {
@@ -30,7 +30,7 @@ std::string report(const trace::Record& record, const Options& options) {
 }  // namespace
 
 void add_check(CLI::App& program, int* status) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CheckOptions>();
   CLI::App* command = program.add_subcommand(
       "check", "Hold the printed numbers of a file against what comes out; find the slip");
   command->add_option("FILE", options->file, "A foveal.input/1 file with `expected`")->required();

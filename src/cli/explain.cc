@@ -18,7 +18,7 @@
 namespace foveal::cli {
 namespace {
 
-struct Options {
+struct ExplainOptions {
   std::optional<std::string> file, query, cell;
   std::string format = "text", out, theme = "light";
   bool json = false, narrow = false;
@@ -45,7 +45,7 @@ std::string explain_cell(const trace::Record& record, const std::string& text, b
   return how.letters + "\n" + std::string(how.letters.find('='), ' ') + "= " + how.numbers + "\n";
 }
 
-std::string view(const trace::Record& record, const Options& options) {
+std::string view(const trace::Record& record, const ExplainOptions& options) {
   if (options.format == "json") return trace::json_view(record);
   if (options.format == "csv") return trace::csv_view(record);
   if (options.format == "svg" || options.format == "png") {
@@ -57,7 +57,7 @@ std::string view(const trace::Record& record, const Options& options) {
   return trace::text_view(record, 80, options.out.empty() && colour_on_stdout());
 }
 
-void explain(Options options) {
+void explain(ExplainOptions options) {
   if (options.json) options.format = "json";
   if (options.cell && options.format != "text" && options.format != "json") {
     throw Error("--cell gives text or json, not " + options.format, ErrorKind::usage);
@@ -77,7 +77,7 @@ void explain(Options options) {
 }  // namespace
 
 void add_explain(CLI::App& program, int*) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ExplainOptions>();
   CLI::App* command = program.add_subcommand(
       "explain", "Run attention step by step and show where every number came from");
   command->add_option("FILE", options->file,

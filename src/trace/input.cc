@@ -206,8 +206,8 @@ void read_output_projection(const Field& file, Input* input) {
 
 }  // namespace
 
-Input parse_input(const std::string& json, const std::string& name) {
-  const nlohmann::json document = parse_json(json, name);
+Input parse_input(const std::string& text, const std::string& name) {
+  const nlohmann::json document = parse_json(text, name);
   const Field file(document, name);
   file.require_object(known_keys());
   read_schema(file);

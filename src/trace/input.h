@@ -60,7 +60,7 @@ struct Input {
 /// "FILE: /json/pointer: rule" where its content is wrong.
 Input read_input(const std::string& path);
 /// The same from memory; `name` stands in errors for the file.
-Input parse_input(const std::string& json, const std::string& name);
+Input parse_input(const std::string& text, const std::string& name);
 
 /// The worked example as the seed document prints it (scale none), its printed numbers in
 /// `expected`.

@@ -12,10 +12,6 @@
 namespace foveal::trace {
 namespace {
 
-std::string counted(std::int64_t count, const std::string& noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 std::int64_t heads(const Record& record) { return record.input.settings.num_heads; }
 
 /// [row, column], with the head before them where the step has a head axis.
@@ -52,6 +48,10 @@ std::int64_t largest_other_weight(const Record& record) {
 }
 
 }  // namespace
+
+std::string counted(std::int64_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
 
 std::string headline(const Record& record) {
   const bool causal = record.input.settings.mask == "causal";

@@ -1,5 +1,5 @@
 #pragma once
-// The words and choices that the picture and the page share: headline, what is shown of long
+// The words and choices that the views share: headline, what is shown of long
 // inputs, which key the followed query is explained with, and its arithmetic step by step.
 
 #include <cstdint>
@@ -10,6 +10,9 @@
 #include "trace/record.h"
 
 namespace foveal::trace {
+
+/// "3 heads", "1 head".
+std::string counted(std::int64_t count, const std::string& noun);
 
 /// "Causal self-attention with 2 heads, step by step".
 std::string headline(const Record& record);

@@ -7,6 +7,7 @@
 #include "trace/arithmetic.h"
 #include "trace/check.h"
 #include "trace/steps.h"
+#include "trace/story.h"
 #include "trace/text_table.h"
 #include "trace/views.h"
 
@@ -31,11 +32,6 @@ Indices shown_indices(std::int64_t count, std::int64_t centre) {
   Indices indices;
   for (std::int64_t i = first; i < first + shown; ++i) indices.push_back(i);
   return indices;
-}
-
-/// "3 heads", "1 head"
-std::string counted(std::int64_t count, const std::string& thing) {
-  return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
 }
 
 constexpr const char* kTie = "\xC2\xA0";  ///< a space that no line breaks at
