@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <vector>
@@ -38,6 +39,18 @@ std::string reason(const std::string& message) {
   return words.substr(0, last_read) + (keep ? words.substr(expected) : "");
 }
 
+/// The word around a place, such as the NaN that is no JSON: letters and digits, cut where long.
+std::string word_at(std::string_view text, std::size_t position) {
+  const auto is_part = [&](std::size_t at) {
+    return at < text.size() && std::isalnum(static_cast<unsigned char>(text[at])) != 0;
+  };
+  std::size_t first = std::clamp<std::size_t>(position, 1, text.size()) - 1;
+  std::size_t end = first;
+  while (first > 0 && is_part(first - 1)) --first;
+  while (is_part(end) && end - first < 40) ++end;
+  return std::string(text.substr(first, end - first));
+}
+
 /// Builds the document from the parser's events, and stops at the first one that breaks a rule.
 /// It keeps the way from the top to the open value, so that errors can name their place.
 class Builder : public nlohmann::json_sax<Json> {
@@ -61,6 +74,7 @@ class Builder : public nlohmann::json_sax<Json> {
   bool key(string_t& value) override {
     Frame& frame = frames_.back();
     frame.key = std::move(value);
+    frame.has_key = true;
     if (frame.value->contains(frame.key)) {
       fail("the key stands twice; a key may stand once in an object");
     }
@@ -72,11 +86,15 @@ class Builder : public nlohmann::json_sax<Json> {
 
   bool parse_error(std::size_t position, const std::string& last_token,
                    const nlohmann::detail::exception& error) override {
-    const std::string where = name_ + ": " + place(text_, position) + ": ";
+    const std::string where = name_ + ": " + pointer() + place(text_, position) + ": ";
     if (error.id == 406) {
       throw Error(where + "number " + last_token.substr(0, 40) + " is not finite in float64");
     }
-    throw Error(where + "not JSON: " + reason(error.what()));
+    std::string why = reason(error.what());
+    constexpr std::string_view kLiteral = "invalid literal";
+    const std::string word = word_at(text_, position);
+    if (why.rfind(kLiteral, 0) == 0 && !word.empty()) why.insert(kLiteral.size(), " " + word);
+    throw Error(where + "not JSON: " + why);
   }
 
  private:
@@ -84,6 +102,7 @@ class Builder : public nlohmann::json_sax<Json> {
   struct Frame {
     Json* value;
     std::string key;
+    bool has_key = false;  ///< in an object: the key was read, its value wasn't yet
   };
 
   bool add(Json&& value) {
@@ -97,7 +116,10 @@ class Builder : public nlohmann::json_sax<Json> {
       return &top_;
     }
     Json& parent = *frames_.back().value;
-    if (parent.is_object()) return &(parent[frames_.back().key] = std::move(value));
+    if (parent.is_object()) {
+      frames_.back().has_key = false;
+      return &(parent[frames_.back().key] = std::move(value));
+    }
     parent.push_back(std::move(value));
     return &parent.back();
   }
@@ -106,7 +128,7 @@ class Builder : public nlohmann::json_sax<Json> {
     if (frames_.size() == kMaxDepth) {
       fail("nested deeper than " + std::to_string(kMaxDepth) + " levels");
     }
-    frames_.push_back({put(std::move(value)), {}});
+    frames_.push_back({put(std::move(value)), {}, false});
     return true;
   }
 
@@ -116,16 +138,22 @@ class Builder : public nlohmann::json_sax<Json> {
   }
 
   [[noreturn]] void fail(const std::string& rule) const {
+    throw Error(name_ + ": " + pointer() + rule);
+  }
+
+  /// "/inputs/0/1: ", where the parser is; nothing at the top.
+  std::string pointer() const {
     std::string pointer;
     for (const Frame& frame : frames_) {
       // An entry that is open already counts; the one that is about to come doesn't yet.
       const bool open_below = &frame != &frames_.back();
-      pointer += '/';
-      pointer += frame.value->is_object()
-                     ? pointer_step(frame.key.substr(0, 80))
-                     : std::to_string(frame.value->size() - (open_below ? 1 : 0));
+      if (frame.value->is_array()) {
+        pointer += '/' + std::to_string(frame.value->size() - (open_below ? 1 : 0));
+      } else if (frame.has_key || open_below) {
+        pointer += '/' + pointer_step(frame.key.substr(0, 80));
+      }
     }
-    throw Error(name_ + ": " + pointer + ": " + rule);
+    return pointer.empty() ? "" : pointer + ": ";
   }
 
   std::string_view text_;

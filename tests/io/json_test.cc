@@ -43,29 +43,32 @@ TEST(ParseJson, ReadsWhatJsonAllows) {
 TEST(ParseJson, NamesTheByteWhereTextIsNoJson) {
   expect_error("", "is empty", "");
   expect_error(" \n", "is empty", "");
-  expect_error("{\"a\": [1, 2", "byte 12 (line 1, column 12)", "unexpected end of input");
-  expect_error("[1,\n 2,\n x]", "byte 10 (line 3, column 2)", "invalid literal");
+  expect_error("{\"a\": [1, 2", "/a/2: byte 12 (line 1, column 12)", "unexpected end of input");
+  expect_error("[1,\n 2,\n x]", "/2: byte 10 (line 3, column 2)", "invalid literal x");
   expect_error("[1] [2]", "byte 5", "expected end of input");
   expect_error("[1]x", "byte 4", "");
-  expect_error("[1,]", "byte 4", "unexpected ']'");
-  expect_error("[NaN]", "byte 2", "");
-  expect_error("[-Infinity]", "byte 3", "");
+  expect_error("[1,]", "/1: byte 4", "unexpected ']'");
+  expect_error("[NaN]", "/0: byte 2", "invalid literal NaN");
+  expect_error("{\"a\": [1, {\"b\": nan}]}", "/a/1/b: byte ", "invalid literal nan");
+  // Between two entries the place is that of the object.
+  expect_error("{\"a\": 1, b: 2}", "byte ", "invalid literal b");
+  expect_error("[-Infinity]", "/0: byte 3", "");
   expect_error("{1: 2}", "byte 2", "");
-  expect_error(std::string("[1\0]", 4), "byte 3", "");
+  expect_error(std::string("[1\0]", 4), "/1: byte 3", "");
 }
 
 TEST(ParseJson, RefusesInvalidUtf8) {
   for (const std::string bad : {"\xff", "\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80"}) {
-    expect_error("[\"a" + bad + "\"]", "byte ", "UTF-8");
+    expect_error("[\"a" + bad + "\"]", "/0: byte ", "UTF-8");
     expect_error("{\"" + bad + "\": 1}", "byte ", "UTF-8");
   }
-  expect_error(R"(["\ud800"])", "byte ", "surrogate");
+  expect_error(R"(["\ud800"])", "/0: byte ", "surrogate");
   EXPECT_EQ(error_of("[1] \xff").find('\xff'), std::string::npos);
 }
 
 TEST(ParseJson, RefusesNumbersThatAreNotFinite) {
-  expect_error("[1, 1e999]", "byte 9", "1e999 is not finite");
-  expect_error("{\"a\": -1e400}", "byte ", "-1e400 is not finite");
+  expect_error("[1, 1e999]", "/1: byte 9", "1e999 is not finite");
+  expect_error("{\"a\": -1e400}", "/a: byte ", "-1e400 is not finite");
   EXPECT_EQ(parse_json("[1e-400]", "f")[0].get<double>(), 0.0);
 }
 
