@@ -3,10 +3,11 @@
 #include "trace/check.h"
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "cli/commands.h"
 #include "cli/output.h"
-#include "foveal/error.h"
 
 namespace foveal::cli {
 
@@ -14,18 +15,9 @@ namespace {
 
 struct CheckOptions {
   std::string file;
-  std::string out;
+  std::optional<std::string> out;
   bool json = false;
 };
-
-/// Errors of the check name the place in the file; the file's own name goes before it.
-std::string report(const trace::Record& record, const CheckOptions& options) {
-  try {
-    return options.json ? trace::check_json(record) : trace::check_text(record);
-  } catch (const Error& error) {
-    throw Error(options.file + ": " + error.what(), error.kind());
-  }
-}
 
 }  // namespace
 
@@ -37,9 +29,13 @@ void add_check(CLI::App& program, int* status) {
   command->add_flag("--json", options->json, "Write foveal.check/1");
   command->add_option("--out", options->out, "Write to this file instead of standard output");
   command->callback([options, status] {
-    const trace::Record record = trace::run(trace::read_input(options->file));
-    write_result(report(record, *options), options->out);
-    if (!trace::all_printed_agree(record)) *status = 1;
+    const trace::Input input = trace::read_input(options->file);
+    const std::string result = naming(options->file, [&] {
+      const trace::Record record = trace::run(input);
+      if (!trace::all_printed_agree(record)) *status = 1;
+      return options->json ? trace::check_json(record) : trace::check_text(record);
+    });
+    write_result(result, options->out);
   });
 }
 

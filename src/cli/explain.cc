@@ -19,8 +19,8 @@ namespace foveal::cli {
 namespace {
 
 struct ExplainOptions {
-  std::optional<std::string> file, query, cell;
-  std::string format = "text", out, theme = "light";
+  std::optional<std::string> file, query, cell, out;
+  std::string format = "text", theme = "light";
   bool json = false, narrow = false;
 };
 
@@ -54,7 +54,7 @@ std::string view(const trace::Record& record, const ExplainOptions& options) {
     return options.format == "svg" ? svg : draw::png_from_svg(svg);
   }
   if (options.format == "html") return trace::html_view(record);
-  return trace::text_view(record, 80, options.out.empty() && colour_on_stdout());
+  return trace::text_view(record, 80, !options.out && colour_on_stdout());
 }
 
 void explain(ExplainOptions options) {
@@ -65,7 +65,8 @@ void explain(ExplainOptions options) {
   const trace::Input input =
       options.file ? trace::read_input(*options.file) : trace::worked_example();
   const std::int64_t followed = options.query ? trace::find_query(input, *options.query) : 0;
-  trace::Record record = trace::run(input, followed);
+  trace::Record record =
+      naming(options.file.value_or("worked example"), [&] { return trace::run(input, followed); });
   if (trace::has_printed_numbers(input)) record.checks = trace::check(record);
   if (!options.file) record.corrected = trace::corrected(input, followed);
   const std::string result = options.cell

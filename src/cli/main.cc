@@ -3,9 +3,11 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <sstream>
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "draw/text.h"
 #include "foveal/error.h"
 
@@ -43,7 +45,10 @@ int parse_and_run(CLI::App& program, int argc, char** argv, const int& status) {
     return status;
   } catch (const CLI::Success& success) {
     // --help and --version: their text is the result.
-    return program.exit(success) == 0 && std::fflush(stdout) == 0 ? kGood : kFile;
+    std::ostringstream text;
+    program.exit(success, text, text);
+    foveal::cli::write_result(text.str(), {});
+    return kGood;
   } catch (const CLI::ParseError& error) {
     return fail(std::string(error.what()) + " (foveal --help tells more)", kUsage);
   }

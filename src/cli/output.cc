@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <system_error>
 
-#include "foveal/error.h"
 #include "io/file.h"
 
 namespace foveal::cli {
@@ -40,10 +39,10 @@ void write_stdout(const std::string& result) {
 
 }  // namespace
 
-void write_result(const std::string& result, const std::string& path) {
-  if (path.empty()) return write_stdout(result);
+void write_result(const std::string& result, const std::optional<std::string>& path) {
+  if (!path) return write_stdout(result);
   const SignalsHeld held;
-  write_file(path, result);
+  write_file(*path, result);
 }
 
 bool colour_on_stdout() {

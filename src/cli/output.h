@@ -1,15 +1,29 @@
 #pragma once
-// Where results go: standard output, or the file of --out.
+// What commands share: where results go, and which file an error is about.
 
+#include <optional>
 #include <string>
+
+#include "foveal/error.h"
 
 namespace foveal::cli {
 
-/// Writes the whole result to standard output where `path` is empty, else to that file, which
+/// Writes the whole result to standard output where no `path` is given, else to that file, which
 /// takes its name only when it is complete; Ctrl-C waits for that. Throws Error (kind file).
-void write_result(const std::string& result, const std::string& path);
+void write_result(const std::string& result, const std::optional<std::string>& path);
 
 /// True where standard output is a terminal and NO_COLOR is unset or empty.
 bool colour_on_stdout();
+
+/// Runs `work` on what was read from `file`; its errors name the place in the file, the file's own
+/// name goes before it.
+template <class Work>
+auto naming(const std::string& file, Work work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    throw Error(file + ": " + error.what(), error.kind());
+  }
+}
 
 }  // namespace foveal::cli

@@ -12,7 +12,7 @@ bool has_printed_numbers(const Input& input);
 bool all_printed_agree(const Record& record);
 
 /// One Check for every printed cell of record.input.expected, in the order of steps, then rows.
-/// See interfaces: tolerance, the recomputation from the printed step before, the named slips.
+/// docs/check.md tells the tolerance, the recomputation from the printed step before, the slips.
 /// Throws Error (kind data) where there is nothing to check.
 std::vector<Check> check(const Record& record);
 

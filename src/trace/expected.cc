@@ -61,11 +61,12 @@ PrintedNumber from_json_number(double value) {
   return number;
 }
 
-Cell read_cell(const Field& field) {
+/// A truth value is a printed cell of the mask alone.
+Cell read_cell(const Field& field, bool truth_values) {
   const nlohmann::json& value = field.value();
   constexpr double infinity = std::numeric_limits<double>::infinity();
   if (value.is_null()) return std::nullopt;
-  if (value.is_boolean()) {
+  if (truth_values && value.is_boolean()) {
     return PrintedNumber{value.dump(), value.get<bool>() ? 1.0 : 0.0, 0};
   }
   if (value.is_number()) return from_json_number(value.get<double>());
@@ -79,7 +80,8 @@ Cell read_cell(const Field& field) {
              describe(value));
 }
 
-std::vector<Row> read_rows(const Field& field, std::int64_t rows, std::int64_t columns) {
+std::vector<Row> read_rows(const Field& field, std::int64_t rows, std::int64_t columns,
+                           bool truth_values = false) {
   field.require_list("rows");
   if (static_cast<std::int64_t>(field.size()) > rows) {
     field.fail("has " + std::to_string(field.size()) + " rows but the step has " +
@@ -94,7 +96,8 @@ std::vector<Row> read_rows(const Field& field, std::int64_t rows, std::int64_t c
                std::to_string(columns) + ": put null for a number that isn't printed");
     }
     result.emplace_back();
-    for (std::size_t j = 0; j < row.size(); ++j) result.back().push_back(read_cell(row[j]));
+    for (std::size_t j = 0; j < row.size(); ++j)
+      result.back().push_back(read_cell(row[j], truth_values));
   }
   return result;
 }
@@ -105,7 +108,7 @@ ExpectedStep read_step(const Field& field, const PlannedStep& planned) {
   const std::int64_t columns = planned.shape[rank - 1];
   ExpectedStep expected{planned.step.name, {}};
   if (planned.step.axes.front() != "head") {
-    expected.heads.push_back(read_rows(field, rows, columns));
+    expected.heads.push_back(read_rows(field, rows, columns, planned.step.name == "mask"));
     return expected;
   }
   const std::int64_t heads = planned.shape.front();

@@ -30,9 +30,9 @@ void require_memory(const std::vector<PlannedStep>& plan, const Sizes& sizes) {
   const auto usable = static_cast<double>(usable_memory());
   if (needed <= usable) return;
   throw Error(fmt::format(
-      "inputs: {} tokens and {} heads make a trace of {:.3g} numbers, about {:.3g} GB with its "
+      "/inputs: {} tokens and {} head{} make a trace of {:.3g} numbers, about {:.3g} GB with its "
       "view, but this machine has {:.3g} GB: explain fewer tokens",
-      sizes.L, sizes.H, numbers, needed / 1e9, usable / 1e9));
+      sizes.L, sizes.H, sizes.H == 1 ? "" : "s", numbers, needed / 1e9, usable / 1e9));
 }
 
 void require_followed(const Input& input, std::int64_t followed) {

@@ -96,8 +96,8 @@ TEST_F(Explain, NamesFilePlaceAndRuleOfBadInput) {
   refuse("", {"empty"});
   refuse("{\"inputs\": [[1, 2", {"byte 18"});
   refuse(std::string(100000, '['), {"64 levels"});
-  refuse("{\"inputs\": [[1, NaN]]}", {"byte 17"});
-  refuse("{\"inputs\": [[1, 1e999]]}", {"1e999", "not finite"});
+  refuse("{\"inputs\": [[1, NaN]]}", {"/inputs/0/1:", "byte 17", "NaN"});
+  refuse("{\"inputs\": [[1, 1e999]]}", {"/inputs/0/1:", "1e999", "not finite"});
   refuse("{\"inputs\": [[1, 2], [3]]}", {"/inputs/1:", "length 1", "length 2"});
   refuse("{\"inputs\": [[1, \"2\"]]}", {"/inputs/0/1:", "number"});
   refuse("{\"inputs\": [[1]], \"inputs\": [[1]]}", {"/inputs:", "twice"});
@@ -122,7 +122,7 @@ TEST_F(Explain, RefusesWhatCantFitBeforeItAllocates) {
   std::string text = "{\"inputs\": [[1]";
   for (int i = 1; i < 1000000; ++i) text += ",[1]";
   const std::string file = write("long.json", text + "]}");
-  expect_failure({"explain", file}, 3, {"1000000 tokens"});
+  expect_failure({"explain", file}, 3, {"long.json: /inputs: ", "1000000 tokens"});
 }
 
 TEST_F(Explain, WritesOutWholeOrNotAtAll) {
@@ -136,6 +136,7 @@ TEST_F(Explain, WritesOutWholeOrNotAtAll) {
   EXPECT_EQ(read(out), "what stood there");
   expect_failure({"explain", "--out", path("missing/out.txt")}, 4, {"missing/out.txt"});
   expect_failure({"explain", "--out", path("")}, 4, {"folder"});
+  expect_failure({"explain", "--out", ""}, 4, {"name is empty"});
   EXPECT_EQ(names_in_folder().size(), 2U);
 }
 
@@ -158,6 +159,12 @@ TEST_F(Explain, SaysSoWhereTheDiskIsFull) {
   EXPECT_EQ(outcome.status, 4);
   EXPECT_TRUE(contains(outcome.err, "No space left")) << outcome.err;
   expect_failure({"explain", "--out", "/dev/full"}, 4, {"/dev/full", "No space left"});
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--help"}, {"explain", "--help"}, {"--version"}}) {
+    const Outcome help = run(arguments, "/dev/full");
+    EXPECT_EQ(help.status, 4);
+    EXPECT_TRUE(contains(help.err, "No space left")) << help.err;
+  }
   ASSERT_EQ(stat("/dev/full", &after), 0);
   EXPECT_EQ(before.st_ino, after.st_ino);
   EXPECT_TRUE(S_ISCHR(after.st_mode));
