@@ -4,6 +4,20 @@
 #include "nn/checks.h"
 
 namespace foveal::nn {
+namespace {
+
+/// Both classes compute the same. They differ in who knows of the mask.
+template <class Layer>
+Tensor causal_attention(const Layer& layer, const Tensor& x) {
+  const Tensor keys = layer.W_key.forward(x);
+  const Tensor queries = layer.W_query.forward(x);
+  const Tensor values = layer.W_value.forward(x);
+
+  const Tensor attn_weights = layer.dropout.forward(causal_weights(queries, keys, layer.mask));
+  return reference::context(attn_weights, values);
+}
+
+}  // namespace
 
 CausalAttention::CausalAttention(const CausalAttentionOptions& options, Generator& generator)
     : W_query(options.d_in, options.d_out, options.qkv_bias, generator),
@@ -20,12 +34,7 @@ CausalAttention::CausalAttention(const CausalAttentionOptions& options, Generato
 
 Tensor CausalAttention::forward(const Tensor& x) const {
   check_batch("CausalAttention", x, W_query.weight.size(1), mask.size(0));
-  const Tensor keys = W_key.forward(x);
-  const Tensor queries = W_query.forward(x);
-  const Tensor values = W_value.forward(x);
-
-  const Tensor attn_weights = dropout.forward(causal_weights(queries, keys, mask));
-  return reference::context(attn_weights, values);
+  return causal_attention(*this, x);
 }
 
 CausalAttentionWithoutBuffers::CausalAttentionWithoutBuffers(const CausalAttentionOptions& options,
@@ -43,12 +52,7 @@ CausalAttentionWithoutBuffers::CausalAttentionWithoutBuffers(const CausalAttenti
 
 Tensor CausalAttentionWithoutBuffers::forward(const Tensor& x) const {
   check_batch("CausalAttentionWithoutBuffers", x, W_query.weight.size(1), mask.size(0));
-  const Tensor keys = W_key.forward(x);
-  const Tensor queries = W_query.forward(x);
-  const Tensor values = W_value.forward(x);
-
-  const Tensor attn_weights = dropout.forward(causal_weights(queries, keys, mask));
-  return reference::context(attn_weights, values);
+  return causal_attention(*this, x);
 }
 
 }  // namespace foveal::nn

@@ -1,6 +1,10 @@
 #pragma once
 // The chapter's classes, in its order, with its names in state_dict. Masks here are the chapter's:
 // 1 above the diagonal means "drop" (the rest of the library says true = may attend).
+//
+// Everything is float32 until Module::to; x must have the weights' dtype, and so has the result.
+// Sums are added in float64 and rounded once. Constructors throw Error where a size is below 1 or
+// dropout is not from 0 to 1; forward where x has another shape or dtype than is said here.
 
 #include <memory>
 #include <vector>
@@ -24,6 +28,7 @@ class SelfAttention_v2 : public Module {
  public:
   SelfAttention_v2(std::int64_t d_in, std::int64_t d_out, Generator& generator,
                    bool qkv_bias = false);
+  /// x (L, d_in) -> (L, d_out).
   Tensor forward(const Tensor& x) const;
 
   Linear W_query, W_key, W_value;
@@ -62,7 +67,8 @@ class CausalAttentionWithoutBuffers : public Module {
   Tensor mask;
 };
 
-/// Section 3.6.1: heads one after the other, their outputs side by side: (B, L, num_heads * d_out).
+/// Section 3.6.1: heads one after the other, their outputs side by side: x (B, L, d_in) ->
+/// (B, L, num_heads * d_out), L <= context_length.
 class MultiHeadAttentionWrapper : public Module {
   ModuleList list_;  // in front of heads: it is filled while they are made
 
@@ -95,7 +101,8 @@ struct MultiHeadAttentionOptions {
 };
 
 /// Section 3.6.2: one projection for all heads, split into (B, H, L, D), D = d_out / num_heads;
-/// d_out must be divisible by num_heads. x (B, L, d_in) -> (B, L, d_out).
+/// d_out must be divisible by num_heads. x (B, L, d_in) -> (B, L, d_out), L <= context_length.
+/// Buffer mask as in CausalAttention.
 class MultiHeadAttention : public Module {
  public:
   MultiHeadAttention(const MultiHeadAttentionOptions& options, Generator& generator);

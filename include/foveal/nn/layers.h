@@ -1,5 +1,6 @@
 #pragma once
-// Linear, Embedding, Dropout.
+// Linear, Embedding, Dropout. Constructors throw Error where a size is below 1 or p is not from 0
+// to 1; forward where the shape or dtype of its argument doesn't fit.
 
 #include "foveal/generator.h"
 #include "foveal/nn/module.h"
@@ -12,7 +13,7 @@ class Linear : public Module {
  public:
   Linear(std::int64_t d_in, std::int64_t d_out, bool bias, Generator& generator);
 
-  /// x (..., d_in) -> (..., d_out), of the weight's dtype.
+  /// x (..., d_in), of the weight's dtype -> (..., d_out). Sums are added in float64.
   Tensor forward(const Tensor& x) const;
 
   Tensor weight, bias;  ///< bias is undefined without one
@@ -35,6 +36,7 @@ class Dropout : public Module {
  public:
   Dropout(double p, const Generator& generator);
 
+  /// x of any shape, floating -> the same shape and dtype.
   Tensor forward(const Tensor& x) const;
 
  private:
