@@ -62,8 +62,10 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, const std::string& contex
 
 std::int64_t normalize_axis(std::int64_t axis, std::int64_t rank, const std::string& context) {
   if (axis < -rank || axis >= rank) {
-    throw Error(context + ": axis " + std::to_string(axis) + " is out of range: it must be from " +
-                std::to_string(-rank) + " to " + std::to_string(rank - 1));
+    throw Error(context + ": axis " + std::to_string(axis) + " is out of range: " +
+                (rank == 0 ? "the tensor is a scalar, which has no axes"
+                           : "it must be from " + std::to_string(-rank) + " to " +
+                                 std::to_string(rank - 1)));
   }
   return axis < 0 ? axis + rank : axis;
 }

@@ -6,6 +6,7 @@
 #include "foveal/operations.h"
 #include "foveal/random.h"
 #include "nn/checks.h"
+#include "tensor/numbers.h"
 
 namespace foveal::nn {
 namespace {
@@ -54,7 +55,7 @@ Tensor Embedding::forward(const Tensor& ids) const { return embedding(weight, id
 
 Dropout::Dropout(double p, const Generator& generator) : p_(p), generator_(generator) {
   if (p >= 0 && p <= 1) return;
-  throw Error("Dropout: p is " + std::to_string(p) + ": it must be from 0 to 1");
+  throw Error("Dropout: p is " + number_text(p) + ": it must be from 0 to 1");
 }
 
 Tensor Dropout::forward(const Tensor& x) const {

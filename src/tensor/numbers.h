@@ -31,6 +31,7 @@ inline double rounded_to_odd(std::int64_t value) {
 
 /// As an error shows it: "0.5", "1e-07", "inf".
 inline std::string number_text(double value) {
+  if (std::isnan(value)) return "nan";  // not "-nan"
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%g", value);
   return text.data();

@@ -51,7 +51,7 @@ std::string formatted(const char* format, double value) {
 }
 
 /// NaN without a sign: C may print "-nan", Python never does.
-std::string number_text(const char* format, double value) {
+std::string decimal_text(const char* format, double value) {
   return std::isnan(value) ? "nan" : formatted(format, value);
 }
 
@@ -101,9 +101,9 @@ class Format {
   std::string text(const Element& element) const {
     if (dtype_ == DType::boolean) return element.integer != 0 ? "True" : "False";
     if (dtype_ == DType::int64) return std::to_string(element.integer);
-    if (powers_) return number_text("%.4e", element.number);
-    if (!integers_) return number_text("%.4f", element.number);
-    return number_text("%.0f", element.number) + (std::isfinite(element.number) ? "." : "");
+    if (powers_) return decimal_text("%.4e", element.number);
+    if (!integers_) return decimal_text("%.4f", element.number);
+    return decimal_text("%.0f", element.number) + (std::isfinite(element.number) ? "." : "");
   }
 
   DType dtype_;

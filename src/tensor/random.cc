@@ -6,6 +6,7 @@
 
 #include "foveal/error.h"
 #include "foveal/operations.h"
+#include "tensor/numbers.h"
 
 namespace foveal {
 namespace {
@@ -18,7 +19,7 @@ void check_floating_target(DType dtype, const std::string& function) {
 
 void check_probability(double p) {
   if (p >= 0 && p <= 1) return;
-  throw Error("dropout: p is " + std::to_string(p) + ": it must be from 0 to 1");
+  throw Error("dropout: p is " + number_text(p) + ": it must be from 0 to 1");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "errors.h"
 #include "foveal/error.h"
 #include "foveal/operations.h"
 #include "foveal/random.h"
@@ -57,16 +58,6 @@ std::vector<double> by_loops(const Tensor& query, const Tensor& key, const Tenso
     for (double sum : sums) output.push_back(sum / total);
   }
   return output;
-}
-
-template <class Function>
-std::string message_of(Function function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(ReferenceTest, EqualsTheFormulaInLoops) {
@@ -175,11 +166,18 @@ TEST(ReferenceTest, ArgumentsAreChecked) {
   expect("value is float64", [&] { attention(q, q, v.to(DType::float64)); });
   expect("head sizes (last axis)", [&] { scores(q, Tensor::zeros({2, 4, 2})); });
   expect("one value for each key", [&] { attention(q, q, Tensor::zeros({2, 5, 3})); });
-  expect("axis 0", [&] { scores(q, Tensor::zeros({3, 4, 3})); });
+  expect("scores: query has shape (2, 4, 3) but key has shape (3, 4, 3): axes before the last two",
+         [&] { scores(q, Tensor::zeros({3, 4, 3})); });
+  expect("context: weights has shape (2, 4, 4) but value has shape (3, 4, 5)",
+         [&] { attention(q, q, Tensor::zeros({3, 4, 5})); });
+  expect("a mask must broadcast",
+         [&] { attention(q[0], q[0], v[0], {.mask = Tensor::zeros({2, 4, 4}, DType::boolean)}); });
   expect("scale is nan", [&] { attention(q, q, v, {.scale = nan}); });
   expect("mask is float32", [&] { attention(q, q, v, {.mask = Tensor::ones({4, 4})}); });
-  expect("(4, 5)", [&] { attention(q, q, v, {.mask = causal_mask(4, 5)}); });
-  expect("dropout_mask is undefined", [&] { attention(q, q, v, {.dropout = 0.5}); });
+  expect("masked_scores: scores and mask: shapes (2, 4, 4) and (4, 5)",
+         [&] { attention(q, q, v, {.mask = causal_mask(4, 5)}); });
+  expect("dropout is 0.5 but dropout_mask is undefined",
+         [&] { attention(q, q, v, {.dropout = 0.5}); });
   expect("from 0 to 1", [&] { attention(q, q, v, {.dropout = nan}); });
   const Tensor small = Tensor::ones({4, 4});
   expect("dropout_mask has shape (4, 4)",

@@ -66,7 +66,7 @@ TEST(Shape, Axes) {
   EXPECT_EQ(normalize_axis(-3, 3, "f"), 0);
   expect_error([] { normalize_axis(3, 3, "sum"); }, {"sum", "axis 3", "-3 to 2"});
   expect_error([] { normalize_axis(-4, 3, "sum"); }, {"axis -4"});
-  expect_error([] { normalize_axis(0, 0, "sum"); }, {"sum", "axis 0"});
+  expect_error([] { normalize_axis(0, 0, "sum"); }, {"sum", "axis 0", "scalar"});
 }
 
 }  // namespace

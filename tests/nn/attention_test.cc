@@ -7,6 +7,7 @@
 
 #include <cmath>
 
+#include "errors.h"
 #include "foveal/error.h"
 #include "foveal/operations.h"
 #include "foveal/random.h"
@@ -14,16 +15,6 @@
 
 namespace foveal::nn {
 namespace {
-
-template <class Function>
-std::string message_of(Function function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 void expect_close(const Tensor& a, const Tensor& b, double tolerance = 1e-6) {
   ASSERT_EQ(a.shape(), b.shape());

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "errors.h"
 #include "foveal/error.h"
 #include "foveal/nn/layers.h"
 #include "foveal/operations.h"
@@ -62,16 +63,6 @@ void expect_equal(const StateDict& a, const StateDict& b) {
   for (std::size_t i = 0; i < a.size(); ++i) {
     EXPECT_TRUE(equal(a[i].second, b[i].second)) << a[i].first;
   }
-}
-
-template <class Function>
-std::string message_of(Function function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 using Names = std::vector<std::string>;

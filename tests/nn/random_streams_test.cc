@@ -11,6 +11,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "errors.h"
 #include "foveal/error.h"
 #include "foveal/nn/layers.h"
 #include "foveal/operations.h"
@@ -108,16 +109,6 @@ TEST(RandomTest, RandpermIsAPermutation) {
     std::sort(values.begin(), values.end());
     EXPECT_EQ(values, Tensor::arange(n).to_vector());
   }
-}
-
-template <class Function>
-std::string message_of(Function function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(RandomTest, ArgumentsAreChecked) {

@@ -5,6 +5,7 @@
 
 #include "foveal/error.h"
 #include "foveal/operations.h"
+#include "tensor/numbers.h"
 
 namespace foveal::reference {
 namespace {
@@ -36,9 +37,20 @@ void check_same_dtype(const std::string& function, const std::string& name_a, co
               to_string(b.dtype()) + ": they must be equal; convert one with to()");
 }
 
+/// All axes but the last two: batch and heads.
+void check_broadcast(const std::string& function, const std::string& name_a, const Tensor& a,
+                     const std::string& name_b, const Tensor& b) {
+  const auto leading = [](const Tensor& tensor) {
+    return Shape(tensor.shape().begin(), tensor.shape().end() - 2);
+  };
+  broadcast_shapes(leading(a), leading(b),
+                   function + ": " + described(name_a, a) + " but " + described(name_b, b) +
+                       ": axes before the last two");
+}
+
 void check_probability(const std::string& function, double p) {
   if (p >= 0 && p <= 1) return;
-  throw Error(function + ": p is " + std::to_string(p) + ": it must be from 0 to 1");
+  throw Error(function + ": p is " + number_text(p) + ": it must be from 0 to 1");
 }
 
 double default_scale(const Tensor& query) {
@@ -60,13 +72,14 @@ Tensor scores(const Tensor& query, const Tensor& key) {
     throw Error("scores: " + described("query", query) + " but " + described("key", key) +
                 ": head sizes (last axis) must be equal");
   }
+  check_broadcast("scores", "query", query, "key", key);
   return matmul(query, key.transpose(-2, -1));
 }
 
 Tensor scaled_scores(const Tensor& scores, double scale) {
   check_matrices("scaled_scores", "scores", scores);
   if (!std::isfinite(scale)) {
-    throw Error("scaled_scores: scale is " + std::to_string(scale) + ": it must be finite");
+    throw Error("scaled_scores: scale is " + number_text(scale) + ": it must be finite");
   }
   return scores * scale;
 }
@@ -78,6 +91,11 @@ Tensor masked_scores(const Tensor& scores, const Tensor& mask) {
                 (mask.defined() ? to_string(mask.dtype()) : std::string("undefined")) +
                 ": it must be bool, true where a key may be attended to; convert it with "
                 "to(DType::boolean)");
+  }
+  if (broadcast_shapes(scores.shape(), mask.shape(), "masked_scores: scores and mask") !=
+      scores.shape()) {
+    throw Error("masked_scores: " + described("mask", mask) + " but " +
+                described("scores", scores) + ": a mask must broadcast to the scores' shape");
   }
   return masked_fill(scores, logical_not(mask), -kInfinity);
 }
@@ -108,6 +126,7 @@ Tensor context(const Tensor& weights, const Tensor& value) {
     throw Error("context: " + described("weights", weights) + " but " + described("value", value) +
                 ": there must be one value for each key (last axis of weights)");
   }
+  check_broadcast("context", "weights", weights, "value", value);
   return matmul(weights, value);
 }
 
@@ -120,7 +139,7 @@ Stages attention(const Tensor& query, const Tensor& key, const Tensor& value,
   check_matrices("attention", "value", value);
   check_probability("attention", options.dropout);
   if (options.dropout > 0 && !options.dropout_mask.defined()) {
-    throw Error("attention: dropout is " + std::to_string(options.dropout) +
+    throw Error("attention: dropout is " + number_text(options.dropout) +
                 " but dropout_mask is undefined: draw it with dropout_mask()");
   }
   Stages stages;
