@@ -4,6 +4,8 @@
 
 JOBS ?= $(shell nproc)
 RELEASE := build/release
+# The tests of what runs in parallel.
+PARALLEL := tensor_test text_test
 # Warnings are errors where nobody watches.
 WERROR := -DCMAKE_COMPILE_WARNING_AS_ERROR=$(if $(CI),ON,OFF)
 
@@ -34,19 +36,19 @@ check:  ## format, lint, order of rooms, length of files
 	@tools/setup check
 	JOBS=$(JOBS) tools/check
 
-sanitize:  ## the C++ tests under the address, undefined behaviour and thread sanitizers
+sanitize:  ## C++ tests under the address and undefined behaviour sanitizers; what runs in parallel under the thread sanitizer
 	@tools/setup sanitize
 	cmake --preset asan-ubsan $(WERROR)
-	cmake --build build/asan-ubsan -j $(JOBS)
+	cmake --build build/asan-ubsan --target cpp_tests -j $(JOBS)
 	ctest --preset asan-ubsan -j $(JOBS)
 	cmake --preset tsan $(WERROR)
-	cmake --build build/tsan -j $(JOBS)
+	cmake --build build/tsan --target $(PARALLEL) -j $(JOBS)
 	ctest --preset tsan -j $(JOBS)
 
 fuzz:  ## each fuzz target for SECONDS (15) from its corpus
 	@tools/setup fuzz
-	cmake --preset fuzz $(WERROR)
-	cmake --build build/fuzz -j $(JOBS)
+	cmake --preset asan-ubsan $(WERROR)
+	cmake --build build/asan-ubsan --target fuzz_targets -j $(JOBS)
 	tools/fuzz $(or $(SECONDS),15)
 
 pictures:  ## render every picture and page into build/pictures/

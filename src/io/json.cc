@@ -182,7 +182,10 @@ nlohmann::json parse_json(std::string_view text, const std::string& name) {
 }
 
 std::string pointer_step(const std::string& key) {
-  return replace_all(replace_all(key, '~', "~0"), '/', "~1");
+  // As a JSON string, so that a line break in a key can't break the line of an error.
+  const std::string quoted = Json(key).dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string escaped = quoted.substr(1, quoted.size() - 2);
+  return replace_all(replace_all(escaped, '~', "~0"), '/', "~1");
 }
 
 std::string json_string(const std::string& text) {

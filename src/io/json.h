@@ -13,7 +13,8 @@ namespace foveal {
 /// "NAME: /json/pointer: rule" for what can be read but may not be.
 nlohmann::json parse_json(std::string_view text, const std::string& name);
 
-/// `key` as one step of a JSON pointer: "~" becomes "~0", "/" becomes "~1".
+/// `key` as one step of a JSON pointer on one line: "~" becomes "~0", "/" becomes "~1", control
+/// characters and quotes are escaped as in JSON, and invalid UTF-8 becomes U+FFFD.
 std::string pointer_step(const std::string& key);
 
 /// Text in quotes, escaped. Throws Error (kind data) where it isn't UTF-8.

@@ -57,6 +57,13 @@ TEST(ParseJson, NamesTheByteWhereTextIsNoJson) {
   expect_error(std::string("[1\0]", 4), "/1: byte 3", "");
 }
 
+TEST(ParseJson, KeysCannotBreakTheLineOfAnError) {
+  expect_error(R"({"a\nb"])", R"(/a\nb: byte 8)", "expected ':'");
+  expect_error(R"({"a\tb": 1, "a\tb": 2})", R"(/a\tb: the key)", "twice");
+  // A long key is cut, inside a character too.
+  error_of("{\"" + std::string(79, 'a') + "é\"]");
+}
+
 TEST(ParseJson, RefusesInvalidUtf8) {
   for (const std::string bad : {"\xff", "\xc3", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80"}) {
     expect_error("[\"a" + bad + "\"]", "/0: byte ", "UTF-8");
