@@ -1,13 +1,17 @@
 #pragma once
 // All public headers. foveal/text/*.h need the target foveal::text when linking.
 
+#include "foveal/attention.h"
 #include "foveal/dtype.h"
 #include "foveal/error.h"
 #include "foveal/generator.h"
+#include "foveal/mask.h"
 #include "foveal/nn/attention.h"
 #include "foveal/nn/layers.h"
 #include "foveal/nn/module.h"
+#include "foveal/npy.h"
 #include "foveal/operations.h"
+#include "foveal/plan.h"
 #include "foveal/random.h"
 #include "foveal/reference.h"
 #include "foveal/safetensors.h"
@@ -16,3 +20,4 @@
 #include "foveal/tensor.h"
 #include "foveal/text/loader.h"
 #include "foveal/text/tokenizer.h"
+#include "foveal/threads.h"

@@ -3,9 +3,9 @@
 // the same name, it means the same, but for one rule: dtypes are never promoted silently. Two
 // tensors that meet must have the same dtype; the error names both.
 //
-// Accumulation: float32, bfloat16 and float16 sums and products accumulate in float64, and round
-// once at the end; so does float64. Elementwise operations on bfloat16 and float16 compute in
-// float32 and round once.
+// Accumulation: products (matmul, dot, linear) of float32, bfloat16 and float16 accumulate in
+// float32, other sums in float64; both round once at the end. float64 accumulates in float64.
+// Elementwise operations on bfloat16 and float16 compute in float32 and round once.
 
 #include "foveal/tensor.h"
 

@@ -39,8 +39,10 @@ int parse_and_run(CLI::App& program, int argc, char** argv, const int& status) {
   try {
     program.parse(argc, argv);
     if (program.get_subcommands().empty()) {
-      return fail("a command is needed: foveal explain, foveal check (foveal --help lists all)",
-                  kUsage);
+      return fail(
+          "a command is needed: foveal explain, check, attend or targets (foveal --help tells "
+          "more)",
+          kUsage);
     }
     return status;
   } catch (const CLI::Success& success) {
@@ -63,6 +65,8 @@ int main(int argc, char** argv) {
     int status = kGood;
     foveal::cli::add_explain(program, &status);
     foveal::cli::add_check(program, &status);
+    foveal::cli::add_attend(program, &status);
+    foveal::cli::add_targets(program, &status);
     return parse_and_run(program, argc, argv, status);
   } catch (const foveal::Error& error) {
     return fail(error.what(), status_of(error.kind()));

@@ -45,6 +45,13 @@ void write_result(const std::string& result, const std::optional<std::string>& p
   write_file(*path, result);
 }
 
+void write_results(const std::vector<std::pair<std::string, std::string>>& files) {
+  std::vector<FileContent> contents;
+  for (const auto& [path, bytes] : files) contents.push_back({path, bytes});
+  const SignalsHeld held;
+  write_files(contents);
+}
+
 bool colour_on_stdout() {
   const char* no_colour = std::getenv("NO_COLOR");
   return ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');

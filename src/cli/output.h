@@ -3,6 +3,8 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "foveal/error.h"
 
@@ -11,6 +13,9 @@ namespace foveal::cli {
 /// Writes the whole result to standard output where no `path` is given, else to that file, which
 /// takes its name only when it is complete; Ctrl-C waits for that. Throws Error (kind file).
 void write_result(const std::string& result, const std::optional<std::string>& path);
+
+/// Path and bytes of several files: all are complete before the first one takes its name.
+void write_results(const std::vector<std::pair<std::string, std::string>>& files);
 
 /// True where standard output is a terminal and NO_COLOR is unset or empty.
 bool colour_on_stdout();

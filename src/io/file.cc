@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <system_error>
@@ -79,7 +80,7 @@ int open_retrying(const std::string& path, int flags, mode_t mode = 0) {
   return number;
 }
 
-bool write_all(int descriptor, const std::string& bytes) {
+bool write_all(int descriptor, std::string_view bytes) {
   std::size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t written =
@@ -117,7 +118,7 @@ bool names_descriptor(const std::string& path) {
          path.rfind("/proc/self/fd/", 0) == 0;
 }
 
-void write_directly(const std::string& path, const std::string& bytes) {
+void write_directly(const std::string& path, std::string_view bytes) {
   Descriptor file(open_retrying(path, O_WRONLY | O_APPEND));
   if (!file.is_open()) fail_with_errno(path, "can't be opened for writing");
   if (!write_all(file.number(), bytes) || !file.close()) {
@@ -140,19 +141,45 @@ int create_beside(const std::string& target, std::string* temporary) {
   return number;
 }
 
-void write_by_rename(const std::string& path, const std::string& bytes, const struct stat* old) {
+/// A file that is complete under its temporary name.
+struct StagedFile {
+  StagedFile(const std::string& name, const std::string& the_target)
+      : temporary(name), target(the_target) {}
+
+  TemporaryFile temporary;
+  std::string target;
+};
+
+std::unique_ptr<StagedFile> stage(const FileContent& file, const struct stat* old) {
+  const std::string& path = file.path;
   const std::string target = follow_links(path);
   std::string name;
-  Descriptor file(create_beside(target, &name));
-  if (!file.is_open()) fail_with_errno(path, "can't be written: no new file can stand beside it");
-  TemporaryFile temporary(name);
-  if (old != nullptr && ::fchmod(file.number(), old->st_mode & 0777) != 0) {
+  Descriptor descriptor(create_beside(target, &name));
+  if (!descriptor.is_open()) {
+    fail_with_errno(path, "can't be written: no new file can stand beside it");
+  }
+  auto staged = std::make_unique<StagedFile>(name, target);
+  if (old != nullptr && ::fchmod(descriptor.number(), old->st_mode & 0777) != 0) {
     fail_with_errno(path, "can't be written: its permissions can't be kept");
   }
-  if (!write_all(file.number(), bytes) || ::fsync(file.number()) != 0 || !file.close()) {
+  if (!write_all(descriptor.number(), file.bytes) || ::fsync(descriptor.number()) != 0 ||
+      !descriptor.close()) {
     fail_with_errno(path, "can't be written");
   }
-  if (!temporary.rename_to(target)) fail_with_errno(path, "can't be replaced");
+  return staged;
+}
+
+/// Null for what is written where it stands: pipes, terminals, devices.
+std::unique_ptr<StagedFile> prepare(const FileContent& file) {
+  check_path(file.path, "written");
+  struct stat status;
+  const bool exists = ::stat(file.path.c_str(), &status) == 0;
+  if (exists && S_ISDIR(status.st_mode)) fail(file.path, "is a folder: give the name of a file");
+  if (exists && (!S_ISREG(status.st_mode) || names_descriptor(file.path))) return nullptr;
+  if (exists && ::access(file.path.c_str(), W_OK) != 0) {
+    fail_with_errno(file.path, "can't be written");
+  }
+  return stage(file, exists ? &status : nullptr);
 }
 
 }  // namespace
@@ -187,17 +214,18 @@ std::string read_file(const std::string& path) {
   }
 }
 
-void write_file(const std::string& path, const std::string& bytes) {
-  check_path(path, "written");
-  struct stat status;
-  const bool exists = ::stat(path.c_str(), &status) == 0;
-  if (exists && S_ISDIR(status.st_mode)) fail(path, "is a folder: give the name of a file");
-  if (exists && (!S_ISREG(status.st_mode) || names_descriptor(path))) {
-    write_directly(path, bytes);
-    return;
+void write_file(const std::string& path, const std::string& bytes) { write_files({{path, bytes}}); }
+
+void write_files(const std::vector<FileContent>& files) {
+  std::vector<std::unique_ptr<StagedFile>> staged;
+  for (const FileContent& file : files) staged.push_back(prepare(file));
+  for (std::size_t n = 0; n < files.size(); ++n) {
+    if (staged[n] == nullptr) {
+      write_directly(files[n].path, files[n].bytes);
+    } else if (!staged[n]->temporary.rename_to(staged[n]->target)) {
+      fail_with_errno(files[n].path, "can't be replaced");
+    }
   }
-  if (exists && ::access(path.c_str(), W_OK) != 0) fail_with_errno(path, "can't be written");
-  write_by_rename(path, bytes, exists ? &status : nullptr);
 }
 
 }  // namespace foveal

@@ -2,6 +2,8 @@
 // Whole files in and out, so that every reader and writer fails the same way.
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace foveal {
 
@@ -15,5 +17,13 @@ std::string read_file(const std::string& path);
 /// directly. On failure the temporary file is removed, the old one stays, and Error (kind file)
 /// names the path and the cause.
 void write_file(const std::string& path, const std::string& bytes);
+
+/// The same for several files: all of them are complete under temporary names before the first one
+/// is renamed.
+struct FileContent {
+  std::string path;
+  std::string_view bytes;
+};
+void write_files(const std::vector<FileContent>& files);
 
 }  // namespace foveal

@@ -1,120 +1,63 @@
-// Products of matrices. Plain loops with a float64 row of sums; the fast ones live with attention.
+// Products of matrices: shapes, batches and dtypes; products.cc does the work.
 
 #include <algorithm>
-#include <vector>
 
 #include "foveal/error.h"
 #include "foveal/operations.h"
 #include "tensor/builder.h"
 #include "tensor/check.h"
-#include "tensor/numbers.h"
-#include "tensor/visit.h"
+#include "tensor/products.h"
 #include "tensor/walk.h"
 
 namespace foveal {
 namespace {
 
-/// The elements of a tensor, row-major, in the type that products are summed in.
-template <class Sum, class T>
-std::vector<Sum> pack(const Tensor& tensor) {
-  std::vector<Sum> packed;
-  packed.reserve(static_cast<std::size_t>(tensor.element_count()));
-  const T* const elements = tensor.data<T>();
-  for_each_run<1>(tensor.shape(), {tensor.strides()}, [&](const Run<1>& run) {
-    const T* from = elements + run.starts[0];
-    for (std::int64_t i = 0; i < run.count; ++i) {
-      packed.push_back(static_cast<Sum>(from[i * run.steps[0]]));
-    }
-  });
-  return packed;
-}
-
-/// sums[j] += a[k] * b[k][j] for each k in order, b's rows `stride` apart.
-void add_products(double* sums, const double* a, const double* b, std::int64_t inner,
-                  std::int64_t stride, std::int64_t count) {
-  std::int64_t k = 0;
-  // Four at a time, so that a sum is read and written less often; the order stays the same.
-  for (; k + 4 <= inner; k += 4) {
-    const double* const b0 = b + k * stride;
-    const double* const b1 = b0 + stride;
-    const double* const b2 = b1 + stride;
-    const double* const b3 = b2 + stride;
-    for (std::int64_t j = 0; j < count; ++j) {
-      double sum = sums[j];
-      sum += a[k] * b0[j];
-      sum += a[k + 1] * b1[j];
-      sum += a[k + 2] * b2[j];
-      sum += a[k + 3] * b3[j];
-      sums[j] = sum;
-    }
-  }
-  for (; k < inner; ++k) {
-    for (std::int64_t j = 0; j < count; ++j) sums[j] += a[k] * b[k * stride + j];
-  }
-}
-
-void add_products(std::int64_t* sums, const std::int64_t* a, const std::int64_t* b,
-                  std::int64_t inner, std::int64_t stride, std::int64_t count) {
-  for (std::int64_t k = 0; k < inner; ++k) {
-    for (std::int64_t j = 0; j < count; ++j) {
-      std::int64_t product = 0;
-      if (__builtin_mul_overflow(a[k], b[k * stride + j], &product) ||
-          __builtin_add_overflow(sums[j], product, &sums[j])) {
-        throw Error(
-            "matmul: a sum of int64 products is outside int64: convert the tensors with "
-            "to(float64)");
+/// sums[j] += a[k] * b[k][j] for each k in order; throws where a sum leaves int64.
+void multiply_matrices(const Matrix<std::int64_t>& a, const Matrix<std::int64_t>& b,
+                       const std::int64_t*, std::int64_t* out, const ProductSize& size) {
+  std::fill_n(out, size.rows * size.columns, 0);
+  for (std::int64_t i = 0; i < size.rows; ++i) {
+    for (std::int64_t k = 0; k < size.inner; ++k) {
+      const std::int64_t left = a.data[i * a.row + k * a.step];
+      for (std::int64_t j = 0; j < size.columns; ++j) {
+        std::int64_t product = 0, *sum = out + i * size.columns + j;
+        if (__builtin_mul_overflow(left, b.data[k * b.row + j * b.step], &product) ||
+            __builtin_add_overflow(*sum, product, sum)) {
+          throw Error(
+              "matmul: a sum of int64 products is outside int64: convert the tensors with "
+              "to(float64)");
+        }
       }
     }
   }
 }
 
-/// One matrix product: a (rows, inner), b (inner, columns), row-major -> out, row-major. Where
-/// `bias` is not null, bias[j] is added to each sum before it is rounded.
-template <class Sum, class T>
-void multiply(const std::vector<Sum>& a, const std::vector<Sum>& b, const Sum* bias, T* out,
-              std::int64_t rows, std::int64_t inner, std::int64_t columns) {
-  // A block of columns, so that its sums stay in the nearest cache.
-  constexpr std::int64_t block = 512;
-  std::vector<Sum> sums(static_cast<std::size_t>(std::min(block, columns)));
-  for (std::int64_t first = 0; first < columns; first += block) {
-    const std::int64_t width = std::min(block, columns - first);
-    for (std::int64_t i = 0; i < rows; ++i) {
-      std::fill_n(sums.begin(), width, Sum{0});
-      if (inner > 0) {
-        add_products(sums.data(), &a[i * inner], &b[first], inner, columns, width);
-      }
-      for (std::int64_t j = 0; j < width; ++j) {
-        const Sum sum = bias == nullptr ? sums[j] : sums[j] + bias[first + j];
-        out[i * columns + first + j] = convert<T>(sum);
-      }
-    }
-  }
+/// The last two axes of a tensor, from `offset` on.
+template <class T>
+Matrix<T> matrix_of(const Tensor& tensor, std::int64_t offset = 0) {
+  const Strides& strides = tensor.strides();
+  return {tensor.data<T>() + offset, strides[strides.size() - 2], strides.back()};
 }
 
 /// a (..., M, K) and b (..., K, N) with the same leading axes -> out (..., M, N), row-major.
-template <class Sum, class T>
+template <class T>
 void multiply_batches(const Tensor& a, const Tensor& b, Tensor& out) {
   const Shape batch(a.shape().begin(), a.shape().end() - 2);
   const auto leading = [](const Tensor& t) {
     return Strides(t.strides().begin(), t.strides().end() - 2);
   };
-  const auto matrix_at = [](const Tensor& t, std::int64_t offset) {
-    return TensorBuilder::view(t, Shape(t.shape().end() - 2, t.shape().end()),
-                               Strides(t.strides().end() - 2, t.strides().end()), offset);
-  };
-  const std::int64_t rows = out.size(-2), columns = out.size(-1), inner = a.size(-1);
-  if (rows == 0 || columns == 0) return;
+  const ProductSize size{out.size(-2), a.size(-1), out.size(-1)};
+  if (size.rows == 0 || size.columns == 0) return;
   T* const result = out.data<T>();
-  std::vector<Sum> packed_b;
-  std::int64_t packed_offset = -1;
   for_each_element<3>(batch, {leading(a), leading(b), leading(out)}, [&](const auto& at) {
-    // A matrix that is broadcast over the batch is packed once.
-    if (packed_b.empty() || packed_offset != at[1]) packed_b = pack<Sum, T>(matrix_at(b, at[1]));
-    packed_offset = at[1];
-    const std::vector<Sum> packed_a = pack<Sum, T>(matrix_at(a, at[0]));
-    multiply<Sum, T>(packed_a, packed_b, nullptr, result + at[2], rows, inner, columns);
+    const T* const no_bias = nullptr;
+    multiply_matrices(matrix_of<T>(a, at[0]), matrix_of<T>(b, at[1]), no_bias, result + at[2],
+                      size);
   });
 }
+
+/// Products of the half types are products of float32, rounded once at the end.
+bool is_half(DType dtype) { return dtype == DType::bfloat16 || dtype == DType::float16; }
 
 void require_multipliable(const Tensor& a, const char* name_a, const Tensor& b, const char* name_b,
                           const char* function) {
@@ -157,15 +100,21 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     full.push_back(columns);
     return full;
   };
+  if (is_half(a.dtype())) {
+    return matmul(a.to(DType::float32), b.to(DType::float32)).to(a.dtype());
+  }
   Tensor out = TensorBuilder::empty(with_matrix(left.size(-2), right.size(-1)), a.dtype());
   const Tensor wide_left = left.expand(with_matrix(left.size(-2), left.size(-1)));
   const Tensor wide_right = right.expand(with_matrix(right.size(-2), right.size(-1)));
-  if (a.dtype() == DType::int64) {
-    multiply_batches<std::int64_t, std::int64_t>(wide_left, wide_right, out);
-  } else {
-    visit_floating(a.dtype(), [&](auto zero) {
-      multiply_batches<double, decltype(zero)>(wide_left, wide_right, out);
-    });
+  switch (a.dtype()) {
+    case DType::int64:
+      multiply_batches<std::int64_t>(wide_left, wide_right, out);
+      break;
+    case DType::float64:
+      multiply_batches<double>(wide_left, wide_right, out);
+      break;
+    default:
+      multiply_batches<float>(wide_left, wide_right, out);
   }
   if (a.rank() == 1) out = out.squeeze(-2);
   if (b.rank() == 1) out = out.squeeze(-1);
@@ -196,18 +145,27 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                   ": bias must be (d_out), here (" + std::to_string(d_out) + ")");
     }
   }
+  if (is_half(x.dtype())) {
+    const Tensor wide_bias = bias.defined() ? bias.to(DType::float32) : bias;
+    return linear(x.to(DType::float32), weight.to(DType::float32), wide_bias).to(x.dtype());
+  }
   Shape shape = x.shape();
   shape.back() = d_out;
   Tensor out = TensorBuilder::empty(shape, x.dtype());
-  const std::int64_t rows = element_count(Shape(shape.begin(), shape.end() - 1));
-  visit_floating(x.dtype(), [&](auto zero) {
+  const ProductSize size{element_count(Shape(shape.begin(), shape.end() - 1)), d_in, d_out};
+  const Tensor rows = x.reshape({size.rows, d_in}), columns = weight.transpose(0, 1);
+  const Tensor dense_bias = bias.defined() ? bias.contiguous() : bias;
+  const auto run = [&](auto zero) {
     using T = decltype(zero);
-    const std::vector<double> packed_bias =
-        bias.defined() ? pack<double, T>(bias) : std::vector<double>();
-    multiply<double, T>(pack<double, T>(x), pack<double, T>(weight.transpose(0, 1)),
-                        bias.defined() ? packed_bias.data() : nullptr, out.data<T>(), rows, d_in,
-                        d_out);
-  });
+    multiply_matrices(matrix_of<T>(rows), matrix_of<T>(columns),
+                      bias.defined() ? std::as_const(dense_bias).data<T>() : nullptr, out.data<T>(),
+                      size);
+  };
+  if (x.dtype() == DType::float64) {
+    run(double{});
+  } else {
+    run(float{});
+  }
   return out;
 }
 

@@ -172,7 +172,12 @@ class Explainer {
   Arithmetic mask() {
     const bool visible = result().value != 0;
     const std::string truth = visible ? "true" : "false";
-    if (input_.settings.mask == "rows") return finish("given", truth + ", given");
+    const std::string& mask = input_.settings.mask;
+    if (mask == "rows") return finish("given", truth + ", given");
+    if (mask != "causal") {
+      const std::string text = mask.size() <= kLongestMask ? mask : "the mask's expression";
+      return finish(fmt::format("{} with i = {}, j = {}", text, row(), column()), truth);
+    }
     return finish(fmt::format("(j ≤ i) with i = {}, j = {}", row(), column()),
                   fmt::format("{} ≤ {} is {}", column(), row(), truth));
   }

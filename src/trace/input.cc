@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "attention/mask/node.h"
 #include "foveal/error.h"
+#include "foveal/npy.h"
 #include "io/file.h"
 #include "io/json.h"
 #include "trace/expected.h"
@@ -160,7 +162,23 @@ Tensor read_mask_rows(const Field& field, std::int64_t length) {
   return mask;
 }
 
-void read_mask(const Field& file, Input* input) {
+/// An expression, held against the lengths; its rows are made when they are needed.
+void read_mask_expression(const Field& field, const MaskFileReader& read_file, Input* input) {
+  const std::string text = field.text();
+  const std::int64_t length = input->inputs.size(0);
+  try {
+    input->mask = parse_mask(text, read_file);
+    input->mask.node().bind({1, 1, length, length});
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::file) throw;
+    field.fail(error.what());
+  }
+  // Both spellings mean the same, and the views know the short one.
+  const std::string plain = to_string(input->mask);
+  input->settings.mask = plain == "causal()" ? "causal" : plain == "none()" ? "none" : text;
+}
+
+void read_mask(const Field& file, const MaskFileReader& read_file, Input* input) {
   if (!file.has("mask")) return;
   const Field field = file["mask"];
   if (field.value().is_array()) {
@@ -168,9 +186,13 @@ void read_mask(const Field& file, Input* input) {
     input->settings.mask = "rows";
   } else if (field.value() == "none" || field.value() == "causal") {
     input->settings.mask = field.text();
+  } else if (field.value().is_string()) {
+    read_mask_expression(field, read_file, input);
   } else {
-    field.fail("must be \"none\", \"causal\" or L rows of L booleans (true = may attend), not " +
-               describe(field.value()));
+    field.fail(
+        "must be \"none\", \"causal\", a mask expression or L rows of L booleans (true = may "
+        "attend), not " +
+        describe(field.value()));
   }
 }
 
@@ -206,7 +228,8 @@ void read_output_projection(const Field& file, Input* input) {
 
 }  // namespace
 
-Input parse_input(const std::string& text, const std::string& name) {
+Input parse_input(const std::string& text, const std::string& name,
+                  const MaskFileReader& read_file) {
   const nlohmann::json document = parse_json(text, name);
   const Field file(document, name);
   file.require_object(known_keys());
@@ -217,14 +240,14 @@ Input parse_input(const std::string& text, const std::string& name) {
   read_projections(file, &input);
   read_num_heads(file, &input);
   read_scale(file, &input);
-  read_mask(file, &input);
+  read_mask(file, read_file, &input);
   read_dropout(file, &input);
   read_output_projection(file, &input);
   if (file.has("expected")) input.expected = read_expected(file["expected"], input);
   return input;
 }
 
-Input read_input(const std::string& path) { return parse_input(read_file(path), path); }
+Input read_input(const std::string& path) { return parse_input(read_file(path), path, load_npy); }
 
 Input worked_example() { return parse_input(kWorkedExample, "worked example"); }
 

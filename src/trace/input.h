@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "foveal/mask.h"
 #include "foveal/tensor.h"
 
 namespace foveal::trace {
@@ -17,6 +18,9 @@ struct Scale {
   double factor = 1;  ///< for Kind::factor
 };
 
+/// Longer masks are not written out beside numbers, in bytes.
+constexpr std::size_t kLongestMask = 60;
+
 struct DropoutSetting {
   double p = 0;
   std::uint64_t seed = 0;
@@ -25,7 +29,9 @@ struct DropoutSetting {
 struct Settings {
   std::int64_t num_heads = 1;
   Scale scale;
-  std::string mask = "none";  ///< "none", "causal", or "rows" (then Input::mask_rows holds them)
+  /// "none", "causal", "rows" (then Input::mask_rows holds them), or an expression's text (then
+  /// Input::mask is that).
+  std::string mask = "none";
   std::optional<DropoutSetting> dropout;
 };
 
@@ -53,14 +59,17 @@ struct Input {
   Tensor W_out, b_out;             ///< float64, undefined where not given
   Settings settings;
   Tensor mask_rows;                    ///< bool (L, L), true = may attend
+  Mask mask;                           ///< fits L queries and L keys
   std::vector<ExpectedStep> expected;  ///< in the order of steps
 };
 
 /// Reads and checks a file. Throws Error: kind file where it can't be read, kind data with
 /// "FILE: /json/pointer: rule" where its content is wrong.
 Input read_input(const std::string& path);
-/// The same from memory; `name` stands in errors for the file.
-Input parse_input(const std::string& text, const std::string& name);
+/// The same from memory; `name` stands in errors for the file. Files that the mask names are read
+/// by `read_file`; without one they are an error.
+Input parse_input(const std::string& text, const std::string& name,
+                  const MaskFileReader& read_file = nullptr);
 
 /// The worked example as the seed document prints it (scale none), its printed numbers in
 /// `expected`.

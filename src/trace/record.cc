@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "attention/mask/node.h"
 #include "core/memory.h"
 #include "foveal/error.h"
 #include "foveal/operations.h"
@@ -64,7 +65,14 @@ Tensor project(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 Tensor mask_of(const Input& input) {
   if (input.settings.mask == "rows") return input.mask_rows;
   const std::int64_t length = input.inputs.size(0);
-  return reference::causal_mask(length, length);
+  if (input.settings.mask == "causal") return reference::causal_mask(length, length);
+  const auto bound = input.mask.node().bind({1, 1, length, length});
+  Tensor rows = Tensor::zeros({length, length}, DType::boolean);
+  bool* visible = rows.data<bool>();
+  for (std::int64_t i = 0; i < length; ++i) {
+    for (std::int64_t j = 0; j < length; ++j) *visible++ = (bound->word(0, 0, i, j) & 1) != 0;
+  }
+  return rows;
 }
 
 /// The numbers of every step, by the definitions of reference::.

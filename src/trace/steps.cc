@@ -116,7 +116,8 @@ class Planner {
     add("mask", "Mask", mask == "causal" ? "mask[i,j] = (j ≤ i)" : "mask", {"query", "key"},
         {s.L, s.L},
         (mask == "causal" ? "Causal: a token sees itself and what stands before it."
-                          : "As the input gives it, row by row; all heads share it.") +
+         : mask == "rows" ? "As the input gives it, row by row; all heads share it."
+                          : "As the input's expression says; all heads share it.") +
             polarity);
     add_by_head("masked_scores", "Masked scores",
                 scores_letter() + "_masked = " + scores_letter() + " where mask, else −∞",

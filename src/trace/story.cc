@@ -66,7 +66,8 @@ std::string summary(const Record& record) {
   std::string text = fmt::format("{}, {} in, {} out", counted(input.inputs.size(0), "token"),
                                  counted(input.inputs.size(1), "feature"), context->data.size(-1));
   if (find_step(record, "scaled_scores") == nullptr) text += ", scores not scaled";
-  if (input.settings.mask == "rows") text += ", masked";
+  const std::string& mask = input.settings.mask;
+  if (mask != "none" && mask != "causal") text += ", masked";
   if (input.settings.dropout) text += fmt::format(", dropout {}", input.settings.dropout->p);
   return text + fmt::format(". The row followed: {} (query {}).",
                             token_in_words(record, record.followed), record.followed);

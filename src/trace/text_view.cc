@@ -117,7 +117,8 @@ class TextReport {
     return scale.kind == Scale::Kind::sqrt ? "1/√D" : fmt::format("{}", scale.factor);
   }
   static std::string mask_name(const std::string& mask) {
-    return mask == "rows" ? "given row by row" : mask;
+    if (mask == "rows") return "given row by row";
+    return mask.size() <= kLongestMask ? mask : "given as an expression";
   }
 
   void write_step(const Step& step) {

@@ -103,7 +103,8 @@ TEST_F(Explain, NamesFilePlaceAndRuleOfBadInput) {
   refuse("{\"inputs\": [[1]], \"inputs\": [[1]]}", {"/inputs:", "twice"});
   refuse("{\"inputs\": [[1]], \"W_q\": [[1]]}", {"/W_q:", "unknown key"});
   refuse("{\"inputs\": [[1]], \"tokens\": [\"\xff\"]}", {"UTF-8"});
-  refuse("{\"inputs\": [[1]], \"mask\": \"window(2, 0)\"}", {"/mask:", "none", "causal"});
+  refuse("{\"inputs\": [[1]], \"mask\": \"window(2)\"}", {"/mask:", "expected ','"});
+  refuse("{\"inputs\": [[1]], \"mask\": \"prefix(2)\"}", {"/mask:", "prefix"});
 }
 
 TEST_F(Explain, EndsWith4WhereAFileCantBeRead) {

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "foveal/operations.h"
+#include "foveal/threads.h"
 #include "tensor/samples.h"
 
 namespace foveal {
@@ -97,26 +98,41 @@ TEST(Matmul, EmptySizes) {
   EXPECT_EQ(dot(Tensor::ones({0}), Tensor::ones({0})).item(), 0);
 }
 
-TEST(Matmul, AccumulatesInFloat64AndRoundsOnce) {
-  // In float32 the 1 would be lost beside 2^24; in bfloat16 beside 2^8.
-  for (const DType dtype : {DType::float32, DType::bfloat16}) {
-    EXPECT_EQ(dot(tensor({0x1p30, 1, -0x1p30}, dtype), Tensor::ones({3}, dtype)).item(), 1);
-  }
+TEST(Matmul, HalfTypesAccumulateInFloat32AndRoundOnce) {
+  // In bfloat16 the 1 would be lost beside 2^8.
+  const Tensor a = tensor({0x1p10, 1, -0x1p10}, DType::bfloat16);
+  EXPECT_EQ(dot(a, Tensor::ones({3}, DType::bfloat16)).item(), 1);
   EXPECT_EQ(
       dot(tensor({60000.0, 60000.0, -60000.0}, DType::float16), Tensor::ones({3}, DType::float16))
           .item(),
       tensor({60000.0}, DType::float16).item());
 }
 
-TEST(Matmul, Float32IsTheRoundedFloat64Product) {
+TEST(Matmul, Float32IsWithinTheRoundingOfItsSums) {
   std::mt19937 engine(16);
   std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<std::size_t>(37 * 129));
+  std::vector<float> values(static_cast<std::size_t>(37 * 1290));
   for (float& value : values) value = normal(engine);
-  const Tensor a = Tensor::from_vector(values, {37, 129});
+  const Tensor a = Tensor::from_vector(values, {37, 1290});
   const Tensor wide = a.to(DType::float64);
-  EXPECT_TRUE(
-      equal(matmul(a, a.transpose(0, 1)), matmul(wide, wide.transpose(0, 1)).to(DType::float32)));
+  const Tensor exact = matmul(wide, wide.transpose(0, 1));
+  const Tensor bound = matmul(abs(wide), abs(wide).transpose(0, 1)) * (1290 * 0x1p-24);
+  const Tensor error = abs(matmul(a, a.transpose(0, 1)).to(DType::float64) - exact);
+  EXPECT_TRUE(equal(le(error, bound), Tensor::ones({37, 37}, DType::boolean)));
+}
+
+TEST(Matmul, SameBitsForAnyNumberOfThreads) {
+  Sampler sampler(17);
+  const Tensor a = sampler.dense({300, 600}, DType::float32);
+  const Tensor b = sampler.dense({600, 70}, DType::float32);
+  const int before = num_threads();
+  set_num_threads(1);
+  const Tensor one = matmul(a, b);
+  for (int threads : {2, 3, 8}) {
+    set_num_threads(threads);
+    EXPECT_TRUE(equal(matmul(a, b), one)) << threads;
+  }
+  set_num_threads(before);
 }
 
 TEST(Matmul, InfinityAndNaNGoThrough) {

@@ -5,7 +5,10 @@
 #include <cmath>
 
 #include "foveal/error.h"
+#include "trace/arithmetic.h"
 #include "trace/query.h"
+#include "trace/record.h"
+#include "trace/views.h"
 
 namespace foveal::trace {
 namespace {
@@ -46,6 +49,41 @@ TEST(ParseInput, FillsInWhatIsNotGiven) {
   EXPECT_EQ(with_weights.settings.scale.kind, Scale::Kind::sqrt);
 }
 
+TEST(ParseInput, TakesAnyMaskExpression) {
+  const auto mask = [](const std::string& text, std::string* kept = nullptr) {
+    const Input input =
+        parse_input("{\"inputs\": [[1], [2], [3]], \"mask\": \"" + text + "\"}", "f",
+                    [](const std::string&) { return Tensor::ones({1, 3}, DType::boolean); });
+    if (kept != nullptr) *kept = input.settings.mask;
+    const Record record = run(input);
+    const Step* step = find_step(record, "mask");
+    return step == nullptr ? std::vector<double>{} : step->data.to_vector();
+  };
+  std::string kept;
+  const std::vector<double> causal = {1, 0, 0, 1, 1, 0, 1, 1, 1};
+  EXPECT_EQ(mask("causal & window(1, 0)", &kept), (std::vector<double>{1, 0, 0, 1, 1, 0, 0, 1, 1}));
+  EXPECT_EQ(kept, "causal & window(1, 0)");
+  EXPECT_EQ(mask("document([0, 0, 1])"), (std::vector<double>{1, 1, 0, 1, 1, 0, 0, 0, 1}));
+  EXPECT_EQ(mask("padding([2]) | prefix(0)"), (std::vector<double>{1, 1, 0, 1, 1, 0, 1, 1, 0}));
+  EXPECT_EQ(mask("!dense(a.npy)"), std::vector<double>(9, 0));
+  EXPECT_EQ(mask("causal(top_left)"), causal);
+  EXPECT_EQ(mask("causal()", &kept), causal);
+  EXPECT_EQ(kept, "causal");
+  EXPECT_EQ(mask("none()", &kept), std::vector<double>{});
+  EXPECT_EQ(kept, "none");
+}
+
+TEST(ParseInput, ShowsAMaskExpressionInTheViews) {
+  const Input input = parse_input("{\"inputs\": [[1], [2], [3]], \"mask\": \"window(1, 0)\"}", "f");
+  const Record record = run(input, 2);
+  const Arithmetic cell = arithmetic(record, "mask", {2, 0});
+  EXPECT_EQ(cell.letters, "mask[2,0] = window(1, 0) with i = 2, j = 0");
+  EXPECT_EQ(cell.numbers, "false");
+  EXPECT_NE(json_view(record).find("window(1, 0)"), std::string::npos);
+  EXPECT_NE(text_view(record).find("mask window(1, 0)"), std::string::npos);
+  EXPECT_EQ(find_step(record, "weights")->data.at({2, 0}), 0);
+}
+
 TEST(ParseInput, ReadsEverySetting) {
   const Input input = parse_input(
       R"({"schema": "foveal.input/1", "inputs": [[1, 2], [3, 4]], "num_heads": 2, "scale": 0.5,
@@ -84,7 +122,10 @@ TEST(ParseInput, NamesThePlaceAndTheRule) {
   expect_error_of("num_heads", "18446744073709551615", "/num_heads", "whole number");
   expect_error_of("scale", "\"sqr\"", "/scale", "\"sqr\"");
   expect_error_of("scale", "null", "/scale", "null");
-  expect_error_of("mask", "\"window(2, 0)\"", "/mask", "\"none\", \"causal\"");
+  expect_error_of("mask", "\"windw(2, 0)\"", "/mask", "character 0");
+  expect_error_of("mask", "\"prefix(9)\"", "/mask", "prefix");
+  expect_error_of("mask", "\"dense(none.npy)\"", "/mask", "files can't be read here");
+  expect_error_of("mask", "1", "/mask", "a mask expression");
   expect_error_of("mask", "[[true, true, true]]", "/mask", "1 rows");
   expect_error_of("mask", "[[true, true, true], [true], []]", "/mask/1", "length 1");
   expect_error_of("mask", "[[true, true, 1], [], []]", "/mask/0/2", "true or false, not 1");

@@ -1,0 +1,109 @@
+#pragma once
+// Fused attention: forward, backward, partial states. Semantics to the letter: docs/notation.md.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "foveal/mask.h"
+#include "foveal/tensor.h"
+
+namespace foveal {
+
+/// What to gather about the weights P, before dropout. It takes a second pass over the scores, tile
+/// by tile, with each row's lse from the first: exact, and nothing of size L_q x L_k is kept.
+struct StatisticsOptions {
+  int top_k = 0;                        ///< the k largest weights of each row and their keys
+  bool entropy = false;                 ///< of each row, in nats
+  bool maximum = false;                 ///< the largest weight of each row
+  bool column_mass = false;             ///< the sum of each key's weights over the queries
+  std::vector<std::int64_t> rows = {};  ///< queries whose rows are wanted in full
+};
+
+/// Which gradients besides those of query, key and value attention_backward gives.
+struct GradientOptions {
+  bool bias = false, sinks = false, alibi_slopes = false;
+};
+
+/// Members are only ever appended.
+struct AttentionOptions {
+  Mask mask = none();
+  std::optional<double> scale = {};    ///< 1 / sqrt(D) where not given
+  double softcap = 0;                  ///< c > 0: c * tanh(S / c)
+  Tensor bias = {};                    ///< floating, broadcast from the right to (B, H, L_q, L_k)
+  Tensor alibi_slopes = {};            ///< (H): adds -slope * |i' - j|
+  Tensor sinks = {};                   ///< (H): one more logit in each row's denominator
+  double dropout = 0;                  ///< probability that a weight is dropped
+  std::uint64_t seed = 0, offset = 0;  ///< of dropout's counter
+  bool return_lse = false, return_weights = false;
+  StatisticsOptions statistics = {};
+  GradientOptions gradients = {};
+  /// A batch of sequences of different lengths, packed: B = 1, (1, H, total, D), and n + 1 offsets
+  /// from 0 to the total. Masks, corners and bias are those of each sequence.
+  std::vector<std::int64_t> query_starts = {}, key_starts = {};
+  std::string target = {};  ///< the name of a target; empty: the best usable one
+  bool strict = false;      ///< anything but the fused path is an Error
+};
+
+/// What was asked for in StatisticsOptions; the others are undefined. float32 (float64 for
+/// float64). In a packed batch keys and rows are counted through the whole batch.
+struct Statistics {
+  Tensor top_k_keys;     ///< int64 (B, H, L_q, k), ties to the lower key; -1 past those seen
+  Tensor top_k_weights;  ///< (B, H, L_q, k)
+  Tensor entropy;        ///< -sum of P ln P, (B, H, L_q)
+  Tensor maximum;        ///< (B, H, L_q)
+  Tensor column_mass;    ///< (B, H, L_k)
+  Tensor rows;           ///< (B, H, rows, L_k)
+};
+
+struct AttentionResult {
+  Tensor output;  ///< (B, H, L_q, D_v), of the query's dtype
+  Tensor lse;     ///< (B, H, L_q), float32 (float64 for float64), where asked for
+  /// P before dropout, where asked for: (B, H, L_q, L_k), float32 (float64 for float64).
+  Tensor weights;
+  Statistics statistics;
+};
+
+/// O = softmax(Q K^T * scale, masked) V. query (B, H, L_q, D), key (B, H_kv, L_k, D), value (B,
+/// H_kv, L_k, D_v), of one floating dtype; H divisible by H_kv. Strides are free but for a last one
+/// of 1 (else that tensor is copied). Products and sums accumulate in float32 (float64 for
+/// float64). A fully masked row gives 0 and lse -inf. The bits don't depend on the number of
+/// threads.
+///
+/// Throws Error for shapes, dtypes and options that don't fit, naming argument, rule and mend.
+AttentionResult attention(const Tensor& query, const Tensor& key, const Tensor& value,
+                          const AttentionOptions& options = {});
+
+struct AttentionGradients {
+  Tensor query, key, value;
+  Tensor bias, sinks, alibi_slopes;  ///< where options.gradients asks
+};
+
+/// Gradients of a loss whose gradient by the output is `grad_output` (B, H, L_q, D_v). `result` is
+/// what attention returned for the same arguments, with return_lse. Accumulates in float32 (float64
+/// for float64).
+AttentionGradients attention_backward(const Tensor& grad_output, const Tensor& query,
+                                      const Tensor& key, const Tensor& value,
+                                      const AttentionResult& result,
+                                      const AttentionOptions& options = {});
+
+/// A partial result over some of the keys; (0, -inf, 0) is neutral for merge. float32 (float64 for
+/// float64), whatever the query's dtype.
+struct AttentionState {
+  Tensor output;   ///< sum of exp(S - m) V, not yet divided: (B, H, L_q, D_v)
+  Tensor maximum;  ///< m, (B, H, L_q)
+  Tensor sum;      ///< l = sum of exp(S - m), (B, H, L_q)
+};
+
+/// The part of attention that these keys have. Mask, ALiBi and dropout count keys from the first
+/// one given, and the bias is that of these keys; sinks belong into one part only. Throws Error as
+/// attention does, and where weights or statistics are asked for: a part has none.
+AttentionState attention_state(const Tensor& query, const Tensor& key, const Tensor& value,
+                               const AttentionOptions& options = {});
+/// Both parts as one: associative and commutative but for rounding. Throws Error where shapes or
+/// dtypes differ.
+AttentionState merge(const AttentionState& a, const AttentionState& b);
+/// Divides: output and lse, in the state's dtype. A row that saw no key gives 0 and lse -inf.
+AttentionResult finish(const AttentionState& state);
+
+}  // namespace foveal

@@ -1,0 +1,50 @@
+#pragma once
+// Tensors as the kernels see them: a pointer and four strides.
+
+#include "attention/plan/plan_data.h"
+#include "foveal/tensor.h"
+#include "kernels/forward_task.h"
+
+namespace foveal {
+
+/// (B, H, L, D) in memory of element type T.
+template <class T>
+struct Heads {
+  T* data = nullptr;
+  std::int64_t strides[4] = {0, 0, 0, 0};
+
+  T* row(std::int64_t b, std::int64_t h, std::int64_t i) const {
+    return data + b * strides[0] + h * strides[1] + i * strides[2];
+  }
+};
+
+/// `tensor` must have four axes and outlive the result. What is only read is not written to.
+template <class T>
+Heads<T> heads_of(const Tensor& tensor) {
+  Heads<T> heads;
+  heads.data = const_cast<T*>(tensor.data<T>());
+  for (std::size_t axis = 0; axis < 4; ++axis) heads.strides[axis] = tensor.strides()[axis];
+  return heads;
+}
+
+/// The tensor itself where its last stride is 1, else a dense copy.
+Tensor unit_rows(const Tensor& tensor);
+
+/// `bias` with four axes, those of size 1 expanded to the scores' shape with stride 0.
+Tensor broadcast_bias(const Tensor& bias, const Problem& problem);
+
+/// The elements as T; empty for an undefined tensor.
+template <class T>
+std::vector<T> numbers_of(const Tensor& tensor) {
+  if (!tensor.defined()) return {};
+  const std::vector<double> values = tensor.to_vector();
+  return {values.begin(), values.end()};
+}
+
+/// 1 / sqrt(D) unless the options say otherwise.
+double scale_of(const PlanData& plan);
+
+/// The counter of the options' dropout, but for the head.
+DropoutCounter dropout_counter(const AttentionOptions& options);
+
+}  // namespace foveal

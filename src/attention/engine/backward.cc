@@ -1,0 +1,273 @@
+// Attention's gradients: one task a block of keys of one KV head, over all the queries that see it.
+
+#include <cmath>
+
+#include "attention/engine/call.h"
+#include "attention/engine/engine.h"
+#include "attention/engine/key_blocks.h"
+#include "attention/engine/key_tiles.h"
+#include "attention/engine/workspace.h"
+#include "core/thread_pool.h"
+#include "foveal/error.h"
+
+namespace foveal {
+namespace {
+
+template <class T>
+const BackwardKernels<T>& kernels_of(const Target& target) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    return target.backward_float64;
+  } else {
+    return target.backward_float32;
+  }
+}
+
+/// One call's arrays: the forward's, dO, and the gradients.
+template <class T>
+struct Backward {
+  Call<T> call;
+  KeyBlocks blocks;
+  Heads<T> output_gradient = {}, query = {}, key = {}, value = {};
+  /// What blocks 1, 2, ... of the keys add to dQ, each a dense (B, H, L_q, D); block 0 writes dQ.
+  T* query_parts = nullptr;
+  Heads<T> bias = {};          // data null where not asked for
+  std::vector<double> slopes;  // (B, H, parts); empty where not asked for
+
+  Backward(const PlanData& plan, const Tensor& q, const Tensor& k, const Tensor& v)
+      : call(plan, q, k, v), blocks(key_blocks(plan)) {}
+};
+
+template <class T>
+BackwardTask<T> make_task(Backward<T>& backward, const KeyBlock& block, std::int64_t h,
+                          std::int64_t tile) {
+  const PlanData& plan = backward.call.plan;
+  const Problem& problem = plan.problem;
+  const Sequence& sequence = block.sequence->sequence;
+  BackwardTask<T> task{backward.call.task(sequence, block.b, h, tile)};
+  const std::int64_t row = sequence.first_query + task.first_query;
+  const std::int64_t first_key = sequence.first_key + block.first_key();
+  task.output_gradient = backward.output_gradient.row(block.b, h, row);
+  task.output_gradient_stride = backward.output_gradient.strides[2];
+  task.first_key = block.first_key();
+  task.key_count = block.key_count();
+  task.query_gradient = backward.query.row(block.b, h, row);
+  if (block.index > 0) {
+    const std::int64_t rows = problem.batch * problem.heads * problem.query_length;
+    const std::int64_t before = (block.b * problem.heads + h) * problem.query_length + row;
+    task.query_gradient =
+        backward.query_parts + ((block.index - 1) * rows + before) * problem.head_size;
+  }
+  task.query_gradient_stride = problem.head_size;
+  task.key_gradient = backward.key.row(block.b, block.kv, first_key);
+  task.value_gradient = backward.value.row(block.b, block.kv, first_key);
+  task.key_gradient_stride = backward.key.strides[2];
+  task.value_gradient_stride = backward.value.strides[2];
+  if (backward.bias.data != nullptr) {
+    task.bias_gradient = backward.bias.row(block.b, h, task.first_query);
+    task.bias_gradient_query_stride = backward.bias.strides[2];
+    task.bias_gradient_key_stride = backward.bias.strides[3];
+  }
+  if (!backward.slopes.empty()) {
+    const std::int64_t head = block.b * problem.heads + h;
+    task.slope_gradient =
+        &backward.slopes[static_cast<std::size_t>(head * backward.blocks.parts + block.part)];
+  }
+  return task;
+}
+
+/// One tile of queries against the block's tiles of keys.
+template <class T>
+void run_queries(Backward<T>& backward, const KeyBlock& block, std::int64_t h, std::int64_t tile,
+                 T* memory) {
+  const PlanData& plan = backward.call.plan;
+  const BackwardKernels<T>& kernels = kernels_of<T>(*plan.target);
+  BackwardTask<T> task = make_task(backward, block, h, tile);
+  DropoutCounter dropout;
+  task.dropout = backward.call.head_dropout(block.b, h, dropout);
+  task.workspace = memory;
+  bool begun = false;
+  for_each_key_tile(*block.sequence, block.b, h, tile, plan.query_tile, block.first_tile,
+                    block.last_tile, [&](const KeyTile& keys) {
+                      if (!begun) kernels.begin(task);
+                      begun = true;
+                      kernels.tile(task, keys);
+                    });
+  if (begun) kernels.end(task);
+}
+
+/// The query heads of the block's KV head one after another, so that dK and dV need no merging.
+template <class T>
+void run_block(Backward<T>& backward, const KeyBlock& block) {
+  const PlanData& plan = backward.call.plan;
+  const BackwardKernels<T>& kernels = kernels_of<T>(*plan.target);
+  const std::int64_t group = plan.problem.heads / plan.problem.kv_heads;
+  const std::int64_t first_head = block.kv * group;
+  if (group == 0 || block.sequence->query_tiles == 0) return;
+  BackwardTask<T> task = make_task(backward, block, first_head, 0);
+  task.workspace = workspace<T>(kernels.workspace(task.head_size, task.value_size, task.key_count));
+  kernels.block_begin(task);
+  for (std::int64_t h = first_head; h < first_head + group; ++h) {
+    for (std::int64_t tile = 0; tile < block.sequence->query_tiles; ++tile) {
+      run_queries(backward, block, h, tile, task.workspace);
+    }
+  }
+  kernels.block_end(task);
+}
+
+/// Adds the parts of dQ, in the order of the blocks.
+template <class T>
+void add_query_parts(const Problem& problem, std::int64_t parts, const T* from, T* to) {
+  constexpr std::int64_t kChunk = 1 << 14;
+  const std::int64_t count =
+      element_count({problem.batch, problem.heads, problem.query_length, problem.head_size});
+  parallel_for((count + kChunk - 1) / kChunk, [&](std::int64_t chunk) {
+    const std::int64_t last = std::min((chunk + 1) * kChunk, count);
+    for (std::int64_t part = 0; part < parts; ++part) {
+      const T* const added = from + part * count;
+      for (std::int64_t n = chunk * kChunk; n < last; ++n) to[n] += added[n];
+    }
+  });
+}
+
+/// dSlope[h]: the parts of all batch entries and blocks, in order.
+template <class T>
+Tensor slope_gradient(const Backward<T>& backward) {
+  const Problem& problem = backward.call.plan.problem;
+  Tensor result = Tensor::zeros({problem.heads}, DType::float64);
+  const std::int64_t parts = backward.blocks.parts;
+  for (std::int64_t n = 0; n < problem.batch * problem.heads * parts; ++n) {
+    result.data<double>()[n / parts % problem.heads] +=
+        backward.slopes[static_cast<std::size_t>(n)];
+  }
+  return result.to(backward.call.plan.options.alibi_slopes.dtype());
+}
+
+/// What one row adds to dSink: -exp(sink - lse) * delta.
+template <class T>
+double sink_term(const Backward<T>& backward, std::int64_t b, std::int64_t h, std::int64_t i) {
+  const Problem& problem = backward.call.plan.problem;
+  const double sink = backward.call.sinks[static_cast<std::size_t>(h)];
+  const double lse = backward.call.lse[(b * problem.heads + h) * problem.query_length + i];
+  if (std::isinf(sink) && sink < 0) return 0;
+  const T* const output = backward.call.output.row(b, h, i);
+  const T* const gradient = backward.output_gradient.row(b, h, i);
+  double delta = 0;
+  for (std::int64_t d = 0; d < problem.value_size; ++d) {
+    // A fully masked row may hold anything in dO.
+    if (output[d] != 0) delta += static_cast<double>(output[d]) * static_cast<double>(gradient[d]);
+  }
+  return delta == 0 ? 0 : -std::exp(sink - lse) * delta;
+}
+
+template <class T>
+Tensor sink_gradient(const Backward<T>& backward) {
+  const Problem& problem = backward.call.plan.problem;
+  Tensor result = Tensor::zeros({problem.heads}, DType::float64);
+  double* const sums = result.data<double>();
+  parallel_for(problem.heads, [&](std::int64_t h) {
+    double sum = 0;
+    for (std::int64_t b = 0; b < problem.batch; ++b) {
+      for (std::int64_t i = 0; i < problem.query_length; ++i) sum += sink_term(backward, b, h, i);
+    }
+    sums[h] = sum;
+  });
+  return result.to(backward.call.plan.options.sinks.dtype());
+}
+
+template <class T>
+AttentionGradients run_as(const PlanData& plan, const Tensor& grad_output, const Tensor& query,
+                          const Tensor& key, const Tensor& value, const AttentionResult& result) {
+  constexpr DType dtype = dtype_of<T>();
+  const Problem& problem = plan.problem;
+  Backward<T> backward(plan, query, key, value);
+  const Tensor output = unit_rows(result.output.to(dtype)), lse = result.lse.contiguous();
+  const Tensor gradient = unit_rows(grad_output.to(dtype));
+  backward.call.output = heads_of<T>(output);
+  backward.call.lse = const_cast<T*>(lse.data<T>());  // only read here
+  backward.output_gradient = heads_of<T>(gradient);
+  Tensor dq = Tensor::zeros(query.shape(), dtype), dk = Tensor::zeros(key.shape(), dtype),
+         dv = Tensor::zeros(value.shape(), dtype), parts, bias;
+  backward.query = heads_of<T>(dq);
+  backward.key = heads_of<T>(dk);
+  backward.value = heads_of<T>(dv);
+  const std::int64_t part_count = std::max<std::int64_t>(backward.blocks.most_blocks - 1, 0);
+  if (part_count > 0) {
+    parts = Tensor::zeros({part_count, dq.element_count()}, dtype);
+    backward.query_parts = parts.data<T>();
+  }
+  const GradientOptions& asked = plan.options.gradients;
+  if (asked.bias) {
+    bias = Tensor::zeros(plan.options.bias.shape(), dtype);
+    backward.bias = heads_of<T>(broadcast_bias(bias, problem));
+  }
+  if (asked.alibi_slopes) {
+    backward.slopes.resize(
+        static_cast<std::size_t>(problem.batch * problem.heads * backward.blocks.parts));
+  }
+  const auto& chains = backward.blocks.chains;
+  parallel_for(static_cast<std::int64_t>(chains.size()), [&](std::int64_t index) {
+    for (const KeyBlock& block : chains[static_cast<std::size_t>(index)]) {
+      run_block(backward, block);
+    }
+  });
+  if (part_count > 0) {
+    add_query_parts<T>(problem, part_count, backward.query_parts, backward.query.data);
+  }
+  AttentionGradients gradients{
+      dq.to(problem.dtype), dk.to(problem.dtype), dv.to(problem.dtype), {}, {}, {}};
+  if (asked.bias) gradients.bias = bias.to(plan.options.bias.dtype());
+  if (asked.sinks) gradients.sinks = sink_gradient(backward);
+  if (asked.alibi_slopes) gradients.alibi_slopes = slope_gradient(backward);
+  return gradients;
+}
+
+void check_given(const Tensor& tensor, const char* name, const Shape& shape, DType dtype) {
+  if (tensor.defined() && tensor.shape() == shape && tensor.dtype() == dtype) return;
+  const std::string rule = std::string(": it must be ") + std::string(to_string(dtype)) +
+                           " of shape " + to_string(shape);
+  if (!tensor.defined()) {
+    throw Error(std::string("attention_backward: ") + name + " is undefined" + rule);
+  }
+  throw Error(std::string("attention_backward: ") + name + " has shape " +
+              to_string(tensor.shape()) + " and dtype " + to_string(tensor.dtype()) + rule);
+}
+
+void check_asked(bool asked, const Tensor& tensor, const char* name) {
+  if (!asked || tensor.defined()) return;
+  throw Error(std::string("attention_backward: gradients.") + name + " is asked for but " + name +
+              " is undefined: give the tensor that attention was given");
+}
+
+void check_backward(const PlanData& plan, const Tensor& grad_output,
+                    const AttentionResult& result) {
+  const Problem& problem = plan.problem;
+  const DType sums = problem.dtype == DType::float64 ? DType::float64 : DType::float32;
+  if (!result.lse.defined()) {
+    throw Error("attention_backward: result.lse is undefined: ask attention for return_lse");
+  }
+  check_given(grad_output, "grad_output", problem.output_shape(), problem.dtype);
+  check_given(result.output, "result.output", problem.output_shape(), problem.dtype);
+  check_given(result.lse, "result.lse", problem.row_shape(), sums);
+  const AttentionOptions& options = plan.options;
+  check_asked(options.gradients.bias, options.bias, "bias");
+  check_asked(options.gradients.sinks, options.sinks, "sinks");
+  check_asked(options.gradients.alibi_slopes, options.alibi_slopes, "alibi_slopes");
+}
+
+}  // namespace
+
+AttentionGradients attention_backward(const Tensor& grad_output, const Tensor& query,
+                                      const Tensor& key, const Tensor& value,
+                                      const AttentionResult& result,
+                                      const AttentionOptions& options) {
+  check_dtypes(query, key, value);
+  const Plan plan =
+      plan_attention(query.shape(), key.shape(), value.shape(), query.dtype(), options);
+  check_backward(plan.data(), grad_output, result);
+  if (query.dtype() == DType::float64) {
+    return run_as<double>(plan.data(), grad_output, query, key, value, result);
+  }
+  return run_as<float>(plan.data(), grad_output, query, key, value, result);
+}
+
+}  // namespace foveal

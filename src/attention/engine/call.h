@@ -1,0 +1,81 @@
+#pragma once
+// One call's arrays in the type that the kernels compute in, and the tasks cut from them.
+
+#include <algorithm>
+
+#include "attention/engine/arrays.h"
+
+namespace foveal {
+
+template <class T>
+struct Call {
+  const PlanData& plan;
+  Tensor query_rows, key_rows, value_rows, bias_rows = {};  // what the pointers below look into
+  Heads<T> query = {}, key = {}, value = {}, output = {};
+  T* lse = nullptr;    // (B, H, L_q), or null
+  Heads<T> bias = {};  // (B, H, L_q, L_k) with stride 0 where broadcast; data null without one
+  std::vector<T> slopes = {}, sinks = {};
+  DropoutCounter dropout = {};
+
+  Call(const PlanData& the_plan, const Tensor& q, const Tensor& k, const Tensor& v)
+      : plan(the_plan),
+        query_rows(unit_rows(q.to(dtype_of<T>()))),
+        key_rows(unit_rows(k.to(dtype_of<T>()))),
+        value_rows(unit_rows(v.to(dtype_of<T>()))) {
+    const AttentionOptions& options = plan.options;
+    query = heads_of<T>(query_rows);
+    key = heads_of<T>(key_rows);
+    value = heads_of<T>(value_rows);
+    if (options.bias.defined()) {
+      bias_rows = broadcast_bias(options.bias.to(dtype_of<T>()), plan.problem);
+      bias = heads_of<T>(bias_rows);
+    }
+    slopes = numbers_of<T>(options.alibi_slopes);
+    sinks = numbers_of<T>(options.sinks);
+    dropout = dropout_counter(options);
+  }
+
+  /// One tile of queries of one head, but for its workspace and dropout.
+  ForwardTask<T> task(const Sequence& sequence, std::int64_t b, std::int64_t h,
+                      std::int64_t tile) const {
+    const Problem& problem = plan.problem;
+    const std::int64_t first = tile * plan.query_tile, kv = problem.kv_head(h);
+    const std::int64_t row = sequence.first_query + first;
+    ForwardTask<T> task;
+    task.query = query.row(b, h, row);
+    task.key = key.row(b, kv, sequence.first_key);
+    task.value = value.row(b, kv, sequence.first_key);
+    task.output = output.row(b, h, row);
+    task.query_stride = query.strides[2];
+    task.key_stride = key.strides[2];
+    task.value_stride = value.strides[2];
+    task.output_stride = output.strides[2];
+    task.query_count = std::min(plan.query_tile, sequence.query_length - first);
+    task.head_size = problem.head_size;
+    task.value_size = problem.value_size;
+    task.first_query = first;
+    task.offset = sequence.key_length - sequence.query_length;
+    task.scale = static_cast<T>(scale_of(plan));
+    task.softcap = static_cast<T>(plan.options.softcap);
+    if (!slopes.empty()) task.alibi_slope = slopes[static_cast<std::size_t>(h)];
+    if (!sinks.empty()) task.sink = &sinks[static_cast<std::size_t>(h)];
+    if (bias.data != nullptr) {
+      task.bias = bias.row(b, h, first);
+      task.bias_query_stride = bias.strides[2];
+      task.bias_key_stride = bias.strides[3];
+    }
+    if (lse != nullptr) task.lse = lse + (b * problem.heads + h) * problem.query_length + row;
+    return task;
+  }
+
+  /// The counter of one head, or none.
+  const DropoutCounter* head_dropout(std::int64_t b, std::int64_t h,
+                                     DropoutCounter& counter) const {
+    if (plan.options.dropout == 0) return nullptr;
+    counter = dropout;
+    counter.head = static_cast<std::uint64_t>(b * plan.problem.heads + h);
+    return &counter;
+  }
+};
+
+}  // namespace foveal

@@ -1,0 +1,25 @@
+#pragma once
+// What the public functions call.
+
+#include "attention/plan/plan_data.h"
+
+namespace foveal {
+
+/// Runs a plan on tensors of its shapes and dtype: output, and lse where it is asked for or
+/// needed.
+AttentionResult run_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
+                            const Tensor& value);
+
+/// Throws Error where one is undefined, or the dtypes differ.
+void check_dtypes(const Tensor& query, const Tensor& key, const Tensor& value);
+
+/// The second pass: scores once more, each tile against its rows' lse, so that they become P; adds
+/// what was asked for to `result`. Bits don't depend on the number of threads.
+void add_statistics(const PlanData& plan, const Tensor& query, const Tensor& key,
+                    const Tensor& value, AttentionResult& result);
+
+/// The state of a forward pass before the division.
+AttentionState run_state(const PlanData& plan, const Tensor& query, const Tensor& key,
+                         const Tensor& value);
+
+}  // namespace foveal

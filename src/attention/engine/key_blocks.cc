@@ -1,0 +1,67 @@
+#include "attention/engine/key_blocks.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+namespace foveal {
+namespace {
+
+constexpr std::int64_t kBlockTiles = 1024 / kPlanKeyTile;
+
+std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// Whether the bias has an axis of its own, counted from the right.
+bool bias_has(const AttentionOptions& options, std::int64_t axis) {
+  return options.bias.rank() >= axis && options.bias.size(-axis) != 1;
+}
+
+/// The blocks of one sequence for batch entry 0 and KV head 0.
+std::vector<KeyBlock> cut(const SequencePlan& sequence, bool narrow) {
+  const std::int64_t tiles = divide_up(sequence.sequence.key_length, kPlanKeyTile);
+  const std::int64_t wanted = divide_up(tiles, narrow ? 1 : kBlockTiles);
+  const std::int64_t width = divide_up(tiles, std::clamp<std::int64_t>(wanted, 1, kMostKeyBlocks));
+  std::vector<KeyBlock> blocks;
+  for (std::int64_t first = 0; first < tiles; first += width) {
+    KeyBlock block;
+    block.sequence = &sequence;
+    block.index = static_cast<std::int64_t>(blocks.size());
+    block.first_tile = first;
+    block.last_tile = std::min(first + width, tiles);
+    blocks.push_back(block);
+  }
+  return blocks;
+}
+
+}  // namespace
+
+KeyBlocks key_blocks(const PlanData& plan) {
+  const AttentionOptions& options = plan.options;
+  const bool bias = options.gradients.bias;
+  const bool by_batch = !bias || bias_has(options, 4), by_head = !bias || bias_has(options, 3);
+  // Packed sequences all begin at the bias's first row and key.
+  const bool by_part = !bias || (bias_has(options, 1) && plan.sequences.size() == 1);
+  KeyBlocks result;
+  std::vector<KeyBlock> blocks;
+  for (const SequencePlan& sequence : plan.sequences) {
+    for (KeyBlock& block : cut(sequence, !by_batch || !by_head)) {
+      block.part = result.parts++;
+      result.most_blocks = std::max(result.most_blocks, block.index + 1);
+      blocks.push_back(block);
+    }
+  }
+  std::map<std::array<std::int64_t, 3>, std::vector<KeyBlock>> chains;
+  for (std::int64_t b = 0; b < plan.problem.batch; ++b) {
+    for (std::int64_t kv = 0; kv < plan.problem.kv_heads; ++kv) {
+      for (KeyBlock block : blocks) {
+        block.b = b;
+        block.kv = kv;
+        chains[{by_batch ? b : 0, by_head ? kv : 0, by_part ? block.part : 0}].push_back(block);
+      }
+    }
+  }
+  for (auto& [key, chain] : chains) result.chains.push_back(std::move(chain));
+  return result;
+}
+
+}  // namespace foveal

@@ -1,0 +1,52 @@
+#pragma once
+// The tiles of keys that a tile of queries meets, in order, as the kernels take them.
+
+#include <algorithm>
+
+#include "attention/engine/key_bits.h"
+#include "attention/plan/plan_data.h"
+
+namespace foveal {
+
+template <class T>
+const ForwardKernels<T>& forward_kernels(const Target& target) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    return target.forward_float64;
+  } else {
+    return target.forward_float32;
+  }
+}
+
+/// Calls visit(KeyTile) for each of the tiles of keys first_key_tile .. last_key_tile - 1 that
+/// queries of `tile` see something of.
+template <class Visit>
+void for_each_key_tile(const SequencePlan& sequence, std::int64_t b, std::int64_t h,
+                       std::int64_t tile, std::int64_t query_tile, std::int64_t first_key_tile,
+                       std::int64_t last_key_tile, Visit visit) {
+  const std::int64_t first = tile * query_tile;
+  const std::int64_t count = std::min(query_tile, sequence.sequence.query_length - first);
+  for (const TileRun& run : sequence.runs_of(b, h, tile)) {
+    const std::int64_t last = std::min(run.last, last_key_tile);
+    for (std::int64_t key_tile = std::max(run.first, first_key_tile); key_tile < last; ++key_tile) {
+      KeyTile keys{key_tile * kPlanKeyTile, 0, nullptr};
+      keys.count = std::min(kPlanKeyTile, sequence.sequence.key_length - keys.first);
+      KeyBits bits;
+      if (run.kind == TileKind::partial) {
+        bits = key_bits(*sequence.mask, b, h, first, count, keys.first);
+        keys.bits = bits.data();
+      }
+      visit(keys);
+    }
+  }
+}
+
+/// All the tiles of keys.
+template <class Visit>
+void for_each_key_tile(const SequencePlan& sequence, std::int64_t b, std::int64_t h,
+                       std::int64_t tile, std::int64_t query_tile, Visit visit) {
+  const std::int64_t keys = sequence.sequence.key_length;
+  const std::int64_t all = (keys + kPlanKeyTile - 1) / kPlanKeyTile;
+  for_each_key_tile(sequence, b, h, tile, query_tile, 0, all, visit);
+}
+
+}  // namespace foveal

@@ -1,0 +1,199 @@
+// Weights and statistics: a second pass over the scores, each row against the lse that the first
+// pass gave, so that a tile's scores become P at once and nothing of size L_q x L_k is kept. Scores
+// round differently than in the first pass: the tiles are walked twice, for the rows' sums and then
+// for P, so that the weights of a row sum to 1 whatever the size of its scores.
+
+#include <array>
+
+#include "attention/engine/call.h"
+#include "attention/engine/engine.h"
+#include "attention/engine/key_tiles.h"
+#include "attention/engine/row_statistics.h"
+#include "attention/engine/workspace.h"
+#include "core/thread_pool.h"
+
+namespace foveal {
+namespace {
+
+/// Selected queries and where each goes in the result, by query.
+using RowPlaces = std::vector<std::pair<std::int64_t, std::int64_t>>;
+
+RowPlaces row_places(const std::vector<std::int64_t>& rows) {
+  RowPlaces places;
+  for (std::size_t n = 0; n < rows.size(); ++n) {
+    places.emplace_back(rows[n], static_cast<std::int64_t>(n));
+  }
+  std::sort(places.begin(), places.end());
+  return places;
+}
+
+template <class T>
+class SecondPass {
+ public:
+  SecondPass(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
+             AttentionResult& result)
+      : plan_(plan),
+        asked_(plan.options.statistics),
+        call_(plan, query, key, value),
+        places_(row_places(asked_.rows)),
+        result_(result) {
+    call_.lse = result.lse.template data<T>();
+    const Problem& p = plan.problem;
+    constexpr DType dtype = dtype_of<T>();
+    Statistics& statistics = result.statistics;
+    if (plan.options.return_weights) result.weights = Tensor::zeros(p.score_shape(), dtype);
+    if (asked_.top_k > 0) {
+      const Shape shape{p.batch, p.heads, p.query_length, asked_.top_k};
+      statistics.top_k_keys = Tensor::full(shape, -1, DType::int64);
+      statistics.top_k_weights = Tensor::zeros(shape, dtype);
+    }
+    if (asked_.entropy) statistics.entropy = Tensor::zeros(p.row_shape(), dtype);
+    if (asked_.maximum) statistics.maximum = Tensor::zeros(p.row_shape(), dtype);
+    if (asked_.column_mass) {
+      statistics.column_mass = Tensor::zeros({p.batch, p.heads, p.key_length}, dtype);
+    }
+    if (!asked_.rows.empty()) {
+      const auto rows = static_cast<std::int64_t>(asked_.rows.size());
+      statistics.rows = Tensor::zeros({p.batch, p.heads, rows, p.key_length}, dtype);
+    }
+  }
+
+  void run() {
+    for (const SequencePlan& sequence : plan_.sequences) run(sequence);
+  }
+
+ private:
+  /// One head of one batch entry.
+  struct Head {
+    std::int64_t b, h, number;
+  };
+
+  Head head(std::int64_t number) const {
+    return {number / plan_.problem.heads, number % plan_.problem.heads, number};
+  }
+
+  void run(const SequencePlan& sequence) {
+    const std::int64_t pieces = std::min(kStatisticsPieces, sequence.query_tiles);
+    const std::int64_t heads = plan_.problem.batch * plan_.problem.heads;
+    const std::int64_t keys = sequence.sequence.key_length;
+    std::vector<double> masses;  // [head][piece][key]
+    if (asked_.column_mass) masses.assign(static_cast<std::size_t>(heads * pieces * keys), 0);
+    parallel_for(heads * pieces, [&](std::int64_t task) {
+      const std::int64_t piece = task % pieces;
+      double* const mass = masses.data() + (asked_.column_mass ? task * keys : 0);
+      RowStatistics<T> rows(asked_.top_k, asked_.entropy, asked_.maximum);
+      for (std::int64_t tile = piece * sequence.query_tiles / pieces;
+           tile < (piece + 1) * sequence.query_tiles / pieces; ++tile) {
+        run_tile(sequence, head(task / pieces), tile, rows, mass);
+      }
+    });
+    if (!asked_.column_mass) return;
+    parallel_for(heads, [&](std::int64_t number) {
+      add_masses(sequence, number, pieces, masses.data() + number * pieces * keys);
+    });
+  }
+
+  void run_tile(const SequencePlan& sequence, const Head& head, std::int64_t tile,
+                RowStatistics<T>& rows, double* mass) {
+    const ForwardKernels<T>& kernels = forward_kernels<T>(*plan_.target);
+    ForwardTask<T> task = call_.task(sequence.sequence, head.b, head.h, tile);
+    task.value_size = 0;
+    task.workspace = workspace<T>(kernels.workspace(task.head_size, 0));
+    std::array<T, 64> factors;
+    kernels.weights_begin(task);
+    for_each_key_tile(sequence, head.b, head.h, tile, plan_.query_tile,
+                      [&](const KeyTile& keys) { kernels.weights_tile(task, keys, nullptr); });
+    kernels.weights_factors(task, factors.data());
+    rows.begin();
+    for_each_key_tile(sequence, head.b, head.h, tile, plan_.query_tile, [&](const KeyTile& keys) {
+      const WeightTile<T> weights{kernels.weights_tile(task, keys, factors.data()),
+                                  kernels.query_tile, keys};
+      rows.add(task, weights);
+      if (asked_.column_mass) add_mass(task, weights, mass);
+      copy_weights(sequence.sequence, head, task, weights);
+    });
+    write_rows(sequence.sequence, head, task, rows);
+  }
+
+  static void add_mass(const ForwardTask<T>& task, const WeightTile<T>& tile, double* mass) {
+    for (std::int64_t key = 0; key < tile.keys.count; ++key) {
+      double sum = 0;
+      for (std::int64_t q = 0; q < task.query_count; ++q) sum += tile.at(key, q);
+      mass[tile.keys.first + key] += sum;
+    }
+  }
+
+  void add_masses(const SequencePlan& sequence, std::int64_t number, std::int64_t pieces,
+                  const double* masses) {
+    const auto& [first_query, queries, first_key, keys] = sequence.sequence;
+    T* const sum = result_.statistics.column_mass.template data<T>() +
+                   number * plan_.problem.key_length + first_key;
+    for (std::int64_t key = 0; key < keys; ++key) {
+      double mass = 0;
+      for (std::int64_t piece = 0; piece < pieces; ++piece) mass += masses[piece * keys + key];
+      sum[key] = static_cast<T>(mass);
+    }
+  }
+
+  /// Into the weights and the selected rows, where they are asked for.
+  void copy_weights(const Sequence& sequence, const Head& head, const ForwardTask<T>& task,
+                    const WeightTile<T>& tile) {
+    const std::int64_t length = plan_.problem.key_length;
+    const std::int64_t first = sequence.first_query + task.first_query;
+    const auto copy_row = [&](T* row, std::int64_t q) {
+      row += sequence.first_key + tile.keys.first;
+      for (std::int64_t key = 0; key < tile.keys.count; ++key) row[key] = tile.at(key, q);
+    };
+    if (plan_.options.return_weights) {
+      T* const rows = result_.weights.template data<T>() +
+                      (head.number * plan_.problem.query_length + first) * length;
+      for (std::int64_t q = 0; q < task.query_count; ++q) copy_row(rows + q * length, q);
+    }
+    if (places_.empty()) return;
+    const auto count = static_cast<std::int64_t>(places_.size());
+    T* const selected = result_.statistics.rows.template data<T>() + head.number * count * length;
+    auto place =
+        std::lower_bound(places_.begin(), places_.end(), std::pair(first, std::int64_t{0}));
+    for (; place != places_.end() && place->first < first + task.query_count; ++place) {
+      copy_row(selected + place->second * length, place->first - first);
+    }
+  }
+
+  void write_rows(const Sequence& sequence, const Head& head, const ForwardTask<T>& task,
+                  RowStatistics<T>& rows) {
+    Statistics& statistics = result_.statistics;
+    const std::int64_t first =
+        head.number * plan_.problem.query_length + sequence.first_query + task.first_query;
+    for (std::int64_t q = 0; q < task.query_count; ++q) {
+      if (asked_.entropy) {
+        statistics.entropy.template data<T>()[first + q] = static_cast<T>(rows.entropy(q));
+      }
+      if (asked_.maximum) statistics.maximum.template data<T>()[first + q] = rows.maximum(q);
+      if (asked_.top_k == 0) continue;
+      std::int64_t place = (first + q) * asked_.top_k;
+      for (const auto& [weight, key] : rows.top(q).sorted()) {
+        statistics.top_k_keys.template data<std::int64_t>()[place] = sequence.first_key + key;
+        statistics.top_k_weights.template data<T>()[place++] = weight;
+      }
+    }
+  }
+
+  const PlanData& plan_;
+  const StatisticsOptions& asked_;
+  Call<T> call_;
+  RowPlaces places_;
+  AttentionResult& result_;
+};
+
+}  // namespace
+
+void add_statistics(const PlanData& plan, const Tensor& query, const Tensor& key,
+                    const Tensor& value, AttentionResult& result) {
+  if (plan.problem.dtype == DType::float64) {
+    SecondPass<double>(plan, query, key, value, result).run();
+  } else {
+    SecondPass<float>(plan, query, key, value, result).run();
+  }
+}
+
+}  // namespace foveal

@@ -1,0 +1,120 @@
+// !a, a & b, a | b.
+
+#include <algorithm>
+
+#include "attention/mask/node.h"
+#include "foveal/mask.h"
+
+namespace foveal {
+namespace {
+
+using NodePointer = std::shared_ptr<const MaskNode>;
+
+std::string parenthesised(const MaskNode& node, int at_least) {
+  return node.precedence() >= at_least ? node.text() : "(" + node.text() + ")";
+}
+
+class BoundNot : public BoundMask {
+ public:
+  explicit BoundNot(std::unique_ptr<BoundMask> a) : BoundMask(a->shape()), a_(std::move(a)) {}
+
+  VisibleKeys keys(std::int64_t b, std::int64_t h, std::int64_t first,
+                   std::int64_t last) const override {
+    const VisibleKeys keys = a_->keys(b, h, first, last);
+    const std::int64_t length = shape().key_length;
+    return {complement(keys.all, length), complement(keys.any, length)};
+  }
+
+  std::uint64_t word(std::int64_t b, std::int64_t h, std::int64_t i,
+                     std::int64_t j0) const override {
+    return ~a_->word(b, h, i, j0) & interval_word(0, shape().key_length, j0);
+  }
+
+  bool varies_by_batch() const override { return a_->varies_by_batch(); }
+  bool varies_by_head() const override { return a_->varies_by_head(); }
+
+ private:
+  std::unique_ptr<BoundMask> a_;
+};
+
+class BoundPair : public BoundMask {
+ public:
+  BoundPair(std::unique_ptr<BoundMask> a, std::unique_ptr<BoundMask> b, bool both)
+      : BoundMask(a->shape()), a_(std::move(a)), b_(std::move(b)), both_(both) {}
+
+  VisibleKeys keys(std::int64_t b, std::int64_t h, std::int64_t first,
+                   std::int64_t last) const override {
+    const VisibleKeys left = a_->keys(b, h, first, last), right = b_->keys(b, h, first, last);
+    const auto join = both_ ? intersect : unite;
+    return {join(left.any, right.any), join(left.all, right.all)};
+  }
+
+  std::uint64_t word(std::int64_t b, std::int64_t h, std::int64_t i,
+                     std::int64_t j0) const override {
+    const std::uint64_t left = a_->word(b, h, i, j0), right = b_->word(b, h, i, j0);
+    return both_ ? left & right : left | right;
+  }
+
+  bool varies_by_batch() const override { return a_->varies_by_batch() || b_->varies_by_batch(); }
+  bool varies_by_head() const override { return a_->varies_by_head() || b_->varies_by_head(); }
+
+ private:
+  std::unique_ptr<BoundMask> a_, b_;
+  bool both_;
+};
+
+class NotNode : public MaskNode {
+ public:
+  explicit NotNode(NodePointer a) : a_(std::move(a)) {}
+  std::string text() const override { return "!" + parenthesised(*a_, precedence()); }
+  int precedence() const override { return 2; }
+  std::int64_t heads() const override { return a_->heads(); }
+  std::unique_ptr<BoundMask> bind(const MaskShape& shape) const override {
+    return std::make_unique<BoundNot>(a_->bind(shape));
+  }
+  void lint(const MaskShape& shape, std::vector<std::string>& warnings) const override {
+    a_->lint(shape, warnings);
+  }
+
+ private:
+  NodePointer a_;
+};
+
+class PairNode : public MaskNode {
+ public:
+  PairNode(NodePointer a, NodePointer b, bool both)
+      : a_(std::move(a)), b_(std::move(b)), both_(both) {}
+  std::string text() const override {
+    return parenthesised(*a_, precedence()) + (both_ ? " & " : " | ") +
+           parenthesised(*b_, precedence());
+  }
+  int precedence() const override { return both_ ? 1 : 0; }
+  std::int64_t heads() const override { return std::max(a_->heads(), b_->heads()); }
+  std::unique_ptr<BoundMask> bind(const MaskShape& shape) const override {
+    return std::make_unique<BoundPair>(a_->bind(shape), b_->bind(shape), both_);
+  }
+  void lint(const MaskShape& shape, std::vector<std::string>& warnings) const override {
+    a_->lint(shape, warnings);
+    b_->lint(shape, warnings);
+  }
+
+ private:
+  NodePointer a_, b_;
+  bool both_;
+};
+
+}  // namespace
+
+Mask operator&(const Mask& a, const Mask& b) {
+  return Mask(std::make_shared<const PairNode>(a.shared_node(), b.shared_node(), true));
+}
+
+Mask operator|(const Mask& a, const Mask& b) {
+  return Mask(std::make_shared<const PairNode>(a.shared_node(), b.shared_node(), false));
+}
+
+Mask operator!(const Mask& a) { return Mask(std::make_shared<const NotNode>(a.shared_node())); }
+
+std::string to_string(const Mask& mask) { return mask.node().text(); }
+
+}  // namespace foveal

@@ -1,0 +1,157 @@
+// document(ids): a query sees the keys of its own document.
+
+#include <algorithm>
+
+#include "attention/mask/node.h"
+#include "attention/mask/sources.h"
+#include "foveal/error.h"
+
+namespace foveal {
+namespace {
+
+/// Keys begin .. end - 1 in a row that share an id.
+struct Run {
+  std::int64_t id = 0, begin = 0, end = 0;
+};
+
+/// One batch entry's ids, by place and by id.
+struct Documents {
+  std::vector<std::int64_t> ids;
+  std::vector<Run> by_place;
+  std::vector<Run> by_id;  // by id, then place
+
+  explicit Documents(std::vector<std::int64_t> all) : ids(std::move(all)) {
+    const auto count = static_cast<std::int64_t>(ids.size());
+    for (std::int64_t j = 0; j < count; ++j) {
+      const std::int64_t id = ids[static_cast<std::size_t>(j)];
+      if (by_place.empty() || by_place.back().id != id) by_place.push_back({id, j, j});
+      by_place.back().end = j + 1;
+    }
+    by_id = by_place;
+    const auto before = [](const Run& a, const Run& b) { return a.id < b.id; };
+    if (!std::is_sorted(by_id.begin(), by_id.end(), before)) {
+      std::stable_sort(by_id.begin(), by_id.end(), before);
+    }
+  }
+
+  IntervalSet keys_of(std::int64_t id) const {
+    const auto before = [](const Run& run, std::int64_t value) { return run.id < value; };
+    IntervalSet keys;
+    for (auto run = std::lower_bound(by_id.begin(), by_id.end(), id, before);
+         run != by_id.end() && run->id == id; ++run) {
+      keys.append(run->begin, run->end);
+    }
+    return keys;
+  }
+
+  /// Keys of the documents that the places first .. last - 1 belong to.
+  VisibleKeys keys_of_places(std::int64_t first, std::int64_t last) const {
+    auto run = std::upper_bound(by_place.begin(), by_place.end(), first,
+                                [](std::int64_t place, const Run& r) { return place < r.end; });
+    std::vector<std::int64_t> seen;
+    for (; run != by_place.end() && run->begin < last; ++run) seen.push_back(run->id);
+    std::sort(seen.begin(), seen.end());
+    seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
+    VisibleKeys keys;
+    for (std::int64_t id : seen) keys.any = unite(keys.any, keys_of(id));
+    if (seen.size() == 1) keys.all = keys.any;
+    return keys;
+  }
+};
+
+class BoundDocument : public BoundMask {
+ public:
+  BoundDocument(const MaskShape& shape, std::vector<Documents> entries)
+      : BoundMask(shape), entries_(std::move(entries)) {}
+
+  VisibleKeys keys(std::int64_t b, std::int64_t, std::int64_t first,
+                   std::int64_t last) const override {
+    const std::int64_t first_place = first + shape().offset(), last_place = last + shape().offset();
+    if (last_place <= 0) return {};
+    VisibleKeys keys = entry(b).keys_of_places(std::max<std::int64_t>(first_place, 0), last_place);
+    if (first_place < 0) keys.all = {};
+    return keys;
+  }
+
+  std::uint64_t word(std::int64_t b, std::int64_t, std::int64_t i, std::int64_t j0) const override {
+    const std::int64_t place = i + shape().offset();
+    if (place < 0) return 0;
+    const std::vector<std::int64_t>& ids = entry(b).ids;
+    const std::int64_t id = ids[static_cast<std::size_t>(place)];
+    const std::int64_t last = std::min<std::int64_t>(j0 + 64, shape().key_length);
+    std::uint64_t bits = 0;
+    for (std::int64_t j = j0; j < last; ++j) {
+      bits |= static_cast<std::uint64_t>(ids[static_cast<std::size_t>(j)] == id) << (j - j0);
+    }
+    return bits;
+  }
+
+  bool varies_by_batch() const override { return entries_.size() > 1; }
+
+ private:
+  const Documents& entry(std::int64_t b) const {
+    return entries_[entries_.size() > 1 ? static_cast<std::size_t>(b) : 0];
+  }
+
+  std::vector<Documents> entries_;
+};
+
+class DocumentNode : public MaskNode {
+ public:
+  DocumentNode(std::vector<std::vector<std::int64_t>> ids, bool per_entry, std::string source)
+      : ids_(std::move(ids)), per_entry_(per_entry), source_(std::move(source)) {}
+
+  std::string text() const override { return "document(" + source_ + ")"; }
+
+  std::unique_ptr<BoundMask> bind(const MaskShape& shape) const override {
+    if (per_entry_ && static_cast<std::int64_t>(ids_.size()) != shape.batch) {
+      throw Error("mask document: it has " + std::to_string(ids_.size()) +
+                  " lists of ids but the batch has " + std::to_string(shape.batch) +
+                  " entries: give one list per entry, or one for all");
+    }
+    std::vector<Documents> entries;
+    for (std::size_t b = 0; b < ids_.size(); ++b) {
+      if (static_cast<std::int64_t>(ids_[b].size()) != shape.key_length) {
+        throw Error("mask document: list " + std::to_string(b) + " has " +
+                    std::to_string(ids_[b].size()) + " ids but there are " +
+                    std::to_string(shape.key_length) + " keys: give one id per key");
+      }
+      entries.emplace_back(ids_[b]);
+    }
+    return std::make_unique<BoundDocument>(shape, std::move(entries));
+  }
+
+ private:
+  std::vector<std::vector<std::int64_t>> ids_;
+  bool per_entry_;
+  std::string source_;
+};
+
+Mask make(std::vector<std::vector<std::int64_t>> ids, bool per_entry, std::string source) {
+  return Mask(std::make_shared<const DocumentNode>(std::move(ids), per_entry, std::move(source)));
+}
+
+}  // namespace
+
+Mask document(const std::vector<std::int64_t>& ids) { return make({ids}, false, list_text(ids)); }
+
+Mask document(const std::vector<std::vector<std::int64_t>>& ids) {
+  std::string source = "[";
+  for (std::size_t b = 0; b < ids.size(); ++b) source += (b > 0 ? "," : "") + list_text(ids[b]);
+  return make(ids, true, source + "]");
+}
+
+Mask document(const Tensor& ids) { return document_from(ids, "tensor"); }
+
+Mask document_from(const Tensor& ids, const std::string& source) {
+  const std::vector<std::int64_t> all = integers_of(ids, 2, "document");
+  if (ids.rank() == 1) return make({all}, false, source);
+  std::vector<std::vector<std::int64_t>> rows;
+  const std::int64_t width = ids.size(1);
+  for (std::int64_t b = 0; b < ids.size(0); ++b) {
+    rows.emplace_back(all.begin() + b * width, all.begin() + (b + 1) * width);
+  }
+  return make(std::move(rows), true, source);
+}
+
+}  // namespace foveal

@@ -1,0 +1,67 @@
+#pragma once
+// What one mask expression is made of: nodes that know their text and bind to lengths.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "attention/mask/interval_set.h"
+
+namespace foveal {
+
+struct MaskShape {
+  std::int64_t batch = 1, heads = 1, query_length = 0, key_length = 0;
+
+  /// i' = i + offset.
+  std::int64_t offset() const { return key_length - query_length; }
+};
+
+/// The keys of a block of queries: those that some query may see, and those that each one sees.
+/// `any` may hold too much and `all` too little; for one query of a mask made of intervals both
+/// are exact.
+struct VisibleKeys {
+  IntervalSet any, all;
+};
+
+/// A mask whose lengths are known and have been checked. Const use from several threads is safe.
+class BoundMask {
+ public:
+  explicit BoundMask(const MaskShape& shape) : shape_(shape) {}
+  virtual ~BoundMask() = default;
+
+  const MaskShape& shape() const { return shape_; }
+
+  /// Of the queries first .. last - 1 (at least one).
+  virtual VisibleKeys keys(std::int64_t b, std::int64_t h, std::int64_t first,
+                           std::int64_t last) const = 0;
+
+  /// Bit t is set where query i sees key j0 + t, t in 0 .. 63; bits past L_k are 0. Exact.
+  virtual std::uint64_t word(std::int64_t b, std::int64_t h, std::int64_t i,
+                             std::int64_t j0) const = 0;
+
+  /// Whether the answers differ between batch entries, between heads.
+  virtual bool varies_by_batch() const { return false; }
+  virtual bool varies_by_head() const { return false; }
+
+ private:
+  MaskShape shape_;
+};
+
+class MaskNode {
+ public:
+  virtual ~MaskNode() = default;
+  virtual std::string text() const = 0;
+  /// 3 atom, 2 not, 1 and, 0 or: what needs parentheses inside what.
+  virtual int precedence() const { return 3; }
+  /// The heads that the mask's own tensors ask for; 1 where any number will do.
+  virtual std::int64_t heads() const { return 1; }
+  /// Throws Error where the mask doesn't fit the lengths.
+  virtual std::unique_ptr<BoundMask> bind(const MaskShape& shape) const = 0;
+  /// Adds a warning for each atom that looks like a mistake.
+  virtual void lint(const MaskShape& shape, std::vector<std::string>& warnings) const;
+};
+
+/// The bits of [begin, end) that fall into the 64 keys from j0 on.
+std::uint64_t interval_word(std::int64_t begin, std::int64_t end, std::int64_t j0);
+
+}  // namespace foveal

@@ -1,0 +1,189 @@
+// A plan in words and in JSON: both tell the same facts.
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "attention/plan/plan_data.h"
+#include "foveal/threads.h"
+#include "kernels/targets/registry.h"
+
+namespace foveal {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct TileCounts {
+  std::int64_t full = 0, partial = 0, all = 0;
+};
+
+TileCounts count_tiles(const PlanData& plan) {
+  TileCounts counts;
+  const Problem& problem = plan.problem;
+  for (const SequencePlan& sequence : plan.sequences) {
+    const auto planes = static_cast<std::int64_t>(sequence.order.size());
+    if (planes == 0) continue;
+    // Planes that don't differ are planned once.
+    const std::int64_t copies = problem.batch * problem.heads / planes;
+    for (const std::vector<TileRun>& runs : sequence.runs) {
+      for (const TileRun& run : runs) {
+        (run.kind == TileKind::full ? counts.full : counts.partial) +=
+            copies * (run.last - run.first);
+      }
+    }
+    const std::int64_t key_tiles = (sequence.sequence.key_length + kPlanKeyTile - 1) / kPlanKeyTile;
+    counts.all += problem.batch * problem.heads * sequence.query_tiles * key_tiles;
+  }
+  return counts;
+}
+
+std::string target_reason(const PlanData& plan) {
+  if (!plan.options.target.empty()) return "asked for";
+  if (plan.target == usable_targets().back()) return "the best that this CPU can run";
+  return "FOVEAL_TARGET names it";
+}
+
+/// Why it runs as it does, a line each.
+std::vector<std::string> reasons_of(const PlanData& plan) {
+  const AttentionOptions& options = plan.options;
+  std::vector<std::string> reasons = {
+      std::string("target ") + plan.target->name + ": " + target_reason(plan),
+      std::to_string(plan.query_tile) + " queries a tile: a lane each, in as many registers as " +
+          "the target has to spare",
+      std::to_string(kPlanKeyTile) + " keys a tile: one word holds a query's mask bits",
+      "one task for each tile of queries of each head, heaviest first, so that threads end "
+      "together"};
+  const std::string dtype = to_string(plan.problem.dtype);
+  if (size_of(plan.problem.dtype) == 2) {
+    reasons.push_back(dtype + " is widened to float32 once; products and sums are float32");
+  }
+  if (options.bias.defined()) reasons.push_back("bias is read where it lies, never spread out");
+  if (options.dropout > 0) {
+    reasons.push_back("dropout is drawn by counter, tile by tile: no mask is stored");
+  }
+  if (plan.sequences.size() != 1) {
+    reasons.push_back(std::to_string(plan.sequences.size()) +
+                      " packed sequences: each has its own tiles, none sees another");
+  }
+  return reasons;
+}
+
+/// What goes beyond the one fused pass; strict refuses it.
+std::vector<std::string> extras_of(const PlanData& plan) {
+  std::vector<std::string> extras;
+  if (!needs_second_pass(plan.options)) return extras;
+  extras.push_back("statistics and weights: a second pass over the scores, with each row's lse");
+  if (plan.options.return_weights) extras.push_back("weights: L_q x L_k numbers a head are stored");
+  return extras;
+}
+
+/// Of the mask's linter; packed sequences are many, and aren't looked at.
+std::vector<std::string> warnings_of(const PlanData& plan) {
+  std::vector<std::string> texts;
+  const Problem& p = plan.problem;
+  if (!plan.options.query_starts.empty()) return texts;
+  for (MaskWarning& warning : lint(plan.options.mask, p.batch, p.query_length, p.key_length)) {
+    texts.push_back(std::move(warning.text));
+  }
+  return texts;
+}
+
+std::string formatted(const char* format, double a, double b = 0) {
+  char text[96];
+  std::snprintf(text, sizeof text, format, a, b);
+  return text;
+}
+
+std::string bytes_text(double bytes) {
+  if (bytes >= 1e9) return formatted("%.3g GB", bytes / 1e9);
+  if (bytes >= 1e6) return formatted("%.3g MB", bytes / 1e6);
+  return formatted("%.3g kB", bytes / 1e3);
+}
+
+double per_pair(const Problem& problem) {
+  return static_cast<double>(problem.head_size) + static_cast<double>(problem.value_size);
+}
+
+std::string work_text(const PlanData& plan) {
+  const Work work = count_work(plan);
+  const double factor = per_pair(plan.problem);
+  const double done = static_cast<double>(work.computed_pairs);
+  const double needed = static_cast<double>(work.needed_pairs);
+  std::string text = formatted("work: %.6g multiplications; ", done * factor) +
+                     formatted("the mask needs %.6g", needed * factor);
+  if (done > 0) text += formatted(" (%.1f %%)", 100 * needed / done);
+  return text +
+         formatted("; without a mask it were %.6g", static_cast<double>(work.all_pairs) * factor);
+}
+
+Json shape_json(const Problem& problem) {
+  return {{"B", problem.batch},          {"H", problem.heads},        {"H_kv", problem.kv_heads},
+          {"L_q", problem.query_length}, {"L_k", problem.key_length}, {"D", problem.head_size},
+          {"D_v", problem.value_size}};
+}
+
+Json work_json(const PlanData& plan) {
+  const Work work = count_work(plan);
+  const std::int64_t factor = plan.problem.head_size + plan.problem.value_size;
+  return {{"pairs_needed", work.needed_pairs},
+          {"pairs_done", work.computed_pairs},
+          {"pairs_without_mask", work.all_pairs},
+          {"multiplications_needed", work.needed_pairs * factor},
+          {"multiplications_done", work.computed_pairs * factor}};
+}
+
+}  // namespace
+
+std::string Plan::explain() const {
+  const PlanData& plan = *data_;
+  const Problem& p = plan.problem;
+  const TileCounts tiles = count_tiles(plan);
+  const int threads = num_threads();
+  const auto number = [](std::int64_t value) { return std::to_string(value); };
+  std::string text = "attention: B " + number(p.batch) + ", H " + number(p.heads) + ", H_kv " +
+                     number(p.kv_heads) + ", L_q " + number(p.query_length) + ", L_k " +
+                     number(p.key_length) + ", D " + number(p.head_size) + ", D_v " +
+                     number(p.value_size) + ", " + to_string(p.dtype) + "\n";
+  text += "mask: " + to_string(plan.options.mask) + "\n";
+  text += "tiles: " + number(tiles.all) + " of " + number(plan.query_tile) + " queries by " +
+          number(kPlanKeyTile) + " keys: " + number(tiles.full) + " full, " +
+          number(tiles.partial) + " partial, " + number(tiles.all - tiles.full - tiles.partial) +
+          " empty and skipped\n";
+  text += work_text(plan) + "\n";
+  text += "memory: " + bytes_text(result_bytes(plan)) + " of results, " +
+          bytes_text(workspace_bytes(plan, threads)) + " besides, on " + number(threads) +
+          (threads == 1 ? " thread\n" : " threads\n");
+  for (const std::string& reason : reasons_of(plan)) text += "why: " + reason + "\n";
+  for (const std::string& extra : extras_of(plan)) text += "beyond the fused pass: " + extra + "\n";
+  for (const std::string& warning : warnings_of(plan)) text += "warning: " + warning + "\n";
+  return text;
+}
+
+std::string Plan::to_json() const {
+  const PlanData& plan = *data_;
+  const TileCounts tiles = count_tiles(plan);
+  const int threads = num_threads();
+  const Json json = {
+      {"schema", "foveal.plan/1"},
+      {"shape", shape_json(plan.problem)},
+      {"dtype", to_string(plan.problem.dtype)},
+      {"mask", to_string(plan.options.mask)},
+      {"target", plan.target->name},
+      {"threads", threads},
+      {"tiles",
+       {{"queries", plan.query_tile},
+        {"keys", kPlanKeyTile},
+        {"full", tiles.full},
+        {"partial", tiles.partial},
+        {"empty", tiles.all - tiles.full - tiles.partial}}},
+      {"work", work_json(plan)},
+      {"memory",
+       {{"result_bytes", static_cast<std::int64_t>(result_bytes(plan))},
+        {"workspace_bytes", static_cast<std::int64_t>(workspace_bytes(plan, threads))}}},
+      {"fused", extras_of(plan).empty()},
+      {"reasons", reasons_of(plan)},
+      {"beyond_fused", extras_of(plan)},
+      {"warnings", warnings_of(plan)}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace foveal

@@ -1,0 +1,70 @@
+// How much memory a run takes, before it takes any.
+
+#include "attention/plan/plan_data.h"
+
+namespace foveal {
+namespace {
+
+/// Bytes of a number that is computed with.
+double width_of(const PlanData& plan) { return plan.problem.dtype == DType::float64 ? 8 : 4; }
+
+double rows_of(const Problem& problem) {
+  return static_cast<double>(problem.batch) * static_cast<double>(problem.heads) *
+         static_cast<double>(problem.query_length);
+}
+
+double keys_of(const Problem& problem) {
+  return static_cast<double>(problem.batch) * static_cast<double>(problem.kv_heads) *
+         static_cast<double>(problem.key_length);
+}
+
+/// Half-precision inputs are widened to float32, and the output narrowed.
+double widened_bytes(const Problem& problem) {
+  if (size_of(problem.dtype) != 2) return 0;
+  const double sizes = static_cast<double>(problem.head_size + problem.value_size);
+  return 4 * sizes * (rows_of(problem) + keys_of(problem));
+}
+
+/// Heaps of the largest weights, and sums of columns, a piece each.
+double statistics_workspace(const PlanData& plan, int threads) {
+  const StatisticsOptions& asked = plan.options.statistics;
+  double bytes = 16.0 * asked.top_k * static_cast<double>(plan.query_tile) * threads;
+  if (asked.column_mass) {
+    bytes += 8.0 * static_cast<double>(kStatisticsPieces * plan.problem.key_length) *
+             static_cast<double>(plan.problem.batch * plan.problem.heads);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+double result_bytes(const PlanData& plan) {
+  const Problem& problem = plan.problem;
+  const StatisticsOptions& asked = plan.options.statistics;
+  const double rows = rows_of(problem), keys = static_cast<double>(problem.key_length);
+  const double heads = static_cast<double>(problem.batch) * static_cast<double>(problem.heads);
+  double bytes =
+      rows * static_cast<double>(problem.value_size) * static_cast<double>(size_of(problem.dtype));
+  double numbers = 0;
+  if (plan.options.return_lse || needs_second_pass(plan.options)) numbers += rows;
+  if (plan.options.return_weights) numbers += rows * keys;
+  if (asked.entropy) numbers += rows;
+  if (asked.maximum) numbers += rows;
+  if (asked.column_mass) numbers += heads * keys;
+  numbers += heads * static_cast<double>(asked.rows.size()) * keys;
+  numbers += rows * asked.top_k;
+  bytes += numbers * width_of(plan) + 8 * rows * asked.top_k;
+  return bytes;
+}
+
+double workspace_bytes(const PlanData& plan, int threads) {
+  const Problem& problem = plan.problem;
+  const std::int64_t numbers =
+      problem.dtype == DType::float64
+          ? plan.target->forward_float64.workspace(problem.head_size, problem.value_size)
+          : plan.target->forward_float32.workspace(problem.head_size, problem.value_size);
+  return threads * static_cast<double>(numbers) * width_of(plan) + widened_bytes(problem) +
+         statistics_workspace(plan, threads);
+}
+
+}  // namespace foveal

@@ -1,0 +1,92 @@
+#include <algorithm>
+#include <numeric>
+
+#include "attention/plan/plan_data.h"
+#include "foveal/error.h"
+#include "kernels/targets/registry.h"
+
+namespace foveal {
+namespace {
+
+std::int64_t tiles_in(const std::vector<TileRun>& runs) {
+  std::int64_t count = 0;
+  for (const TileRun& run : runs) count += run.last - run.first;
+  return count;
+}
+
+SequencePlan plan_sequence(const Sequence& sequence, const Problem& problem, const Mask& mask,
+                           std::int64_t query_tile) {
+  SequencePlan plan;
+  plan.sequence = sequence;
+  const MaskShape shape{problem.batch, problem.heads, sequence.query_length, sequence.key_length};
+  plan.mask = mask.node().bind(shape);
+  plan.query_tiles = (sequence.query_length + query_tile - 1) / query_tile;
+  const std::int64_t batch = plan.mask->varies_by_batch() ? shape.batch : 1;
+  const std::int64_t heads = plan.mask->varies_by_head() ? shape.heads : 1;
+  for (std::int64_t b = 0; b < batch; ++b) {
+    for (std::int64_t h = 0; h < heads; ++h) {
+      const std::size_t begin = plan.runs.size();
+      for (std::int64_t first = 0; first < shape.query_length; first += query_tile) {
+        const std::int64_t last = std::min(first + query_tile, shape.query_length);
+        plan.runs.push_back(tile_runs(*plan.mask, b, h, first, last, kPlanKeyTile));
+      }
+      std::vector<std::int64_t> order(static_cast<std::size_t>(plan.query_tiles)), work;
+      std::iota(order.begin(), order.end(), 0);
+      for (std::size_t tile = begin; tile < plan.runs.size(); ++tile) {
+        work.push_back(tiles_in(plan.runs[tile]));
+      }
+      std::stable_sort(order.begin(), order.end(), [&work](std::int64_t a, std::int64_t c) {
+        return work[static_cast<std::size_t>(a)] > work[static_cast<std::size_t>(c)];
+      });
+      plan.order.push_back(std::move(order));
+    }
+  }
+  return plan;
+}
+
+}  // namespace
+
+Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DType dtype,
+                    const AttentionOptions& options) {
+  auto data = std::make_shared<PlanData>();
+  data->problem = check_problem(query, key, value, dtype, options);
+  data->options = options;
+  data->target = &find_target(options.target);
+  data->query_tile = dtype == DType::float64 ? data->target->forward_float64.query_tile
+                                             : data->target->forward_float32.query_tile;
+  for (const Sequence& sequence : sequences_of(data->problem, options)) {
+    data->sequences.push_back(
+        plan_sequence(sequence, data->problem, options.mask, data->query_tile));
+  }
+  return Plan(std::move(data));
+}
+
+Work count_work(const PlanData& plan) {
+  Work work;
+  const Problem& problem = plan.problem;
+  for (const SequencePlan& sequence : plan.sequences) {
+    const auto& [first_query, queries, first_key, keys] = sequence.sequence;
+    const BoundMask& mask = *sequence.mask;
+    const std::int64_t batch = mask.varies_by_batch() ? problem.batch : 1;
+    const std::int64_t heads = mask.varies_by_head() ? problem.heads : 1;
+    const std::int64_t copies = problem.batch / std::max<std::int64_t>(batch, 1) *
+                                (problem.heads / std::max<std::int64_t>(heads, 1));
+    for (std::int64_t b = 0; b < batch; ++b) {
+      for (std::int64_t h = 0; h < heads; ++h) {
+        for (std::int64_t tile = 0; tile < sequence.query_tiles; ++tile) {
+          const std::int64_t first = tile * plan.query_tile;
+          const std::int64_t last = std::min(first + plan.query_tile, queries);
+          work.needed_pairs += copies * visible_pairs(mask, b, h, first, last);
+          for (const TileRun& run : sequence.runs_of(b, h, tile)) {
+            const std::int64_t end = std::min(run.last * kPlanKeyTile, keys);
+            work.computed_pairs += copies * (last - first) * (end - run.first * kPlanKeyTile);
+          }
+        }
+      }
+    }
+    work.all_pairs += problem.batch * problem.heads * queries * keys;
+  }
+  return work;
+}
+
+}  // namespace foveal

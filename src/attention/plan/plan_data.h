@@ -1,0 +1,61 @@
+#pragma once
+// What a plan holds: the checked problem, the target, and each sequence's mask cut into tiles.
+
+#include "attention/mask/tiles.h"
+#include "attention/plan/problem.h"
+#include "foveal/plan.h"
+#include "kernels/targets/target.h"
+
+namespace foveal {
+
+/// Keys of one tile of the kernels, whatever the target.
+constexpr std::int64_t kPlanKeyTile = 64;
+
+/// One sequence (the whole of the lengths, where nothing is packed).
+struct SequencePlan {
+  Sequence sequence;
+  std::shared_ptr<const BoundMask> mask;
+  std::int64_t query_tiles = 0;
+  /// Runs of key tiles, for each plane of the mask and each tile of queries.
+  std::vector<std::vector<TileRun>> runs;
+  /// For each plane, the tiles of queries, heaviest first.
+  std::vector<std::vector<std::int64_t>> order;
+
+  std::int64_t plane(std::int64_t b, std::int64_t h) const {
+    const MaskShape& shape = mask->shape();
+    const std::int64_t heads = mask->varies_by_head() ? shape.heads : 1;
+    return (mask->varies_by_batch() ? b : 0) * heads + (mask->varies_by_head() ? h : 0);
+  }
+  const std::vector<TileRun>& runs_of(std::int64_t b, std::int64_t h, std::int64_t tile) const {
+    return runs[static_cast<std::size_t>(plane(b, h) * query_tiles + tile)];
+  }
+};
+
+struct PlanData {
+  Problem problem;
+  AttentionOptions options;
+  const Target* target = nullptr;
+  std::int64_t query_tile = 0;
+  std::vector<SequencePlan> sequences;
+};
+
+/// The work of a plan, counted exactly over batch and heads.
+struct Work {
+  std::int64_t needed_pairs = 0;    ///< (query, key) pairs that the mask shows
+  std::int64_t computed_pairs = 0;  ///< those of the tiles that are walked
+  std::int64_t all_pairs = 0;       ///< without a mask
+};
+
+Work count_work(const PlanData& plan);
+
+/// The second pass cuts a sequence's tiles of queries into this many pieces at most, one task each.
+/// A piece sums column mass on its own, so the number may not depend on the threads.
+constexpr std::int64_t kStatisticsPieces = 8;
+
+/// Bytes of what a run returns. Numbers here are float64, which no size can overflow.
+double result_bytes(const PlanData& plan);
+
+/// Bytes that a run takes besides its results, on `threads` threads.
+double workspace_bytes(const PlanData& plan, int threads);
+
+}  // namespace foveal

@@ -1,0 +1,159 @@
+#include "attention/plan/problem.h"
+
+#include <cmath>
+
+#include "foveal/error.h"
+
+namespace foveal {
+namespace {
+
+std::string has_shape(const char* name, const Shape& shape) {
+  return std::string("attention: ") + name + " has shape " + to_string(shape);
+}
+
+void check_ranks(const Shape& query, const Shape& key, const Shape& value) {
+  const std::pair<const char*, const Shape*> all[] = {
+      {"query", &query}, {"key", &key}, {"value", &value}};
+  for (const auto& [name, shape] : all) {
+    if (shape->size() != 4) {
+      throw Error(has_shape(name, *shape) +
+                  ": it must have four axes, (B, H, L, D); add them with unsqueeze");
+    }
+    element_count(*shape);
+  }
+}
+
+void check_equal(const char* name, const Shape& shape, const char* other_name, const Shape& other,
+                 std::size_t axis, const std::string& rule) {
+  if (shape[axis] == other[axis]) return;
+  throw Error(has_shape(name, shape) + " but " + other_name + " has " + to_string(other) + ": " +
+              rule + " (axis " + std::to_string(axis) + ") must match");
+}
+
+void check_shapes(const Shape& query, const Shape& key, const Shape& value) {
+  check_ranks(query, key, value);
+  check_equal("key", key, "query", query, 0, "batch");
+  check_equal("value", value, "query", query, 0, "batch");
+  check_equal("key", key, "query", query, 3, "head sizes");
+  check_equal("value", value, "key", key, 1, "heads");
+  check_equal("value", value, "key", key, 2, "numbers of keys");
+  const bool divides = key[1] == 0 ? query[1] == 0 : query[1] % key[1] == 0;
+  if (!divides) {
+    throw Error(has_shape("key", key) + " but query has " + to_string(query) +
+                ": heads (axis 1) must match or divide");
+  }
+  if (query[3] == 0) {
+    throw Error(has_shape("query", query) + ": the head size (axis 3) must be 1 or more");
+  }
+}
+
+void check_per_head(const Tensor& tensor, const char* name, const Problem& problem) {
+  if (!tensor.defined()) return;
+  if (tensor.shape() != Shape{problem.heads} || !is_floating(tensor.dtype())) {
+    throw Error(has_shape(name, tensor.shape()) + " and dtype " + to_string(tensor.dtype()) +
+                ": it must be floating, (H) = (" + std::to_string(problem.heads) + ")");
+  }
+}
+
+void check_bias(const Tensor& bias, const Problem& problem) {
+  if (!bias.defined()) return;
+  const Shape full = problem.score_shape();
+  bool fits = is_floating(bias.dtype()) && bias.rank() <= 4;
+  for (std::int64_t axis = 1; fits && axis <= bias.rank(); ++axis) {
+    const std::int64_t size = bias.size(-axis);
+    fits = size == 1 || size == full[static_cast<std::size_t>(4 - axis)];
+  }
+  if (!fits) {
+    throw Error(has_shape("bias", bias.shape()) + " and dtype " + to_string(bias.dtype()) +
+                ": it must be floating and broadcast from the right to (B, H, L_q, L_k) = " +
+                to_string(full));
+  }
+}
+
+void check_numbers(const AttentionOptions& options) {
+  if (options.scale && !std::isfinite(*options.scale)) {
+    throw Error("attention: scale is " + std::to_string(*options.scale) + ": it must be finite");
+  }
+  if (!std::isfinite(options.softcap) || options.softcap < 0) {
+    throw Error("attention: softcap is " + std::to_string(options.softcap) +
+                ": it must be 0 (none) or more, and finite");
+  }
+  if (!(options.dropout >= 0 && options.dropout <= 1)) {
+    throw Error("attention: dropout is " + std::to_string(options.dropout) +
+                ": it must be from 0 to 1");
+  }
+  if (options.statistics.top_k < 0) {
+    throw Error("attention: statistics.top_k is " + std::to_string(options.statistics.top_k) +
+                ": it must be 0 or more");
+  }
+}
+
+std::vector<std::int64_t> checked_starts(const std::vector<std::int64_t>& starts,
+                                         std::int64_t total, const std::string& name) {
+  bool fits = starts.size() >= 1 && starts.front() == 0 && starts.back() == total;
+  for (std::size_t n = 1; fits && n < starts.size(); ++n) fits = starts[n - 1] <= starts[n];
+  if (!fits) {
+    throw Error("attention: " + name + " must run from 0 to the total length " +
+                std::to_string(total) + " without falling");
+  }
+  return starts;
+}
+
+}  // namespace
+
+Problem check_problem(const Shape& query, const Shape& key, const Shape& value, DType dtype,
+                      const AttentionOptions& options) {
+  check_shapes(query, key, value);
+  if (!is_floating(dtype)) {
+    throw Error("attention: dtype is " + to_string(dtype) +
+                ": it must be float32, float64, bfloat16 or float16");
+  }
+  Problem problem{query[0], query[1], key[1], query[2], key[2], query[3], value[3], dtype};
+  check_numbers(options);
+  if (options.strict && needs_second_pass(options)) {
+    throw Error(
+        "attention: strict refuses the second pass that weights and statistics take: leave strict "
+        "or them out");
+  }
+  check_per_head(options.alibi_slopes, "alibi_slopes", problem);
+  check_per_head(options.sinks, "sinks", problem);
+  for (std::int64_t row : options.statistics.rows) {
+    if (row < 0 || row >= problem.query_length) {
+      throw Error("attention: statistics.rows holds " + std::to_string(row) +
+                  ": queries are 0 to " + std::to_string(problem.query_length - 1));
+    }
+  }
+  if (sequences_of(problem, options).size() == 1) check_bias(options.bias, problem);
+  return problem;
+}
+
+bool needs_second_pass(const AttentionOptions& options) {
+  const StatisticsOptions& asked = options.statistics;
+  return options.return_weights || asked.top_k > 0 || asked.entropy || asked.maximum ||
+         asked.column_mass || !asked.rows.empty();
+}
+
+std::vector<Sequence> sequences_of(const Problem& problem, const AttentionOptions& options) {
+  if (options.query_starts.empty() && options.key_starts.empty()) {
+    return {{0, problem.query_length, 0, problem.key_length}};
+  }
+  if (problem.batch != 1) {
+    throw Error("attention: query_starts is given but the batch is " +
+                std::to_string(problem.batch) +
+                ": packed sequences lie in one batch entry, (1, H, total, D)");
+  }
+  const auto queries = checked_starts(options.query_starts, problem.query_length, "query_starts");
+  const auto keys = checked_starts(options.key_starts, problem.key_length, "key_starts");
+  if (queries.size() != keys.size()) {
+    throw Error("attention: query_starts has " + std::to_string(queries.size()) +
+                " offsets but key_starts has " + std::to_string(keys.size()) +
+                ": give n + 1 each for n sequences");
+  }
+  std::vector<Sequence> sequences;
+  for (std::size_t n = 0; n + 1 < queries.size(); ++n) {
+    sequences.push_back({queries[n], queries[n + 1] - queries[n], keys[n], keys[n + 1] - keys[n]});
+  }
+  return sequences;
+}
+
+}  // namespace foveal

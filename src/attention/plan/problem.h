@@ -1,0 +1,36 @@
+#pragma once
+// The sizes of one attention call, once its shapes have been checked.
+
+#include "foveal/attention.h"
+
+namespace foveal {
+
+struct Problem {
+  std::int64_t batch = 0, heads = 0, kv_heads = 0;
+  std::int64_t query_length = 0, key_length = 0, head_size = 0, value_size = 0;
+  DType dtype = DType::float32;
+
+  std::int64_t kv_head(std::int64_t h) const { return h / (heads / kv_heads); }
+  Shape output_shape() const { return {batch, heads, query_length, value_size}; }
+  Shape row_shape() const { return {batch, heads, query_length}; }
+  Shape score_shape() const { return {batch, heads, query_length, key_length}; }
+};
+
+/// Checks the shapes against one another, and the options' numbers and tensors against them.
+Problem check_problem(const Shape& query, const Shape& key, const Shape& value, DType dtype,
+                      const AttentionOptions& options);
+
+/// Whether weights or statistics are asked for: they come from a second pass, which needs each
+/// row's lse from the first.
+bool needs_second_pass(const AttentionOptions& options);
+
+/// The sequences of a packed batch: first query, query count, first key, key count.
+struct Sequence {
+  std::int64_t first_query = 0, query_length = 0, first_key = 0, key_length = 0;
+};
+
+/// One sequence of the whole lengths where nothing is packed. Throws Error for offsets that don't
+/// run from 0 to the total without falling.
+std::vector<Sequence> sequences_of(const Problem& problem, const AttentionOptions& options);
+
+}  // namespace foveal

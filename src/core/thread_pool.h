@@ -1,0 +1,39 @@
+#pragma once
+// parallel_for: independent tasks on the library's one pool of threads.
+
+#include <exception>
+#include <mutex>
+
+#include "foveal/threads.h"
+
+namespace foveal {
+
+/// Runs the tasks on the pool, or on the host's runner. Tasks are taken dynamically, in order.
+/// Concurrent callers queue; a nested call runs inline. `body` doesn't throw.
+void run_tasks(std::int64_t count, ParallelBody body, void* context);
+
+/// task(index) for index 0 .. count - 1, each once, on any thread; returns when all are done. The
+/// first exception that a task throws is thrown again here, after the others have finished.
+template <class Task>
+void parallel_for(std::int64_t count, const Task& task) {
+  struct Call {
+    const Task& task;
+    std::mutex mutex;
+    std::exception_ptr error;
+  } call{task, {}, nullptr};
+  run_tasks(
+      count,
+      [](void* context, std::int64_t index) {
+        Call& self = *static_cast<Call*>(context);
+        try {
+          self.task(index);
+        } catch (...) {
+          const std::lock_guard lock(self.mutex);
+          if (!self.error) self.error = std::current_exception();
+        }
+      },
+      &call);
+  if (call.error) std::rethrow_exception(call.error);
+}
+
+}  // namespace foveal

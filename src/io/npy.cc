@@ -1,0 +1,100 @@
+#include "io/npy.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "foveal/error.h"
+#include "io/file.h"
+#include "io/npy_header.h"
+
+namespace foveal {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "elements are copied as they lie");
+
+/// A bool in memory that is neither 0 nor 1 is undefined in C++.
+void check_booleans(const char* data, std::size_t count, const std::string& name) {
+  for (std::size_t n = 0; n < count; ++n) {
+    const unsigned byte = static_cast<unsigned char>(data[n]);
+    if (byte > 1) {
+      throw Error("npy file '" + name + "': element " + std::to_string(n) + " of this bool array " +
+                  "is " + std::to_string(byte) + ": it must be 0 or 1");
+    }
+  }
+}
+
+/// Column-major elements, read as if the axes stood in reverse, seen with their axes in order.
+Tensor reversed(const Tensor& tensor) {
+  std::vector<std::int64_t> axes;
+  for (std::int64_t axis = tensor.rank(); axis-- > 0;) axes.push_back(axis);
+  return tensor.permute(axes).contiguous();
+}
+
+std::string code_of(DType dtype) {
+  switch (dtype) {
+    case DType::float16:
+      return "<f2";
+    case DType::float32:
+      return "<f4";
+    case DType::float64:
+      return "<f8";
+    case DType::int64:
+      return "<i8";
+    case DType::boolean:
+      return "|b1";
+    case DType::bfloat16:
+      break;
+  }
+  throw Error("save_npy: tensor has dtype bfloat16, which NumPy lacks: convert with to(float32)");
+}
+
+/// "(3, 4)", "(3,)", "()".
+std::string tuple_text(const Shape& shape) {
+  std::string text = to_string(shape);
+  if (shape.size() != 1) return text;
+  text.back() = ',';
+  return text += ')';
+}
+
+}  // namespace
+
+Tensor parse_npy(const std::string& bytes, const std::string& name) {
+  const NpyHeader header = parse_npy_header(bytes, name);
+  const char* const data = bytes.data() + header.data_start;
+  const std::size_t size = bytes.size() - header.data_start;
+  if (header.dtype == DType::boolean) check_booleans(data, size, name);
+  Shape shape = header.shape;
+  if (header.column_major) std::reverse(shape.begin(), shape.end());
+  Tensor tensor = Tensor::zeros(shape, header.dtype);
+  if (size > 0) std::memcpy(tensor.raw_data(), data, size);
+  return header.column_major ? reversed(tensor) : tensor;
+}
+
+Tensor load_npy(const std::string& path) { return parse_npy(read_file(path), path); }
+
+std::string npy_bytes(const Tensor& tensor) {
+  if (!tensor.defined()) throw Error("save_npy: tensor is undefined: give a tensor");
+  std::string header = "{'descr': '" + code_of(tensor.dtype()) +
+                       "', 'fortran_order': False, 'shape': " + tuple_text(tensor.shape()) + ", }";
+  // Elements begin at a multiple of 64 bytes, and the header ends with a line feed.
+  constexpr std::size_t kBefore = 10, kAlignment = 64;
+  const std::size_t whole =
+      (kBefore + header.size() + 1 + kAlignment - 1) / kAlignment * kAlignment;
+  header.resize(whole - kBefore - 1, ' ');
+  header += '\n';
+  std::string bytes("\x93NUMPY\x01\x00", 8);
+  bytes += static_cast<char>(header.size() & 0xFF);
+  bytes += static_cast<char>(header.size() >> 8);
+  bytes += header;
+  const Tensor dense = tensor.contiguous();
+  const std::size_t size = static_cast<std::size_t>(dense.element_count()) * size_of(dense.dtype());
+  if (size > 0) bytes.append(static_cast<const char*>(dense.raw_data()), size);
+  return bytes;
+}
+
+void save_npy(const std::string& path, const Tensor& tensor) {
+  write_file(path, npy_bytes(tensor));
+}
+
+}  // namespace foveal

@@ -1,0 +1,226 @@
+#include "io/npy_header.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+
+#include "foveal/error.h"
+#include "io/safetensors_header.h"
+
+namespace foveal {
+namespace {
+
+constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::size_t kMostAxes = 64;
+
+/// The literal {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }, keys in any order, each
+/// once.
+class DictionaryReader {
+ public:
+  DictionaryReader(std::string_view text, const std::string& name) : text_(text), name_(name) {}
+
+  NpyHeader read() {
+    expect('{');
+    while (!take('}')) {
+      read_entry();
+      if (take(',')) continue;
+      expect('}');
+      break;
+    }
+    skip_spaces();
+    if (place_ < text_.size()) fail("has more than one dictionary");
+    if (!has_descr_ || !has_order_ || !has_shape_) {
+      fail("must have the keys descr, fortran_order and shape");
+    }
+    return header_;
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& rule) const {
+    throw Error("npy file '" + name_ + "': header, byte " + std::to_string(place_) + ": " + rule);
+  }
+
+  void skip_spaces() {
+    while (place_ < text_.size() && (text_[place_] == ' ' || text_[place_] == '\n')) ++place_;
+  }
+
+  bool take(char wanted) {
+    skip_spaces();
+    if (place_ >= text_.size() || text_[place_] != wanted) return false;
+    ++place_;
+    return true;
+  }
+
+  void expect(char wanted) {
+    if (!take(wanted)) fail(std::string("expected '") + wanted + "'");
+  }
+
+  bool take_word(std::string_view word) {
+    skip_spaces();
+    if (text_.substr(place_, word.size()) != word) return false;
+    place_ += word.size();
+    return true;
+  }
+
+  std::string read_text(const std::string& what) {
+    skip_spaces();
+    const char quote = place_ < text_.size() ? text_[place_] : ' ';
+    if (quote != '\'' && quote != '"') fail("expected " + what + " in quotes");
+    const std::size_t end = text_.find(quote, place_ + 1);
+    if (end == std::string_view::npos) fail("the closing quote is missing");
+    const std::string found(text_.substr(place_ + 1, end - place_ - 1));
+    place_ = end + 1;
+    return found;
+  }
+
+  void read_entry() {
+    const std::string key = read_text("a key");
+    bool* const seen = key == "descr"           ? &has_descr_
+                       : key == "fortran_order" ? &has_order_
+                       : key == "shape"         ? &has_shape_
+                                                : nullptr;
+    if (seen == nullptr) {
+      fail("the key " + shown(key) + " is none of descr, fortran_order and shape");
+    }
+    if (*seen) fail("the key " + key + " stands twice");
+    *seen = true;
+    expect(':');
+    if (key == "descr") return read_dtype();
+    if (key == "fortran_order") return read_order();
+    read_shape();
+  }
+
+  void read_dtype() {
+    constexpr const char* rule =
+        ": it must be float16, float32, float64, int64 or bool; convert with astype";
+    skip_spaces();
+    if (place_ < text_.size() && text_[place_] == '[') {
+      fail(std::string("the dtype has named fields") + rule);
+    }
+    const std::string descr = read_text("a dtype");
+    const std::optional<DType> dtype = dtype_of_code(descr);
+    if (dtype) {
+      header_.dtype = *dtype;
+    } else if (const std::string little = little_endian_code(descr); dtype_of_code(little)) {
+      fail("dtype " + shown(descr) + " is big-endian: it must be little-endian; convert with " +
+           "astype('" + little + "')");
+    } else {
+      fail("dtype " + shown(descr) + rule);
+    }
+  }
+
+  static std::string little_endian_code(std::string descr) {
+    if (!descr.empty() && descr[0] == '>') descr[0] = '<';
+    return descr;
+  }
+
+  static std::optional<DType> dtype_of_code(const std::string& descr) {
+    if (descr == "<f2") return DType::float16;
+    if (descr == "<f4") return DType::float32;
+    if (descr == "<f8") return DType::float64;
+    if (descr == "<i8") return DType::int64;
+    if (descr == "|b1") return DType::boolean;
+    return std::nullopt;
+  }
+
+  void read_order() {
+    if (take_word("True")) {
+      header_.column_major = true;
+    } else if (!take_word("False")) {
+      fail("expected True or False");
+    }
+  }
+
+  void read_shape() {
+    expect('(');
+    while (!take(')')) {
+      if (header_.shape.size() == kMostAxes) {
+        fail("more than " + std::to_string(kMostAxes) + " axes");
+      }
+      header_.shape.push_back(read_size());
+      if (take(',')) continue;
+      if (header_.shape.size() == 1) fail("a shape of one axis ends with a comma: (3,)");
+      expect(')');
+      break;
+    }
+  }
+
+  std::int64_t read_size() {
+    skip_spaces();
+    const std::size_t begin = place_;
+    std::int64_t size = 0;
+    for (; place_ < text_.size() && text_[place_] >= '0' && text_[place_] <= '9'; ++place_) {
+      if (__builtin_mul_overflow(size, 10, &size) ||
+          __builtin_add_overflow(size, text_[place_] - '0', &size)) {
+        fail("a size is larger than 63 bits can count");
+      }
+    }
+    if (place_ == begin) fail("expected a size, 0 or more");
+    return size;
+  }
+
+  std::string_view text_;
+  const std::string& name_;
+  std::size_t place_ = 0;
+  NpyHeader header_;
+  bool has_descr_ = false, has_order_ = false, has_shape_ = false;
+};
+
+[[noreturn]] void fail(const std::string& name, const std::string& what) {
+  throw Error("npy file '" + name + "': " + what);
+}
+
+std::size_t little_endian(const std::string& bytes, std::size_t begin, std::size_t count) {
+  std::size_t value = 0;
+  for (std::size_t n = count; n-- > 0;) {
+    value = value << 8 | static_cast<unsigned char>(bytes[begin + n]);
+  }
+  return value;
+}
+
+void check_data_size(const NpyHeader& header, std::size_t size, const std::string& name) {
+  std::uint64_t expected = size_of(header.dtype);
+  bool is_empty = false;
+  for (std::int64_t axis : header.shape) {
+    is_empty = is_empty || axis == 0;
+    const auto factor = static_cast<std::uint64_t>(std::max<std::int64_t>(axis, 1));
+    if (__builtin_mul_overflow(expected, factor, &expected) || expected > INT64_MAX) {
+      fail(name, "shape " + to_string(header.shape) + " is larger than memory can be");
+    }
+  }
+  if (is_empty) expected = 0;
+  if (size == expected) return;
+  fail(name, "shape " + to_string(header.shape) + " of " + to_string(header.dtype) + " takes " +
+                 std::to_string(expected) + " bytes but " + std::to_string(size) +
+                 " follow the header" + (size < expected ? ": the file is truncated" : ""));
+}
+
+}  // namespace
+
+NpyHeader parse_npy_header(const std::string& bytes, const std::string& name) {
+  if (bytes.compare(0, kMagic.size(), kMagic) != 0) {
+    fail(name, "doesn't begin with the bytes \\x93NUMPY: it is no npy file");
+  }
+  constexpr std::size_t kVersion = kMagic.size(), kLength = kVersion + 2;
+  if (bytes.size() < kLength) fail(name, "is truncated before its version");
+  const int major = static_cast<unsigned char>(bytes[kVersion]);
+  const int minor = static_cast<unsigned char>(bytes[kVersion + 1]);
+  if (major < 1 || major > 3 || minor != 0) {
+    fail(name, "has format " + std::to_string(major) + "." + std::to_string(minor) +
+                   ": it must be 1.0, 2.0 or 3.0");
+  }
+  const std::size_t length_bytes = major == 1 ? 2 : 4, begin = kLength + length_bytes;
+  if (bytes.size() < begin) fail(name, "is truncated before its header");
+  const std::size_t length = little_endian(bytes, kLength, length_bytes);
+  if (length > bytes.size() - begin) {
+    fail(name, "header of " + std::to_string(length) + " bytes in a file of " +
+                   std::to_string(bytes.size()) + ": the file is truncated");
+  }
+  const std::string_view text = std::string_view(bytes).substr(begin, length);
+  NpyHeader header = DictionaryReader(text, name).read();
+  header.data_start = begin + length;
+  check_data_size(header, bytes.size() - header.data_start, name);
+  return header;
+}
+
+}  // namespace foveal

@@ -1,0 +1,208 @@
+#pragma once
+// Attention backward, one block of keys at a time: tiles of queries outside, tiles of keys inside.
+// P is computed again from lse (Dao et al., FlashAttention, 2022). P and dS are stored with a lane
+// a query; dV and dK add to the block's sums, dQ to the tile's.
+
+#include "kernels/backward_products.h"
+
+namespace foveal {
+namespace {
+
+/// to[d][q] = from[q][d] * factor; 0 past the last query.
+template <class T>
+void copy_columns(const T* from, int64_t stride, int64_t count, int64_t size, T factor, T* to) {
+  for (int64_t q = 0; q < kQueryTile<T>; ++q) {
+    for (int64_t d = 0; d < size; ++d) {
+      to[d * kQueryTile<T> + q] = q < count ? from[q * stride + d] * factor : 0;
+    }
+  }
+}
+
+/// Rows `padded` apart, those of `skipped` and what pads them as zeros.
+template <class T>
+void copy_rows(const T* from, int64_t stride, int64_t count, int64_t size, uint64_t skipped,
+               int64_t width, T* to) {
+  for (int64_t q = 0; q < count; ++q) {
+    const bool skip = (skipped >> q) & 1;
+    for (int64_t d = 0; d < width; ++d) {
+      to[q * width + d] = skip || d >= size ? 0 : from[q * stride + d];
+    }
+  }
+}
+
+/// Sum of dO times O. Where O is 0 a fully masked row may hold anything in dO.
+template <class T>
+T row_delta(const T* gradient, const T* output, int64_t size) {
+  Vector<T> sums{};
+  int64_t d = 0;
+  for (; d + kLanes<T> <= size; d += kLanes<T>) {
+    const Vector<T> o = load(output + d);
+    sums += o == 0 ? Vector<T>{} : o * load(gradient + d);
+  }
+  T sum = 0;
+  for (int lane = 0; lane < kLanes<T>; ++lane) sum += sums[lane];
+  for (; d < size; ++d) sum += output[d] == 0 ? 0 : output[d] * gradient[d];
+  return sum;
+}
+
+template <class T>
+void backward_block_begin(const BackwardTask<T>& task) {
+  const BackwardState<T> state(task);
+  const int64_t keys = task.key_count * padded<T>(task.head_size);
+  const int64_t values = task.key_count * padded<T>(task.value_size);
+  for (int64_t n = 0; n < keys; ++n) state.key_gradient[n] = 0;
+  for (int64_t n = 0; n < values; ++n) state.value_gradient[n] = 0;
+}
+
+template <class T>
+void backward_begin(BackwardTask<T>& task) {
+  const BackwardState<T> state(task);
+  const int64_t count = task.query_count, d = task.head_size, dv = task.value_size;
+  const T factor = task.softcap > 0 ? task.scale / task.softcap : task.scale * kLog2E<T>;
+  task.queries_not_finite = 0;
+  for (int64_t q = 0; q < kQueryTile<T>; ++q) {
+    state.lse[q] = -kMasked<T>;
+    state.delta[q] = 0;
+    if (q >= count) continue;
+    const T* const gradient = task.output_gradient + q * task.output_gradient_stride;
+    state.delta[q] = row_delta(gradient, task.output + q * task.output_stride, dv);
+    // -inf: P is 0 throughout.
+    if (task.lse[q] != -__builtin_inf()) state.lse[q] = task.lse[q] * kLog2E<T>;
+    if (!is_finite_row(task.query + q * task.query_stride, d) || !is_finite_row(gradient, dv)) {
+      task.queries_not_finite |= uint64_t{1} << q;
+    }
+  }
+  copy_columns(task.query, task.query_stride, count, d, factor, state.query_columns);
+  copy_columns(task.output_gradient, task.output_gradient_stride, count, dv, T(1),
+               state.output_gradient_columns);
+  copy_rows(task.query, task.query_stride, count, d, task.queries_not_finite, padded<T>(d),
+            state.query_rows);
+  copy_rows(task.output_gradient, task.output_gradient_stride, count, dv, task.queries_not_finite,
+            padded<T>(dv), state.output_gradient_rows);
+  for (int64_t n = 0; n < d * kQueryTile<T>; ++n) state.query_gradient[n] = 0;
+}
+
+/// The tile's bits without the cells that a bias of -inf masks. False where all are visible.
+template <class T>
+bool visible_bits(const BackwardTask<T>& task, const KeyTile& tile, uint64_t* bits) {
+  const uint64_t all = ~uint64_t{0} >> (64 - task.query_count);
+  bool partial = false;
+  for (int64_t k = 0; k < tile.count; ++k) {
+    const T* const bias = task.bias + (tile.first + k) * task.bias_key_stride;
+    bits[k] = tile.bits == nullptr ? all : tile.bits[k];
+    for (int64_t q = 0; q < task.query_count; ++q) {
+      if (bias[q * task.bias_query_stride] == -__builtin_inf()) bits[k] &= ~(uint64_t{1} << q);
+    }
+    partial = partial || bits[k] != all;
+  }
+  return partial;
+}
+
+/// Bit k is set where row k of the tile's K holds a NaN or infinity; K is then copied into the
+/// state, those rows as zeros.
+template <class T>
+uint64_t set_keys_aside(const BackwardTask<T>& task, const BackwardState<T>& state,
+                        const KeyTile& tile) {
+  const T* const key = task.key + tile.first * task.key_stride;
+  uint64_t rows = 0;
+  for (int64_t k = 0; k < tile.count; ++k) {
+    if (!is_finite_row(key + k * task.key_stride, task.head_size)) rows |= uint64_t{1} << k;
+  }
+  if (rows != 0) {
+    copy_rows(key, task.key_stride, tile.count, task.head_size, rows, task.head_size, state.key);
+  }
+  return rows;
+}
+
+/// Calls act(k, q) for the visible cells of the keys and queries whose bits are set.
+template <class Act>
+void for_cells(const KeyTile& tile, uint64_t keys, uint64_t queries, const Act& act) {
+  for (int64_t k = 0; k < tile.count; ++k) {
+    if (((keys >> k) & 1) == 0) continue;
+    const uint64_t seen = tile.bits == nullptr ? queries : tile.bits[k] & queries;
+    for (int64_t q = 0; q < 64; ++q) {
+      if ((seen >> q) & 1) act(k, q);
+    }
+  }
+}
+
+/// What the rows set aside add, for the cells alone that see them: 0 times infinity would be NaN.
+template <class T>
+void add_rows_set_aside(const BackwardTask<T>& task, const BackwardState<T>& state,
+                        const KeyTile& tile, uint64_t keys, T* key_gradient, T* value_gradient) {
+  const int64_t d = padded<T>(task.head_size), dv = padded<T>(task.value_size);
+  for_cells(tile, ~uint64_t{0}, task.queries_not_finite, [&](int64_t k, int64_t q) {
+    const T* const query = task.query + q * task.query_stride;
+    const T* const gradient = task.output_gradient + q * task.output_gradient_stride;
+    const T weight = state.weights[k * kQueryTile<T> + q];
+    const T cell = state.score_gradients[k * kQueryTile<T> + q];
+    for (int64_t n = 0; n < task.head_size; ++n) key_gradient[k * d + n] += cell * query[n];
+    for (int64_t n = 0; n < task.value_size; ++n)
+      value_gradient[k * dv + n] += weight * gradient[n];
+  });
+  const uint64_t queries = ~uint64_t{0} >> (64 - task.query_count);
+  for_cells(tile, keys, queries, [&](int64_t k, int64_t q) {
+    const T* const key = task.key + (tile.first + k) * task.key_stride;
+    const T cell = state.score_gradients[k * kQueryTile<T> + q];
+    for (int64_t n = 0; n < task.head_size; ++n) {
+      state.query_gradient[n * kQueryTile<T> + q] += cell * key[n];
+    }
+  });
+}
+
+template <class T>
+void backward_tile(const BackwardTask<T>& task, const KeyTile& given) {
+  const BackwardState<T> state(task);
+  KeyTile tile = given;
+  uint64_t bits[kKeyTile];
+  if (task.bias != nullptr && visible_bits(task, given, bits)) tile.bits = bits;
+  const uint64_t aside = tile.bits == nullptr ? 0 : set_keys_aside(task, state, tile);
+  const T* const key = aside == 0 ? task.key + tile.first * task.key_stride : state.key;
+  const int64_t key_stride = aside == 0 ? task.key_stride : task.head_size;
+  const int64_t d = padded<T>(task.head_size), dv = padded<T>(task.value_size);
+  T* const key_gradient = state.key_gradient + (tile.first - task.first_key) * d;
+  T* const value_gradient = state.value_gradient + (tile.first - task.first_key) * dv;
+  const int strips = static_cast<int>((task.query_count + kStripLanes<T> - 1) / kStripLanes<T>);
+  for (int strip = 0; strip < strips; ++strip) {
+    take_strip<T, Step::weigh>(task, state, tile, strip);
+    take_strip<T, Step::differentiate>(task, state, tile, strip);
+  }
+  add_keys<T>({state.weights, state.output_gradient_rows, value_gradient, dv}, tile,
+              task.query_count);
+  add_keys<T>({state.score_gradients, state.query_rows, key_gradient, d}, tile, task.query_count);
+  for (int strip = 0; strip < strips; ++strip) {
+    add_query_gradient(task, state, key, key_stride, tile, strip);
+  }
+  if ((aside | task.queries_not_finite) != 0) {
+    add_rows_set_aside(task, state, tile, aside, key_gradient, value_gradient);
+  }
+}
+
+/// Writes what the block adds to the gradient of the tile's queries.
+template <class T>
+void backward_end(const BackwardTask<T>& task) {
+  const BackwardState<T> state(task);
+  for (int64_t q = 0; q < task.query_count; ++q) {
+    T* const row = task.query_gradient + q * task.query_gradient_stride;
+    for (int64_t d = 0; d < task.head_size; ++d) {
+      row[d] = state.query_gradient[d * kQueryTile<T> + q] * task.scale;
+    }
+  }
+}
+
+/// Writes the gradients of the block's keys and values.
+template <class T>
+void backward_block_end(const BackwardTask<T>& task) {
+  const BackwardState<T> state(task);
+  const int64_t d = padded<T>(task.head_size), dv = padded<T>(task.value_size);
+  for (int64_t k = 0; k < task.key_count; ++k) {
+    T* const key = task.key_gradient + k * task.key_gradient_stride;
+    T* const value = task.value_gradient + k * task.value_gradient_stride;
+    for (int64_t n = 0; n < task.head_size; ++n)
+      key[n] = state.key_gradient[k * d + n] * task.scale;
+    for (int64_t n = 0; n < task.value_size; ++n) value[n] = state.value_gradient[k * dv + n];
+  }
+}
+
+}  // namespace
+}  // namespace foveal

@@ -1,0 +1,50 @@
+#pragma once
+// What a forward kernel is asked to do: one tile of queries of one head against tiles of keys.
+
+#include <stdint.h>
+
+namespace foveal {
+
+/// Dropout by counter: Philox4x32-10 with key = seed and counter (j div 4, i, head, offset).
+struct DropoutCounter {
+  uint64_t seed = 0, offset = 0;
+  uint64_t head = 0;       ///< b * H + h
+  uint64_t threshold = 0;  ///< a u32 >= p * 2^32 keeps
+  double scale = 1;        ///< 1 / (1 - p)
+};
+
+/// One tile of queries of one head. T is float or double. The last axis of every array has
+/// stride 1. `query_count` is at most the target's query tile.
+template <class T>
+struct ForwardTask {
+  const T* query = nullptr;  ///< the tile's first query
+  const T* key = nullptr;
+  const T* value = nullptr;
+  int64_t query_stride = 0, key_stride = 0, value_stride = 0;  ///< between rows
+  int64_t query_count = 0, head_size = 0, value_size = 0;
+  int64_t first_query = 0;  ///< i of the tile's first query
+  int64_t offset = 0;       ///< L_k - L_q
+  T scale = 1;
+  T softcap = 0;  ///< 0: none
+  T alibi_slope = 0;
+  const T* bias = nullptr;  ///< of the tile's first query and key 0, or null
+  int64_t bias_query_stride = 0, bias_key_stride = 0;
+  const DropoutCounter* dropout = nullptr;
+  const T* sink = nullptr;  ///< one logit, or null
+  T* output = nullptr;      ///< rows of value_size
+  int64_t output_stride = 0;
+  T* lse = nullptr;        ///< query_count values, or null
+  T* maximum = nullptr;    ///< of end_state: query_count values
+  T* sum = nullptr;        ///< the same
+  T slack = T(8);          ///< how far, in powers of 2, scores may pass a row's maximum
+  T* workspace = nullptr;  ///< forward_workspace(head_size, value_size) numbers
+};
+
+/// Keys first .. first + count - 1, count at most 64. `bits` is null where all are visible; else
+/// bit q of bits[k] is set where the tile's query q sees key first + k.
+struct KeyTile {
+  int64_t first = 0, count = 0;
+  const uint64_t* bits = nullptr;
+};
+
+}  // namespace foveal

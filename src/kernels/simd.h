@@ -1,0 +1,121 @@
+#pragma once
+// Vectors of float32 and float64 over the compiler's vector extension. A target's file includes its
+// words first (targets/*_words.h): kRegisterBytes, and what the extension has no word for. All of
+// it lives in unnamed namespaces: every target keeps its own copy.
+
+#include <stdint.h>
+
+namespace foveal {
+namespace {
+
+using FloatVector = float __attribute__((vector_size(kRegisterBytes)));
+using DoubleVector = double __attribute__((vector_size(kRegisterBytes)));
+using FloatBits = int32_t __attribute__((vector_size(kRegisterBytes)));
+using DoubleBits = int64_t __attribute__((vector_size(kRegisterBytes)));
+
+template <class T>
+struct Simd;
+
+template <>
+struct Simd<float> {
+  using Vector = FloatVector;
+  using Bits = FloatBits;
+  using Bit = int32_t;
+};
+
+template <>
+struct Simd<double> {
+  using Vector = DoubleVector;
+  using Bits = DoubleBits;
+  using Bit = int64_t;
+};
+
+template <class T>
+using Vector = typename Simd<T>::Vector;
+template <class T>
+using Bits = typename Simd<T>::Bits;
+
+template <class T>
+constexpr int kLanes = kRegisterBytes / static_cast<int>(sizeof(T));
+
+// Memory needs no alignment beyond an element's: one unaligned move each.
+template <class T>
+inline Vector<T> load(const T* from) {
+  Vector<T> value;
+  __builtin_memcpy(&value, from, sizeof value);
+  return value;
+}
+
+template <class T>
+inline void store(T* to, Vector<T> value) {
+  __builtin_memcpy(to, &value, sizeof value);
+}
+
+template <class T>
+inline Vector<T> broadcast(T value) {
+  return value - Vector<T>{};
+}
+
+/// The larger one; `b` where either is NaN.
+template <class V>
+inline V larger(V a, V b) {
+  return a > b ? a : b;
+}
+
+/// 0, 1, 2, ... a lane each.
+template <class T>
+inline Bits<T> lane_numbers() {
+  Bits<T> numbers{};
+  for (int lane = 0; lane < kLanes<T>; ++lane) numbers[lane] = lane;
+  return numbers;
+}
+
+/// All bits of lane n where bit n of `bits` is set.
+template <class T>
+inline Bits<T> lanes_of(uint64_t bits) {
+  const Bits<T> single = (Bits<T>{} + 1) << lane_numbers<T>();
+  return ((Bits<T>{} + static_cast<typename Simd<T>::Bit>(bits)) & single) != 0;
+}
+
+/// Keeps the compiler from folding a loaded vector into each use as a memory operand.
+template <class V>
+inline V in_register(V value) {
+  asm("" : FOVEAL_VECTOR_REGISTER(value));
+  return value;
+}
+
+/// 2^x for x at most 127. Below -126.5 gives 0; NaN stays NaN. Relative error below 2^-22.
+inline FloatVector exp2(FloatVector x) {
+  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
+  const FloatVector clamped = larger(broadcast(-127.0f), x);
+  const FloatVector shifted = clamped + kRound;
+  const FloatVector f = clamped - (shifted - kRound);
+  const FloatVector scale = (FloatVector)(((FloatBits)shifted << 23) + 0x3f800000);
+  FloatVector p = broadcast(1.327647199e-3f);  // minimax for p(f) / 2^f - 1 on [-1/2, 1/2]
+  p = p * f + 9.675541334e-3f;
+  p = p * f + 5.550713273e-2f;
+  p = p * f + 2.402211972e-1f;
+  p = p * f + 6.931469671e-1f;
+  p = p * f + 1.000000072f;
+  return p * scale;  // -127 gives a scale with the bits of 0
+}
+
+/// The same in float64: x at most 1023, below -1022.5 gives 0. Relative error below 2^-51.
+inline DoubleVector exp2(DoubleVector x) {
+  constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52
+  const DoubleVector clamped = larger(broadcast(-1023.0), x);
+  const DoubleVector shifted = clamped + kRound;
+  const DoubleVector f = clamped - (shifted - kRound);
+  const DoubleVector scale = (DoubleVector)(((DoubleBits)shifted << 52) + 0x3ff0000000000000LL);
+  constexpr double kTerms[] = {
+      4.4352823985158937628e-10, 7.0741056048289309361e-9, 1.0178198023604885219e-7,
+      1.3215433089731071978e-6,  1.5252733489984457611e-5, 1.5403530462514317511e-4,
+      1.3333558146789924955e-3,  9.6181291075883353355e-3, 5.5504108664819921597e-2,
+      2.4022650695910156204e-1,  6.9314718055994533046e-1, 1.0};
+  DoubleVector p = broadcast(kTerms[0]);
+  for (int n = 1; n < 12; ++n) p = p * f + kTerms[n];
+  return p * scale;
+}
+
+}  // namespace
+}  // namespace foveal

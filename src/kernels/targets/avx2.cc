@@ -1,0 +1,12 @@
+#include "kernels/targets/avx2_words.h"
+
+#include "kernels/targets/table.h"
+
+namespace foveal {
+
+const Target& avx2_target() {
+  static constexpr Target target = make_target("avx2");
+  return target;
+}
+
+}  // namespace foveal

@@ -1,0 +1,12 @@
+#include "kernels/targets/avx512_words.h"
+
+#include "kernels/targets/table.h"
+
+namespace foveal {
+
+const Target& avx512_target() {
+  static constexpr Target target = make_target("avx512");
+  return target;
+}
+
+}  // namespace foveal

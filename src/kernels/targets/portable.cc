@@ -1,0 +1,12 @@
+#include "kernels/targets/portable_words.h"
+
+#include "kernels/targets/table.h"
+
+namespace foveal {
+
+const Target& portable_target() {
+  static constexpr Target target = make_target("portable");
+  return target;
+}
+
+}  // namespace foveal

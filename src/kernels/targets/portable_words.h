@@ -1,0 +1,29 @@
+#pragma once
+// Any compiler with vector extensions, any CPU: registers of 16 bytes.
+
+#include <stdint.h>
+
+#if defined(__aarch64__)
+#define FOVEAL_VECTOR_REGISTER "+w"
+#elif defined(__x86_64__)
+#define FOVEAL_VECTOR_REGISTER "+x"
+#else
+#define FOVEAL_VECTOR_REGISTER "+m"
+#endif
+
+namespace foveal {
+namespace {
+
+constexpr int kRegisterBytes = 16;
+constexpr int kQueryVectors = 3;
+
+/// Whether a bit is set in any lane.
+template <class V>
+inline bool any(V lanes) {
+  using Halves = int64_t __attribute__((vector_size(16)));
+  const Halves halves = (Halves)lanes;
+  return (halves[0] | halves[1]) != 0;
+}
+
+}  // namespace
+}  // namespace foveal

@@ -1,0 +1,41 @@
+#pragma once
+// The kernels of the target whose words have been included, as a table.
+
+#include "kernels/attention_backward.h"
+#include "kernels/forward_partial.h"
+#include "kernels/gemm.h"
+#include "kernels/targets/target.h"
+
+namespace foveal {
+namespace {
+
+template <class T>
+constexpr ForwardKernels<T> forward_kernels() {
+  return {kQueryTile<T>,    ForwardState<T>::size, forward_begin<T>,
+          forward_tile<T>,  forward_end<T>,        forward_end_state<T>,
+          weights_begin<T>, weights_tile<T>,       weights_factors<T>};
+}
+
+template <class T>
+constexpr GemmKernels<T> gemm_kernels() {
+  return {kPanelColumns<T>, gemm_pack<T>, gemm<T>};
+}
+
+template <class T>
+constexpr BackwardKernels<T> backward_kernels() {
+  return {BackwardState<T>::size, backward_block_begin<T>, backward_begin<T>,
+          backward_tile<T>,       backward_end<T>,         backward_block_end<T>};
+}
+
+constexpr Target make_target(const char* name) {
+  return {name,
+          gemm_kernels<float>(),
+          gemm_kernels<double>(),
+          forward_kernels<float>(),
+          forward_kernels<double>(),
+          backward_kernels<float>(),
+          backward_kernels<double>()};
+}
+
+}  // namespace
+}  // namespace foveal

@@ -1,0 +1,64 @@
+#pragma once
+// A target: one build of the kernels for a class of CPUs, as a table of functions.
+
+#include <stdint.h>
+
+#include "kernels/backward_task.h"
+#include "kernels/gemm_task.h"
+
+namespace foveal {
+
+template <class T>
+struct ForwardKernels {
+  int64_t query_tile;  ///< queries of one task, at most 64
+  /// How many numbers a task's workspace takes.
+  int64_t (*workspace)(int64_t head_size, int64_t value_size);
+  void (*begin)(const ForwardTask<T>& task);
+  void (*tile)(const ForwardTask<T>& task, const KeyTile& tile);
+  void (*end)(const ForwardTask<T>& task);
+  /// Instead of end: the state before the division, into output, maximum and sum.
+  void (*end_state)(const ForwardTask<T>& task);
+  /// A second pass: task.lse is read, and each tile gives its weights, [key][query_tile], once to
+  /// find each row's factor, and once times that factor.
+  void (*weights_begin)(const ForwardTask<T>& task);
+  const T* (*weights_tile)(const ForwardTask<T>& task, const KeyTile& tile, const T* factors);
+  void (*weights_factors)(const ForwardTask<T>& task, T* factors);
+};
+
+template <class T>
+struct GemmKernels {
+  int64_t panel_columns;
+  void (*pack)(const T* b, int64_t row, int64_t step, int64_t inner, int64_t columns, T* panel);
+  void (*multiply)(const GemmTask<T>& task);
+};
+
+/// Called in this order: block_begin, then begin, tile ..., end for each tile of queries, then
+/// block_end.
+template <class T>
+struct BackwardKernels {
+  /// How many numbers the workspace of a block of keys takes.
+  int64_t (*workspace)(int64_t head_size, int64_t value_size, int64_t key_count);
+  void (*block_begin)(const BackwardTask<T>& task);
+  void (*begin)(BackwardTask<T>& task);
+  void (*tile)(const BackwardTask<T>& task, const KeyTile& tile);
+  void (*end)(const BackwardTask<T>& task);
+  void (*block_end)(const BackwardTask<T>& task);
+};
+
+struct Target {
+  const char* name;
+  GemmKernels<float> gemm_float32;
+  GemmKernels<double> gemm_float64;
+  ForwardKernels<float> forward_float32;
+  ForwardKernels<double> forward_float64;
+  BackwardKernels<float> backward_float32;
+  BackwardKernels<double> backward_float64;
+};
+
+const Target& portable_target();
+#if defined(__x86_64__)
+const Target& avx2_target();
+const Target& avx512_target();
+#endif
+
+}  // namespace foveal

@@ -1,0 +1,120 @@
+#pragma once
+// Attention calls drawn from a seed: every option crossed with shapes around the kernels' edges.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "foveal/attention.h"
+#include "foveal/operations.h"
+
+namespace foveal {
+
+class Cases {
+ public:
+  explicit Cases(unsigned seed) : random_(seed) {}
+
+  std::int64_t pick(std::initializer_list<std::int64_t> values) {
+    return values.begin()[number(0, static_cast<std::int64_t>(values.size()) - 1)];
+  }
+  std::int64_t number(std::int64_t low, std::int64_t high) {
+    return std::uniform_int_distribution<std::int64_t>(low, high)(random_);
+  }
+  bool chance(int percent) { return number(0, 99) < percent; }
+
+  Tensor normal(const Shape& shape, double factor = 1) {
+    Tensor tensor = Tensor::zeros(shape, DType::float64);
+    std::normal_distribution<double> draw;
+    for (std::int64_t n = 0; n < tensor.element_count(); ++n) {
+      tensor.data<double>()[n] = draw(random_) * factor;
+    }
+    return tensor;
+  }
+
+ private:
+  std::mt19937 random_;
+};
+
+struct Case {
+  Tensor query, key, value;
+  AttentionOptions options;
+};
+
+inline Case make_case(Cases& cases, DType dtype) {
+  const std::int64_t batch = cases.number(1, 2), kv = cases.pick({1, 2, 3});
+  const std::int64_t heads = kv * cases.pick({1, 1, 2, 4});
+  const std::int64_t queries =
+      cases.pick({0, 1, 2, 15, 16, 17, 23, 24, 25, 47, 48, 49, 63, 64, 65, 97, 129});
+  const std::int64_t keys =
+      cases.chance(50) ? queries : cases.pick({0, 1, 3, 31, 63, 64, 65, 127, 130, 200});
+  const std::int64_t d = cases.pick({1, 2, 3, 5, 8, 16, 20, 33, 64, 80}),
+                     dv = cases.chance(70) ? d : cases.pick({1, 3, 7, 32, 50});
+  Case one;
+  one.query = cases.normal({batch, heads, queries, d}, cases.chance(10) ? 30 : 1).to(dtype);
+  one.key = cases.normal({batch, kv, keys, d}).to(dtype);
+  one.value = cases.normal({batch, kv, keys, dv}).to(dtype);
+  if (cases.chance(30)) one.query = one.query.transpose(1, 2).contiguous().transpose(1, 2);
+  AttentionOptions& options = one.options;
+  if (cases.chance(30)) options.scale = 0.05 * static_cast<double>(cases.number(1, 20));
+  if (cases.chance(20)) options.softcap = static_cast<double>(cases.pick({1, 20}));
+  if (cases.chance(25)) {
+    options.bias = cases
+                       .normal({cases.chance(50) ? batch : 1, cases.chance(50) ? heads : 1,
+                                cases.chance(70) ? queries : 1, keys})
+                       .to(dtype);
+  }
+  if (cases.chance(20)) options.alibi_slopes = abs(cases.normal({heads})).to(dtype);
+  if (cases.chance(20)) options.sinks = cases.normal({heads}).to(dtype);
+  if (cases.chance(20)) {
+    options.dropout = cases.chance(10) ? 1 : 0.3;
+    options.seed = static_cast<std::uint64_t>(cases.number(0, 1 << 30)) * 4294967311u;
+    options.offset = static_cast<std::uint64_t>(cases.number(0, 9));
+  }
+  switch (cases.number(0, 6)) {
+    case 0:
+      options.mask = causal(Corner::top_left);
+      break;
+    case 1:
+      options.mask = causal(Corner::bottom_right) & window(cases.number(0, 70), -1);
+      break;
+    case 2: {
+      std::vector<std::int64_t> lengths;
+      for (std::int64_t b = 0; b < batch; ++b) lengths.push_back(cases.number(0, keys));
+      options.mask = padding(lengths);
+      break;
+    }
+    case 3:
+      options.mask = window(cases.number(0, 40), cases.number(0, 40)) |
+                     prefix(std::min<std::int64_t>(keys, 3));
+      break;
+    case 4:
+      options.mask = dense(gt(cases.normal({1, heads, queries, keys}), 0.0));
+      break;
+    default:
+      break;
+  }
+  options.return_lse = true;
+  return one;
+}
+
+inline double largest(const Tensor& tensor) {
+  double top = 0;
+  for (double value : tensor.to_vector()) {
+    if (std::isfinite(value)) top = std::max(top, std::fabs(value));
+  }
+  return top;
+}
+
+inline void expect_close(const Tensor& got, const Tensor& want, double tolerance,
+                         const char* what) {
+  ASSERT_EQ(got.shape(), want.shape()) << what;
+  const std::vector<double> a = got.to_vector(), b = want.to_vector();
+  for (std::size_t n = 0; n < a.size(); ++n) {
+    if (a[n] == b[n] || (std::isnan(a[n]) && std::isnan(b[n]))) continue;
+    ASSERT_LE(std::fabs(a[n] - b[n]), tolerance)
+        << what << " at " << n << ": " << a[n] << " " << b[n];
+  }
+}
+
+}  // namespace foveal

@@ -1,0 +1,23 @@
+#pragma once
+// Attention written out in float64, with every option: what the engine is held to.
+
+#include "foveal/attention.h"
+
+namespace foveal {
+
+struct NaiveResult {
+  Tensor output, lse, scores, weights;
+};
+
+NaiveResult naive_attention(const Tensor& query, const Tensor& key, const Tensor& value,
+                            const AttentionOptions& options);
+
+struct NaiveGradients {
+  Tensor query, key, value, bias, sinks, alibi_slopes;  // undefined without such an option
+};
+
+/// The chain rule through naive_attention. Cells of weight 0 add nothing.
+NaiveGradients naive_gradients(const Tensor& grad_output, const Tensor& query, const Tensor& key,
+                               const Tensor& value, const AttentionOptions& options);
+
+}  // namespace foveal

@@ -1,0 +1,105 @@
+#include "core/thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <set>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "foveal/error.h"
+
+namespace foveal {
+namespace {
+
+class ThreadPool : public ::testing::Test {
+ protected:
+  ~ThreadPool() override {
+    set_parallel_runner(nullptr);
+    set_num_threads(before_);
+  }
+  int before_ = num_threads();
+};
+
+void expect_each_once(std::int64_t count) {
+  std::vector<std::atomic<int>> runs(static_cast<std::size_t>(count));
+  parallel_for(count, [&](std::int64_t index) { ++runs[static_cast<std::size_t>(index)]; });
+  for (const auto& times : runs) ASSERT_EQ(times.load(), 1);
+}
+
+TEST_F(ThreadPool, RunsEachTaskOnceForAnyNumberOfThreads) {
+  for (int threads : {1, 2, 3, 8}) {
+    set_num_threads(threads);
+    EXPECT_EQ(num_threads(), threads);
+    for (std::int64_t count : {0, 1, 2, 7, 100, 1000}) expect_each_once(count);
+  }
+}
+
+TEST_F(ThreadPool, ManyShortCallsInARow) {
+  set_num_threads(3);
+  std::int64_t total = 0;
+  for (int call = 0; call < 2000; ++call) {
+    std::atomic<std::int64_t> sum{0};
+    parallel_for(5, [&](std::int64_t index) { sum += index; });
+    total += sum;
+  }
+  EXPECT_EQ(total, 2000 * 10);
+}
+
+TEST_F(ThreadPool, ConcurrentCallersQueue) {
+  set_num_threads(2);
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 4; ++caller) {
+    callers.emplace_back([] {
+      for (int call = 0; call < 200; ++call) expect_each_once(17);
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+}
+
+TEST_F(ThreadPool, NestedCallsRunInline) {
+  set_num_threads(4);
+  std::atomic<int> inner{0}, elsewhere{0};
+  parallel_for(8, [&](std::int64_t) {
+    const std::thread::id here = std::this_thread::get_id();
+    parallel_for(8, [&](std::int64_t) {
+      ++inner;
+      if (std::this_thread::get_id() != here) ++elsewhere;
+    });
+  });
+  EXPECT_EQ(inner, 64);
+  EXPECT_EQ(elsewhere, 0);
+}
+
+TEST_F(ThreadPool, TheFirstExceptionComesBackAfterTheOthersHaveRun) {
+  set_num_threads(2);
+  std::atomic<int> runs{0};
+  const auto task = [&](std::int64_t index) {
+    ++runs;
+    if (index % 3 == 0) throw std::runtime_error("task");
+  };
+  EXPECT_THROW(parallel_for(30, task), std::runtime_error);
+  EXPECT_EQ(runs, 30);
+  expect_each_once(10);
+}
+
+TEST_F(ThreadPool, AHostMayRunTheTasks) {
+  static std::int64_t asked = 0;
+  set_num_threads(2);
+  set_parallel_runner([](std::int64_t count, ParallelBody body, void* context) {
+    asked = count;
+    for (std::int64_t index = count; index-- > 0;) body(context, index);
+  });
+  expect_each_once(9);
+  EXPECT_EQ(asked, 9);
+}
+
+TEST_F(ThreadPool, RefusesAWrongCount) {
+  EXPECT_THROW(set_num_threads(0), Error);
+  EXPECT_THROW(set_num_threads(-1), Error);
+  EXPECT_THROW(set_num_threads(1 << 20), Error);
+}
+
+}  // namespace
+}  // namespace foveal
