@@ -5,7 +5,7 @@
 JOBS ?= $(shell nproc)
 RELEASE := build/release
 # The tests of what runs in parallel.
-PARALLEL := tensor_test text_test
+PARALLEL := core_test tensor_test text_test attention_test
 # Warnings are errors where nobody watches.
 WERROR := -DCMAKE_COMPILE_WARNING_AS_ERROR=$(if $(CI),ON,OFF)
 

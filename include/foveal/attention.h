@@ -75,7 +75,7 @@ AttentionResult attention(const Tensor& query, const Tensor& key, const Tensor& 
                           const AttentionOptions& options = {});
 
 struct AttentionGradients {
-  Tensor query, key, value;
+  Tensor q, k, v;
   Tensor bias, sinks, alibi_slopes;  ///< where options.gradients asks
 };
 

@@ -215,7 +215,7 @@ void attend(const Options& options) {
   const Plan plan = plan_attention(inputs.query.shape(), inputs.key.shape(), inputs.value.shape(),
                                    inputs.query.dtype(), asked);
   if (options.plan) {
-    write_result(options.json ? plan.to_json() + "\n" : plan.explain(), "");
+    write_result(options.json ? plan.to_json() + "\n" : plan.explain(), {});
     return;
   }
   require_memory(plan.data(), options);
@@ -227,7 +227,7 @@ void attend(const Options& options) {
   if (inputs.flat) flatten(timed.result);
   const std::string json = options.json ? result_json(plan.data(), timed) : "";
   write_files_asked_for(options, timed.result);
-  if (options.json) write_result(json, "");
+  if (options.json) write_result(json, {});
 }
 
 /// A number that is finite and not below `lowest`, nor above `highest`.

@@ -47,6 +47,7 @@ void write_result(const std::string& result, const std::optional<std::string>& p
 
 void write_results(const std::vector<std::pair<std::string, std::string>>& files) {
   std::vector<FileContent> contents;
+  contents.reserve(files.size());
   for (const auto& [path, bytes] : files) contents.push_back({path, bytes});
   const SignalsHeld held;
   write_files(contents);

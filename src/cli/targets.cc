@@ -17,7 +17,7 @@ void add_targets(CLI::App& program, int*) {
                           target->forward_float32.query_tile, target->forward_float64.query_tile,
                           target == usable_targets().back() ? "; the default" : "");
     }
-    write_result(text, "");
+    write_result(text, {});
   });
 }
 

@@ -218,6 +218,7 @@ void write_file(const std::string& path, const std::string& bytes) { write_files
 
 void write_files(const std::vector<FileContent>& files) {
   std::vector<std::unique_ptr<StagedFile>> staged;
+  staged.reserve(files.size());
   for (const FileContent& file : files) staged.push_back(prepare(file));
   for (std::size_t n = 0; n < files.size(); ++n) {
     if (staged[n] == nullptr) {

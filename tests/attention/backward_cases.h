@@ -39,8 +39,8 @@ inline AttentionGradients differentiate(const BackwardCase& one) {
 /// Each gradient with its name; undefined ones too.
 template <class Gradients>
 std::vector<std::pair<const char*, Tensor>> named(const Gradients& g) {
-  return {{"query", g.query}, {"key", g.key},     {"value", g.value},
-          {"bias", g.bias},   {"sinks", g.sinks}, {"alibi_slopes", g.alibi_slopes}};
+  return {{"query", g.q},   {"key", g.k},       {"value", g.v},
+          {"bias", g.bias}, {"sinks", g.sinks}, {"alibi_slopes", g.alibi_slopes}};
 }
 
 inline void expect_equal_bits(const AttentionGradients& a, const AttentionGradients& b) {

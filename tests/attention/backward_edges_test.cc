@@ -79,13 +79,13 @@ TEST(BackwardEdges, AVisibleNaNStaysInItsRow) {
   one.grad_output = one.grad_output.clone();
   one.grad_output.set({0, 0, 30, 0}, std::nan(""));
   const AttentionGradients got = differentiate(one);
-  EXPECT_TRUE(std::isnan(got.query.at({0, 0, 30, 0})));
-  EXPECT_FALSE(std::isnan(got.query.at({0, 0, 29, 0})));
-  EXPECT_FALSE(std::isnan(got.query.at({0, 0, 31, 0})));
-  EXPECT_TRUE(std::isnan(got.value.at({0, 0, 30, 0})));
-  EXPECT_TRUE(std::isnan(got.key.at({0, 0, 30, 0})));
-  EXPECT_FALSE(std::isnan(got.value.at({0, 0, 31, 0})));  // hidden from query 30
-  EXPECT_FALSE(std::isnan(got.key.at({0, 0, 31, 0})));
+  EXPECT_TRUE(std::isnan(got.q.at({0, 0, 30, 0})));
+  EXPECT_FALSE(std::isnan(got.q.at({0, 0, 29, 0})));
+  EXPECT_FALSE(std::isnan(got.q.at({0, 0, 31, 0})));
+  EXPECT_TRUE(std::isnan(got.v.at({0, 0, 30, 0})));
+  EXPECT_TRUE(std::isnan(got.k.at({0, 0, 30, 0})));
+  EXPECT_FALSE(std::isnan(got.v.at({0, 0, 31, 0})));  // hidden from query 30
+  EXPECT_FALSE(std::isnan(got.k.at({0, 0, 31, 0})));
 }
 
 TEST(BackwardEdges, FullyMaskedRowsGiveZeros) {
@@ -103,8 +103,8 @@ TEST(BackwardEdges, FullyMaskedRowsGiveZeros) {
       if (sinks) options.sinks = cases.normal({2});
       options.gradients.sinks = sinks;
       const AttentionGradients clean = differentiate(one);
-      EXPECT_EQ(largest(clean.query.slice(2, 0, 20)), 0);
-      EXPECT_GT(largest(clean.query.slice(2, 20, 60)), 0);
+      EXPECT_EQ(largest(clean.q.slice(2, 0, 20)), 0);
+      EXPECT_GT(largest(clean.q.slice(2, 20, 60)), 0);
       BackwardCase poisoned = one;
       poisoned.forward.query = one.forward.query.clone();
       poisoned.grad_output = one.grad_output.clone();
@@ -164,9 +164,9 @@ TEST(BackwardEdges, PackedSequencesEqualEachAlone) {
     alone.forward.options.query_starts = alone.forward.options.key_starts = {};
     alone.grad_output = of(one.grad_output, queries);
     const AttentionGradients got = differentiate(alone);
-    EXPECT_TRUE(equal(got.query, of(packed.query, queries))) << n;
-    EXPECT_TRUE(equal(got.key, of(packed.key, keys))) << n;
-    EXPECT_TRUE(equal(got.value, of(packed.value, keys))) << n;
+    EXPECT_TRUE(equal(got.q, of(packed.q, queries))) << n;
+    EXPECT_TRUE(equal(got.k, of(packed.k, keys))) << n;
+    EXPECT_TRUE(equal(got.v, of(packed.v, keys))) << n;
   }
 }
 

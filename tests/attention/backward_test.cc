@@ -108,9 +108,9 @@ TEST(Backward, EqualsDifferences) {
     if (seed % 3 == 2) options.mask = causal(Corner::bottom_right) & window(2, -1);
     const AttentionGradients got = differentiate(one);
     SCOPED_TRACE(seed);
-    expect_differences(one, one.forward.query, got.query, "query");
-    expect_differences(one, one.forward.key, got.key, "key");
-    expect_differences(one, one.forward.value, got.value, "value");
+    expect_differences(one, one.forward.query, got.q, "query");
+    expect_differences(one, one.forward.key, got.k, "key");
+    expect_differences(one, one.forward.value, got.v, "value");
     expect_differences(one, options.bias, got.bias, "bias");
     expect_differences(one, options.sinks, got.sinks, "sinks");
     expect_differences(one, options.alibi_slopes, got.alibi_slopes, "alibi_slopes");
@@ -160,9 +160,9 @@ TEST(Backward, SameBitsAloneAndInABatch) {
   one.forward.value = one.forward.value.slice(0, 1, 2);
   one.grad_output = one.grad_output.slice(0, 1, 2);
   const AttentionGradients alone = differentiate(one);
-  EXPECT_TRUE(equal(alone.query, whole.query.slice(0, 1, 2)));
-  EXPECT_TRUE(equal(alone.key, whole.key.slice(0, 1, 2)));
-  EXPECT_TRUE(equal(alone.value, whole.value.slice(0, 1, 2)));
+  EXPECT_TRUE(equal(alone.q, whole.q.slice(0, 1, 2)));
+  EXPECT_TRUE(equal(alone.k, whole.k.slice(0, 1, 2)));
+  EXPECT_TRUE(equal(alone.v, whole.v.slice(0, 1, 2)));
 }
 
 }  // namespace

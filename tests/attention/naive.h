@@ -13,7 +13,7 @@ NaiveResult naive_attention(const Tensor& query, const Tensor& key, const Tensor
                             const AttentionOptions& options);
 
 struct NaiveGradients {
-  Tensor query, key, value, bias, sinks, alibi_slopes;  // undefined without such an option
+  Tensor q, k, v, bias, sinks, alibi_slopes;  // undefined without such an option
 };
 
 /// The chain rule through naive_attention. Cells of weight 0 add nothing.

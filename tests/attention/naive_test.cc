@@ -129,8 +129,8 @@ NaiveGradients naive_gradients(const Tensor& grad_output, const Tensor& query, c
                         zeros_like(options.sinks), zeros_like(options.alibi_slopes)};
   const std::vector<double> q = query.to_vector(), k = key.to_vector(), v = value.to_vector(),
                             g = grad_output.to_vector(), p = forward.weights.to_vector();
-  double *dq = result.query.data<double>(), *dk = result.key.data<double>(),
-         *dvalue = result.value.data<double>();
+  double *dq = result.q.data<double>(), *dk = result.k.data<double>(),
+         *dvalue = result.v.data<double>();
   for (std::int64_t row = 0; row < batch * heads * queries; ++row) {
     const std::int64_t head = row / queries, i = row % queries, b = head / heads, h = head % heads;
     const std::int64_t kv = (b * key.size(1) + h / group) * keys;

@@ -33,6 +33,19 @@ std::vector<KeyBlock> cut(const SequencePlan& sequence, bool narrow) {
   return blocks;
 }
 
+/// The blocks of every sequence for batch entry 0 and KV head 0, numbered as parts.
+std::vector<KeyBlock> cut_all(const PlanData& plan, bool narrow, KeyBlocks& result) {
+  std::vector<KeyBlock> blocks;
+  for (const SequencePlan& sequence : plan.sequences) {
+    for (KeyBlock& block : cut(sequence, narrow)) {
+      block.part = result.parts++;
+      result.most_blocks = std::max(result.most_blocks, block.index + 1);
+      blocks.push_back(block);
+    }
+  }
+  return blocks;
+}
+
 }  // namespace
 
 KeyBlocks key_blocks(const PlanData& plan) {
@@ -42,14 +55,7 @@ KeyBlocks key_blocks(const PlanData& plan) {
   // Packed sequences all begin at the bias's first row and key.
   const bool by_part = !bias || (bias_has(options, 1) && plan.sequences.size() == 1);
   KeyBlocks result;
-  std::vector<KeyBlock> blocks;
-  for (const SequencePlan& sequence : plan.sequences) {
-    for (KeyBlock& block : cut(sequence, !by_batch || !by_head)) {
-      block.part = result.parts++;
-      result.most_blocks = std::max(result.most_blocks, block.index + 1);
-      blocks.push_back(block);
-    }
-  }
+  const std::vector<KeyBlock> blocks = cut_all(plan, !by_batch || !by_head, result);
   std::map<std::array<std::int64_t, 3>, std::vector<KeyBlock>> chains;
   for (std::int64_t b = 0; b < plan.problem.batch; ++b) {
     for (std::int64_t kv = 0; kv < plan.problem.kv_heads; ++kv) {

@@ -147,6 +147,7 @@ Mask document_from(const Tensor& ids, const std::string& source) {
   const std::vector<std::int64_t> all = integers_of(ids, 2, "document");
   if (ids.rank() == 1) return make({all}, false, source);
   std::vector<std::vector<std::int64_t>> rows;
+  rows.reserve(static_cast<std::size_t>(ids.size(0)));
   const std::int64_t width = ids.size(1);
   for (std::int64_t b = 0; b < ids.size(0); ++b) {
     rows.emplace_back(all.begin() + b * width, all.begin() + (b + 1) * width);

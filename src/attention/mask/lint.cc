@@ -79,6 +79,7 @@ std::vector<MaskWarning> lint(const Mask& mask, std::int64_t batch, std::int64_t
   std::vector<std::string> texts;
   mask.node().lint(shape, texts);
   std::vector<MaskWarning> warnings;
+  warnings.reserve(texts.size());
   for (std::string& text : texts) warnings.push_back({std::move(text)});
   const std::unique_ptr<BoundMask> bound = mask.node().bind(shape);
   warn_of_masked_rows(*bound, warnings);
