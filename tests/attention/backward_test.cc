@@ -47,7 +47,7 @@ void run_cases(const std::string& target, DType dtype, double unit, unsigned cou
     for (std::size_t n = 0; n < got.size(); ++n) {
       ASSERT_EQ(got[n].second.defined(), want[n].second.defined());
       if (!got[n].second.defined()) continue;
-      expect_close(got[n].second, want[n].second, unit * (4 + scores) * sizes[n], got[n].first);
+      expect_close(got[n].second, want[n].second, unit * (6 + scores) * sizes[n], got[n].first);
       if (::testing::Test::HasFatalFailure()) return;
     }
   }

@@ -91,6 +91,16 @@ TEST(Plan, TellsTheSameInWordsAndInJson) {
   }
 }
 
+TEST(Plan, SaysWhereItDecodes) {
+  for (const std::int64_t queries : {1, 2, 3}) {
+    const Plan plan =
+        plan_attention({2, 8, queries, 16}, {2, 2, 5000, 16}, {2, 2, 5000, 16}, DType::bfloat16);
+    const bool decodes = queries * 4 <= 8;
+    EXPECT_EQ(contains(plan.explain(), "decode: "), decodes) << queries;
+    EXPECT_EQ(contains(plan.explain(), "in registers"), decodes) << queries;
+  }
+}
+
 TEST(Plan, NamesWhatIsBeyondTheFusedPass) {
   const Shape shape{1, 2, 50, 16};
   AttentionOptions options;

@@ -1,6 +1,7 @@
 // Runs a plan forward: one task a tile of queries of one head.
 
 #include "attention/engine/call.h"
+#include "attention/engine/decode.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/workspace.h"
@@ -27,6 +28,7 @@ template <class T>
 void run_all(const Call<T>& call) {
   const Problem& problem = call.plan.problem;
   for (const SequencePlan& sequence : call.plan.sequences) {
+    if (sequence.decode) continue;
     const std::int64_t tiles = sequence.query_tiles;
     parallel_for(problem.batch * problem.heads * tiles, [&](std::int64_t index) {
       const std::int64_t head = index / tiles, b = head / problem.heads, h = head % problem.heads;
@@ -41,15 +43,20 @@ AttentionResult run_as(const PlanData& plan, const Tensor& query, const Tensor& 
                        const Tensor& value) {
   constexpr DType dtype = dtype_of<T>();
   const Problem& problem = plan.problem;
-  Call<T> call(plan, query, key, value);
   Tensor output = Tensor::zeros(problem.output_shape(), dtype);
-  call.output = heads_of<T>(output);
   AttentionResult result;
   if (plan.options.return_lse || needs_second_pass(plan.options)) {
     result.lse = Tensor::zeros(problem.row_shape(), dtype);
-    call.lse = result.lse.template data<T>();
   }
-  run_all(call);
+  if (!plan.decodes_all()) {
+    Call<T> call(plan, query, key, value);
+    call.output = heads_of<T>(output);
+    if (result.lse.defined()) call.lse = result.lse.template data<T>();
+    run_all(call);
+  }
+  for (const SequencePlan& sequence : plan.sequences) {
+    if (sequence.decode) run_decode(plan, sequence, query, key, value, output, result.lse);
+  }
   result.output = output.to(problem.dtype);
   return result;
 }

@@ -1,5 +1,6 @@
 // A plan in words and in JSON: both tell the same facts.
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -53,8 +54,17 @@ std::vector<std::string> reasons_of(const PlanData& plan) {
       "one task for each tile of queries of each head, heaviest first, so that threads end "
       "together"};
   const std::string dtype = to_string(plan.problem.dtype);
+  if (std::any_of(plan.sequences.begin(), plan.sequences.end(),
+                  [](const SequencePlan& sequence) { return sequence.decode; })) {
+    reasons.push_back(
+        "decode: so few queries share a KV head that they go through its keys "
+        "together, each key and value read once, in splits of " +
+        std::to_string(kDecodeSplit) + " keys");
+  }
   if (size_of(plan.problem.dtype) == 2) {
-    reasons.push_back(dtype + " is widened to float32 once; products and sums are float32");
+    reasons.push_back(dtype + " is widened to float32 " +
+                      (plan.decodes_all() ? "in registers" : "once") +
+                      "; products and sums are float32");
   }
   if (options.bias.defined()) reasons.push_back("bias is read where it lies, never spread out");
   if (options.dropout > 0) {

@@ -18,11 +18,26 @@ double keys_of(const Problem& problem) {
          static_cast<double>(problem.key_length);
 }
 
-/// Half-precision inputs are widened to float32, and the output narrowed.
-double widened_bytes(const Problem& problem) {
+/// Half-precision inputs are widened to float32, and the output narrowed. A decode reads keys and
+/// values as they are.
+double widened_bytes(const PlanData& plan) {
+  const Problem& problem = plan.problem;
   if (size_of(problem.dtype) != 2) return 0;
   const double sizes = static_cast<double>(problem.head_size + problem.value_size);
-  return 4 * sizes * (rows_of(problem) + keys_of(problem));
+  const double rows = rows_of(problem) + (plan.decodes_all() ? 0 : keys_of(problem));
+  return 4 * sizes * rows;
+}
+
+/// The parts of each split of a decode, until they are merged.
+double split_bytes(const PlanData& plan) {
+  double rows = 0;
+  for (const SequencePlan& sequence : plan.sequences) {
+    if (!sequence.decode) continue;
+    const auto splits = static_cast<double>(sequence.sequence.key_length / kDecodeSplit + 1);
+    rows += splits * static_cast<double>(sequence.sequence.query_length * plan.problem.heads);
+  }
+  return rows * static_cast<double>(plan.problem.batch) * width_of(plan) *
+         static_cast<double>(decode_width(plan.problem.value_size) + 2);
 }
 
 /// Heaps of the largest weights, and sums of columns, a piece each.
@@ -63,8 +78,8 @@ double workspace_bytes(const PlanData& plan, int threads) {
       problem.dtype == DType::float64
           ? plan.target->forward_float64.workspace(problem.head_size, problem.value_size)
           : plan.target->forward_float32.workspace(problem.head_size, problem.value_size);
-  return threads * static_cast<double>(numbers) * width_of(plan) + widened_bytes(problem) +
-         statistics_workspace(plan, threads);
+  return threads * static_cast<double>(numbers) * width_of(plan) + widened_bytes(plan) +
+         split_bytes(plan) + statistics_workspace(plan, threads);
 }
 
 }  // namespace foveal

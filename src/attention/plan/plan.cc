@@ -21,6 +21,8 @@ SequencePlan plan_sequence(const Sequence& sequence, const Problem& problem, con
   const MaskShape shape{problem.batch, problem.heads, sequence.query_length, sequence.key_length};
   plan.mask = mask.node().bind(shape);
   plan.query_tiles = (sequence.query_length + query_tile - 1) / query_tile;
+  const std::int64_t rows = problem.heads / problem.kv_heads * sequence.query_length;
+  plan.decode = rows >= 1 && rows <= kDecodeRows;
   const std::int64_t batch = plan.mask->varies_by_batch() ? shape.batch : 1;
   const std::int64_t heads = plan.mask->varies_by_head() ? shape.heads : 1;
   for (std::int64_t b = 0; b < batch; ++b) {
@@ -45,6 +47,11 @@ SequencePlan plan_sequence(const Sequence& sequence, const Problem& problem, con
 }
 
 }  // namespace
+
+bool PlanData::decodes_all() const {
+  return std::all_of(sequences.begin(), sequences.end(),
+                     [](const SequencePlan& sequence) { return sequence.decode; });
+}
 
 Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DType dtype,
                     const AttentionOptions& options) {

@@ -11,11 +11,16 @@ namespace foveal {
 /// Keys of one tile of the kernels, whatever the target.
 constexpr std::int64_t kPlanKeyTile = 64;
 
+/// Keys of one split of a decode, the task of one thread. From the lengths alone, so that bits
+/// depend on nothing else.
+constexpr std::int64_t kDecodeSplit = 2048;
+
 /// One sequence (the whole of the lengths, where nothing is packed).
 struct SequencePlan {
   Sequence sequence;
   std::shared_ptr<const BoundMask> mask;
   std::int64_t query_tiles = 0;
+  bool decode = false;  ///< so few queries that they go through the keys together
   /// Runs of key tiles, for each plane of the mask and each tile of queries.
   std::vector<std::vector<TileRun>> runs;
   /// For each plane, the tiles of queries, heaviest first.
@@ -37,6 +42,9 @@ struct PlanData {
   const Target* target = nullptr;
   std::int64_t query_tile = 0;
   std::vector<SequencePlan> sequences;
+
+  /// Whether every sequence is a decode.
+  bool decodes_all() const;
 };
 
 /// The work of a plan, counted exactly over batch and heads.

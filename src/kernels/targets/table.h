@@ -2,6 +2,7 @@
 // The kernels of the target whose words have been included, as a table.
 
 #include "kernels/attention_backward.h"
+#include "kernels/decode.h"
 #include "kernels/forward_partial.h"
 #include "kernels/gemm.h"
 #include "kernels/targets/target.h"
@@ -34,7 +35,11 @@ constexpr Target make_target(const char* name) {
           forward_kernels<float>(),
           forward_kernels<double>(),
           backward_kernels<float>(),
-          backward_kernels<double>()};
+          backward_kernels<double>(),
+          decode<float, float>,
+          decode<float, BrainBits>,
+          decode<float, HalfBits>,
+          decode<double, double>};
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "kernels/backward_task.h"
+#include "kernels/decode_task.h"
 #include "kernels/gemm_task.h"
 
 namespace foveal {
@@ -45,6 +46,10 @@ struct BackwardKernels {
   void (*block_end)(const BackwardTask<T>& task);
 };
 
+/// One chunk of keys of a decode; keys and values stored as the name says.
+template <class T>
+using DecodeKernel = void (*)(DecodeTask<T>& task, const DecodeChunk& chunk);
+
 struct Target {
   const char* name;
   GemmKernels<float> gemm_float32;
@@ -53,6 +58,8 @@ struct Target {
   ForwardKernels<double> forward_float64;
   BackwardKernels<float> backward_float32;
   BackwardKernels<double> backward_float64;
+  DecodeKernel<float> decode_float32, decode_bfloat16, decode_float16;
+  DecodeKernel<double> decode_float64;
 };
 
 const Target& portable_target();

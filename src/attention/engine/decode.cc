@@ -1,0 +1,219 @@
+#include "attention/engine/decode.h"
+
+#include <cmath>
+
+#include "attention/engine/arrays.h"
+#include "attention/engine/workspace.h"
+#include "core/thread_pool.h"
+
+namespace foveal {
+namespace {
+
+template <class T>
+DecodeKernel<T> kernel_for(const Target& target, DType stored) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    return target.decode_float64;
+  } else {
+    if (stored == DType::bfloat16) return target.decode_bfloat16;
+    return stored == DType::float16 ? target.decode_float16 : target.decode_float32;
+  }
+}
+
+/// Where one head's rows of keys or values begin, in memory of any dtype.
+const void* head_rows(const Tensor& tensor, std::int64_t b, std::int64_t h, std::int64_t row) {
+  const auto& strides = tensor.strides();
+  const std::int64_t elements = b * strides[0] + h * strides[1] + row * strides[2];
+  return static_cast<const char*>(tensor.raw_data()) +
+         elements * static_cast<std::int64_t>(size_of(tensor.dtype()));
+}
+
+/// One call's sequence in the type that is computed in.
+template <class T>
+class Decode {
+ public:
+  Decode(const PlanData& plan, const SequencePlan& sequence, const Tensor& query, const Tensor& key,
+         const Tensor& value)
+      : plan_(plan),
+        sequence_(sequence),
+        problem_(plan.problem),
+        query_rows_(unit_rows(query.to(dtype_of<T>()))),
+        key_rows_(unit_rows(key)),
+        value_rows_(unit_rows(value)),
+        query_(heads_of<T>(query_rows_)),
+        slopes_(numbers_of<T>(plan.options.alibi_slopes)),
+        sinks_(numbers_of<T>(plan.options.sinks)),
+        dropout_(dropout_counter(plan.options)),
+        kernel_(kernel_for<T>(*plan.target, key.dtype())) {
+    if (plan.options.bias.defined()) {
+      bias_rows_ = broadcast_bias(plan.options.bias.to(dtype_of<T>()), problem_);
+      bias_ = heads_of<T>(bias_rows_);
+    }
+    const std::int64_t keys = sequence.sequence.key_length;
+    splits_ = std::max<std::int64_t>((keys + kDecodeSplit - 1) / kDecodeSplit, 1);
+    rows_ = problem_.heads / problem_.kv_heads * sequence.sequence.query_length;
+  }
+
+  void run(Tensor& output, Tensor& lse) {
+    const std::int64_t groups = problem_.batch * problem_.kv_heads;
+    part_width_ = decode_width(problem_.value_size) + 2;
+    parts_.resize(static_cast<std::size_t>(groups * splits_ * rows_ * part_width_));
+    parallel_for(groups * splits_,
+                 [&](std::int64_t task) { run_split(task / splits_, task % splits_); });
+    parallel_for(groups, [&](std::int64_t group) { finish(group, output, lse); });
+  }
+
+ private:
+  /// Output, maximum and sum of one row of one split.
+  T* part(std::int64_t group, std::int64_t split, std::int64_t row) {
+    return parts_.data() + ((group * splits_ + split) * rows_ + row) * part_width_;
+  }
+
+  std::int64_t head_of(std::int64_t group, std::int64_t row) const {
+    const std::int64_t share = problem_.heads / problem_.kv_heads;
+    return group % problem_.kv_heads * share + row / sequence_.sequence.query_length;
+  }
+
+  DecodeTask<T> make_task(std::int64_t group) {
+    const Sequence& lengths = sequence_.sequence;
+    const std::int64_t b = group / problem_.kv_heads, kv = group % problem_.kv_heads;
+    const std::int64_t width = decode_width(problem_.head_size);
+    DecodeTask<T> task;
+    T* const query =
+        workspace<T>(kDecodeRows * (width + kDecodeChunk + decode_width(problem_.value_size)));
+    task.query = query;
+    task.scores = query + kDecodeRows * width;
+    task.output = task.scores + kDecodeRows * kDecodeChunk;
+    task.key = head_rows(key_rows_, b, kv, lengths.first_key);
+    task.value = head_rows(value_rows_, b, kv, lengths.first_key);
+    task.key_stride = key_rows_.strides()[2];
+    task.value_stride = value_rows_.strides()[2];
+    task.head_size = problem_.head_size;
+    task.value_size = problem_.value_size;
+    task.rows = rows_;
+    task.softcap = static_cast<T>(plan_.options.softcap);
+    task.bias_key_stride = bias_.strides[3];
+    task.dropout = plan_.options.dropout > 0 ? &dropout_ : nullptr;
+    constexpr T kLog2E = T(1.4426950408889634074);
+    const T scale = static_cast<T>(scale_of(plan_));
+    const T factor = task.softcap > 0 ? scale / task.softcap : scale * kLog2E;
+    for (std::int64_t r = 0; r < rows_; ++r) {
+      const std::int64_t h = head_of(group, r), i = r % lengths.query_length;
+      const T* const from = query_.row(b, h, lengths.first_query + i);
+      for (std::int64_t d = 0; d < width; ++d) {
+        query[r * width + d] = d < problem_.head_size ? from[d] * factor : 0;
+      }
+      DecodeRow<T>& row = task.row[r];
+      row.query = i;
+      row.place = i + lengths.key_length - lengths.query_length;
+      row.head = static_cast<std::uint64_t>(b * problem_.heads + h);
+      if (!slopes_.empty()) row.alibi_slope = slopes_[static_cast<std::size_t>(h)];
+      if (bias_.data != nullptr) row.bias = bias_.row(b, h, i);
+    }
+    return task;
+  }
+
+  void run_split(std::int64_t group, std::int64_t split) {
+    DecodeTask<T> task = make_task(group);
+    const std::int64_t width = decode_width(problem_.value_size);
+    for (std::int64_t n = 0; n < rows_ * width; ++n) task.output[n] = 0;
+    const std::int64_t first = split * kDecodeSplit;
+    const std::int64_t last = std::min(first + kDecodeSplit, sequence_.sequence.key_length);
+    for_each_run(group, first, last, [&](std::int64_t begin, std::int64_t end, bool full) {
+      for (std::int64_t key = begin; key < end; key += kDecodeChunk) {
+        run_chunk(task, group, {key, std::min(kDecodeChunk, end - key), nullptr}, full);
+      }
+    });
+    for (std::int64_t r = 0; r < rows_; ++r) {
+      T* const to = part(group, split, r);
+      std::copy_n(task.output + r * width, problem_.value_size, to);
+      to[width] = task.row[r].maximum;
+      to[width + 1] = task.row[r].sum;
+    }
+  }
+
+  /// visit(begin, end, full) for the keys first .. last - 1 that some row may see.
+  template <class Visit>
+  void for_each_run(std::int64_t group, std::int64_t first, std::int64_t last, Visit visit) const {
+    if (sequence_.mask->varies_by_head()) return visit(first, last, false);
+    for (const TileRun& run : sequence_.runs_of(group / problem_.kv_heads, 0, 0)) {
+      const std::int64_t begin = std::max(first, run.first * kPlanKeyTile);
+      const std::int64_t end = std::min(last, run.last * kPlanKeyTile);
+      if (begin < end) visit(begin, end, run.kind == TileKind::full);
+    }
+  }
+
+  void run_chunk(DecodeTask<T>& task, std::int64_t group, DecodeChunk chunk, bool full) const {
+    if (full) return kernel_(task, chunk);
+    std::uint64_t bits[kDecodeRows][kDecodeChunk / 64] = {};
+    std::uint64_t any = 0;
+    const std::int64_t b = group / problem_.kv_heads;
+    for (std::int64_t r = 0; r < rows_; ++r) {
+      for (std::int64_t k = 0; k < chunk.count; k += 64) {
+        const std::uint64_t word =
+            sequence_.mask->word(b, head_of(group, r), task.row[r].query, chunk.first + k);
+        bits[r][k / 64] = word;
+        any |= word;
+      }
+    }
+    if (any == 0) return;
+    chunk.bits = bits;
+    kernel_(task, chunk);
+  }
+
+  /// Merges the splits of each row, in order, and divides.
+  void finish(std::int64_t group, Tensor& output, Tensor& lse) {
+    constexpr double kLn2 = 0.69314718055994530942;
+    const Sequence& lengths = sequence_.sequence;
+    const std::int64_t width = decode_width(problem_.value_size), b = group / problem_.kv_heads;
+    for (std::int64_t r = 0; r < rows_; ++r) {
+      const std::int64_t h = head_of(group, r);
+      const double sink = sinks_.empty() ? -INFINITY : sinks_[static_cast<std::size_t>(h)] / kLn2;
+      double maximum = sink;
+      for (std::int64_t s = 0; s < splits_; ++s) {
+        const T* const from = part(group, s, r);
+        if (from[width + 1] != 0 && !(from[width] <= maximum)) maximum = from[width];
+      }
+      double sum = sinks_.empty() ? 0 : std::exp2(sink - maximum);
+      const std::int64_t row = (b * problem_.heads + h) * problem_.query_length +
+                               lengths.first_query + r % lengths.query_length;
+      T* const to = output.data<T>() + row * problem_.value_size;
+      T* const total = part(group, 0, r);
+      for (std::int64_t s = 0; s < splits_; ++s) {
+        const T* const from = part(group, s, r);
+        const double factor = from[width + 1] == 0 ? 0 : std::exp2(from[width] - maximum);
+        sum += from[width + 1] * factor;
+        for (std::int64_t d = 0; d < problem_.value_size; ++d) {
+          total[d] = static_cast<T>((s == 0 ? 0 : total[d]) + from[d] * factor);
+        }
+      }
+      for (std::int64_t d = 0; d < problem_.value_size; ++d) {
+        to[d] = sum == 0 ? 0 : static_cast<T>(total[d] / sum);
+      }
+      if (lse.defined()) lse.data<T>()[row] = static_cast<T>((maximum + std::log2(sum)) * kLn2);
+    }
+  }
+
+  const PlanData& plan_;
+  const SequencePlan& sequence_;
+  const Problem& problem_;
+  Tensor query_rows_, key_rows_, value_rows_, bias_rows_;
+  Heads<T> query_, bias_;
+  std::vector<T> slopes_, sinks_;
+  DropoutCounter dropout_;
+  DecodeKernel<T> kernel_;
+  std::int64_t splits_ = 0, rows_ = 0, part_width_ = 0;
+  std::vector<T> parts_;
+};
+
+}  // namespace
+
+void run_decode(const PlanData& plan, const SequencePlan& sequence, const Tensor& query,
+                const Tensor& key, const Tensor& value, Tensor& output, Tensor& lse) {
+  if (plan.problem.dtype == DType::float64) {
+    Decode<double>(plan, sequence, query, key, value).run(output, lse);
+  } else {
+    Decode<float>(plan, sequence, query, key, value).run(output, lse);
+  }
+}
+
+}  // namespace foveal

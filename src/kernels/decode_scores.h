@@ -1,0 +1,131 @@
+#pragma once
+// From products to weights, for one row of queries: lanes are keys.
+
+#include "kernels/decode_task.h"
+#include "kernels/philox.h"
+#include "kernels/score_terms.h"
+#include "kernels/storage.h"
+
+namespace foveal {
+namespace {
+
+/// Sums of neighbouring lanes: those of `a`, then those of `b`.
+template <class T>
+inline Vector<T> neighbour_sums(Vector<T> a, Vector<T> b) {
+  if constexpr (kLanes<T> == 16) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28,
+                                   30) +
+           __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  } else if constexpr (kLanes<T> == 8) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14) +
+           __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+  } else if constexpr (kLanes<T> == 4) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6) + __builtin_shufflevector(a, b, 1, 3, 5, 7);
+  } else {
+    return __builtin_shufflevector(a, b, 0, 2) + __builtin_shufflevector(a, b, 1, 3);
+  }
+}
+
+/// Lane n: the sum of the lanes of products[n]. A tree, so that no vector is summed alone.
+template <class T>
+inline Vector<T> sums_of_lanes(const Vector<T> (&products)[kLanes<T>]) {
+  Vector<T> level[kLanes<T>];
+#pragma GCC unroll 16
+  for (int n = 0; n < kLanes<T>; ++n) level[n] = products[n];
+#pragma GCC unroll 4
+  for (int count = kLanes<T> / 2; count > 0; count /= 2) {
+#pragma GCC unroll 8
+    for (int n = 0; n < count; ++n) level[n] = neighbour_sums<T>(level[2 * n], level[2 * n + 1]);
+  }
+  return level[0];
+}
+
+template <class T>
+inline T largest_lane(Vector<T> values) {
+  T top = values[0];
+  for (int lane = 1; lane < kLanes<T>; ++lane) top = values[lane] > top ? values[lane] : top;
+  return top;
+}
+
+template <class T>
+inline T sum_of_lanes(Vector<T> values) {
+  T sum = 0;
+  for (int lane = 0; lane < kLanes<T>; ++lane) sum += values[lane];
+  return sum;
+}
+
+/// Which keys of a chunk one row sees, a bit each.
+using ChunkBits = uint64_t[kDecodeChunk / 64];
+
+/// Softcap, bias, ALiBi and mask on the scores of keys chunk.first + k onwards, a vector of them. A
+/// bias of -inf masks: it takes the key's bit away.
+template <class T>
+inline Vector<T> finished_scores(const DecodeTask<T>& task, const DecodeChunk& chunk, int row,
+                                 int64_t k, ChunkBits& visible) {
+  const DecodeRow<T>& state = task.row[row];
+  const int64_t j = chunk.first + k, left = chunk.count - k;
+  Vector<T> score = load(task.scores + row * kDecodeChunk + k);
+  if (task.softcap > 0) score = hyperbolic_tangent<T>(score) * (task.softcap * kLog2E<T>);
+  if (state.bias != nullptr) {
+    Vector<T> bias{};
+    for (int n = 0; n < kLanes<T> && n < left; ++n) {
+      bias[n] = state.bias[(j + n) * task.bias_key_stride];
+      const bool hides = bias[n] == -__builtin_inf();
+      visible[k / 64] &= ~(static_cast<uint64_t>(hides) << ((k + n) % 64));
+    }
+    score += bias * kLog2E<T>;
+  }
+  if (state.alibi_slope != 0) {
+    const Bits<T> away = lane_numbers<T>() + static_cast<typename Simd<T>::Bit>(j - state.place);
+    const Vector<T> distance = __builtin_convertvector(away < 0 ? -away : away, Vector<T>);
+    score -= distance * (state.alibi_slope * kLog2E<T>);
+  }
+  return lanes_of<T>(visible[k / 64] >> (k % 64)) ? score : broadcast(T(-1e30));
+}
+
+/// Multiplies the row's weights by the factors of dropout; their sum stays.
+template <class T>
+void drop_row(const DecodeTask<T>& task, const DecodeChunk& chunk, int row) {
+  DropoutCounter counter = *task.dropout;
+  counter.head = task.row[row].head;
+  T* const weights = task.scores + row * kDecodeChunk;
+  for (int64_t k = 0; k < chunk.count; k += 4) {
+    double factor[4];
+    dropout_factors(counter, (chunk.first + k) / 4, task.row[row].query, factor);
+    for (int64_t n = 0; n < 4 && k + n < chunk.count; ++n)
+      weights[k + n] *= static_cast<T>(factor[n]);
+  }
+}
+
+/// Turns a row's products into weights against its maximum, raised first where the chunk's is
+/// larger: then what the row has so far is rescaled.
+template <class T>
+void weigh_row(DecodeTask<T>& task, const DecodeChunk& chunk, int row, ChunkBits& visible) {
+  DecodeRow<T>& state = task.row[row];
+  T* const scores = task.scores + row * kDecodeChunk;
+  Vector<T> tops = broadcast(T(-1e30));
+  for (int64_t k = 0; k < chunk.count; k += kLanes<T>) {
+    const Vector<T> score = finished_scores(task, chunk, row, k, visible);
+    tops = larger(tops, score);
+    store(scores + k, score);
+  }
+  const T top = largest_lane<T>(tops);
+  if (top > T(-1e29) && (state.sum == 0 || top > state.maximum)) {
+    const T factor = state.sum == 0 ? T(0) : exp2(broadcast(state.maximum - top))[0];
+    state.maximum = top;
+    state.sum *= factor;
+    T* const output = task.output + row * decode_width(task.value_size);
+    for (int64_t d = 0; d < task.value_size; ++d) output[d] *= factor;
+  }
+  Vector<T> sum{};
+  for (int64_t k = 0; k < chunk.count; k += kLanes<T>) {
+    const Vector<T> weight = exp2(load(scores + k) - state.maximum);
+    sum += weight;
+    store(scores + k, weight);
+  }
+  state.sum += sum_of_lanes<T>(sum);
+  if (task.dropout != nullptr) drop_row(task, chunk, row);
+}
+
+}  // namespace
+}  // namespace foveal

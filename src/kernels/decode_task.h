@@ -1,0 +1,52 @@
+#pragma once
+// What a decode kernel is asked to do: a few rows of queries against a chunk of keys.
+
+#include "kernels/forward_task.h"
+
+namespace foveal {
+
+/// Rows of one task at most: the queries of all heads that share a KV head.
+constexpr int kDecodeRows = 8;
+/// Keys of one chunk at most.
+constexpr int64_t kDecodeChunk = 256;
+
+/// One query of one head, and what it has seen so far: scores in units of log2.
+template <class T>
+struct DecodeRow {
+  int64_t query = 0;  ///< i
+  int64_t place = 0;  ///< i' = i + L_k - L_q
+  uint64_t head = 0;  ///< b * H + h
+  T alibi_slope = 0;
+  const T* bias = nullptr;  ///< of key 0, or null
+  T maximum = 0, sum = 0;   ///< sum = 0: no key seen yet
+};
+
+/// T is float or double; keys and values may be stored narrower. Rows of `query` and `output` are
+/// decode_width(size) numbers apart, the query's filled up with zeros.
+template <class T>
+struct DecodeTask {
+  const T* query = nullptr;   ///< times scale * log2(e), or with a softcap times scale / softcap
+  const void* key = nullptr;  ///< of key 0, the last axis with stride 1
+  const void* value = nullptr;
+  int64_t key_stride = 0, value_stride = 0;  ///< between rows, in elements
+  int64_t head_size = 0, value_size = 0;
+  int64_t rows = 0;  ///< 1 .. kDecodeRows
+  T softcap = 0;     ///< 0: none
+  int64_t bias_key_stride = 0;
+  const DropoutCounter* dropout = nullptr;
+  DecodeRow<T> row[kDecodeRows];
+  T* scores = nullptr;  ///< kDecodeRows * kDecodeChunk numbers
+  T* output = nullptr;  ///< sum of 2^(score - maximum) V, to begin with 0
+};
+
+/// Keys first .. first + count - 1, count at most kDecodeChunk. `bits` is null where all are
+/// visible; else bit t of bits[row][w] is set where the row sees key first + 64 w + t.
+struct DecodeChunk {
+  int64_t first = 0, count = 0;
+  const uint64_t (*bits)[kDecodeChunk / 64] = nullptr;
+};
+
+/// `size` numbers as whole vectors of any target.
+constexpr int64_t decode_width(int64_t size) { return (size + 15) / 16 * 16; }
+
+}  // namespace foveal
