@@ -160,36 +160,52 @@ class Decode {
     kernel_(task, chunk);
   }
 
-  /// Merges the splits of each row, in order, and divides.
-  void finish(std::int64_t group, Tensor& output, Tensor& lse) {
+  /// The largest maximum of a row's splits; -inf where none saw a key.
+  double largest_maximum(std::int64_t group, std::int64_t row, std::int64_t width) {
+    double maximum = -INFINITY;
+    for (std::int64_t s = 0; s < splits_; ++s) {
+      const T* const from = part(group, s, row);
+      if (from[width + 1] != 0 && !(from[width] <= maximum)) maximum = from[width];
+    }
+    return maximum;
+  }
+
+  /// Merges the splits of one row, in order, and divides.
+  void finish_row(std::int64_t group, std::int64_t row, T* output, T* lse) {
     constexpr double kLn2 = 0.69314718055994530942;
-    const Sequence& lengths = sequence_.sequence;
-    const std::int64_t width = decode_width(problem_.value_size), b = group / problem_.kv_heads;
-    for (std::int64_t r = 0; r < rows_; ++r) {
-      const std::int64_t h = head_of(group, r);
-      const double sink = sinks_.empty() ? -INFINITY : sinks_[static_cast<std::size_t>(h)] / kLn2;
-      double maximum = sink;
-      for (std::int64_t s = 0; s < splits_; ++s) {
-        const T* const from = part(group, s, r);
-        if (from[width + 1] != 0 && !(from[width] <= maximum)) maximum = from[width];
-      }
-      double sum = sinks_.empty() ? 0 : std::exp2(sink - maximum);
-      const std::int64_t row = (b * problem_.heads + h) * problem_.query_length +
-                               lengths.first_query + r % lengths.query_length;
-      T* const to = output.data<T>() + row * problem_.value_size;
-      T* const total = part(group, 0, r);
-      for (std::int64_t s = 0; s < splits_; ++s) {
-        const T* const from = part(group, s, r);
-        const double factor = from[width + 1] == 0 ? 0 : std::exp2(from[width] - maximum);
-        sum += from[width + 1] * factor;
-        for (std::int64_t d = 0; d < problem_.value_size; ++d) {
-          total[d] = static_cast<T>((s == 0 ? 0 : total[d]) + from[d] * factor);
-        }
-      }
+    const std::int64_t width = decode_width(problem_.value_size);
+    double maximum = largest_maximum(group, row, width), sum = 0;
+    if (!sinks_.empty()) {
+      const double sink = sinks_[static_cast<std::size_t>(head_of(group, row))] / kLn2;
+      if (!(maximum >= sink)) maximum = sink;
+      sum = std::exp2(sink - maximum);
+    }
+    std::fill_n(output, problem_.value_size, T(0));
+    for (std::int64_t s = 0; s < splits_; ++s) {
+      const T* const from = part(group, s, row);
+      if (from[width + 1] == 0) continue;
+      const double factor = std::exp2(from[width] - maximum);
+      sum += from[width + 1] * factor;
       for (std::int64_t d = 0; d < problem_.value_size; ++d) {
-        to[d] = sum == 0 ? 0 : static_cast<T>(total[d] / sum);
+        output[d] = static_cast<T>(output[d] + from[d] * factor);
       }
-      if (lse.defined()) lse.data<T>()[row] = static_cast<T>((maximum + std::log2(sum)) * kLn2);
+    }
+    if (sum != 0) {
+      for (std::int64_t d = 0; d < problem_.value_size; ++d) {
+        output[d] = static_cast<T>(output[d] / sum);
+      }
+    }
+    if (lse != nullptr) *lse = static_cast<T>((maximum + std::log2(sum)) * kLn2);
+  }
+
+  void finish(std::int64_t group, Tensor& output, Tensor& lse) {
+    const Sequence& lengths = sequence_.sequence;
+    const std::int64_t b = group / problem_.kv_heads;
+    for (std::int64_t r = 0; r < rows_; ++r) {
+      const std::int64_t row = (b * problem_.heads + head_of(group, r)) * problem_.query_length +
+                               lengths.first_query + r % lengths.query_length;
+      finish_row(group, r, output.data<T>() + row * problem_.value_size,
+                 lse.defined() ? lse.data<T>() + row : nullptr);
     }
   }
 

@@ -33,8 +33,8 @@ double split_bytes(const PlanData& plan) {
   double rows = 0;
   for (const SequencePlan& sequence : plan.sequences) {
     if (!sequence.decode) continue;
-    const auto splits = static_cast<double>(sequence.sequence.key_length / kDecodeSplit + 1);
-    rows += splits * static_cast<double>(sequence.sequence.query_length * plan.problem.heads);
+    const std::int64_t splits = sequence.sequence.key_length / kDecodeSplit + 1;
+    rows += static_cast<double>(splits * sequence.sequence.query_length * plan.problem.heads);
   }
   return rows * static_cast<double>(plan.problem.batch) * width_of(plan) *
          static_cast<double>(decode_width(plan.problem.value_size) + 2);
