@@ -43,6 +43,9 @@ struct AttentionOptions {
   std::vector<std::int64_t> query_starts = {}, key_starts = {};
   std::string target = {};  ///< the name of a target; empty: the best usable one
   bool strict = false;      ///< anything but the fused path is an Error
+  /// bool, broadcast from the right to (B, H, L_q, L_k): true keeps a weight, times 1 / (1 -
+  /// dropout), false drops it. Then nothing is drawn by counter.
+  Tensor dropout_mask = {};
 };
 
 /// What was asked for in StatisticsOptions; the others are undefined. float32 (float64 for

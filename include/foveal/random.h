@@ -19,7 +19,8 @@ Tensor randperm(std::int64_t n, Generator& generator);
 /// or NaN gives NaN, as in PyTorch. p = 0 returns `x` and p = 1 returns x * 0, without a draw, as
 /// PyTorch does. 0 <= p <= 1; floating x.
 Tensor dropout(const Tensor& x, double p, Generator& generator);
-/// 1 where dropout keeps, 0 where it drops: one draw an element, row-major. float32.
-Tensor dropout_mask(const Shape& shape, double p, Generator& generator);
+/// 1 where dropout keeps, 0 where it drops: one draw an element, row-major. float32 or bool.
+Tensor dropout_mask(const Shape& shape, double p, Generator& generator,
+                    DType dtype = DType::float32);
 
 }  // namespace foveal

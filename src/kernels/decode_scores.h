@@ -88,6 +88,7 @@ template <class T>
 void drop_row(const DecodeTask<T>& task, const DecodeChunk& chunk, int row) {
   DropoutCounter counter = *task.dropout;
   counter.head = task.row[row].head;
+  counter.kept = task.row[row].kept;
   T* const weights = task.scores + row * kDecodeChunk;
   for (int64_t k = 0; k < chunk.count; k += 4) {
     double factor[4];

@@ -17,8 +17,9 @@ struct DecodeRow {
   int64_t place = 0;  ///< i' = i + L_k - L_q
   uint64_t head = 0;  ///< b * H + h
   T alibi_slope = 0;
-  const T* bias = nullptr;  ///< of key 0, or null
-  T maximum = 0, sum = 0;   ///< sum = 0: no key seen yet
+  const T* bias = nullptr;     ///< of key 0, or null
+  const bool* kept = nullptr;  ///< as DropoutCounter::kept, of the row's head
+  T maximum = 0, sum = 0;      ///< sum = 0: no key seen yet
 };
 
 /// T is float or double; keys and values may be stored narrower. Rows of `query` and `output` are

@@ -5,12 +5,16 @@
 
 namespace foveal {
 
-/// Dropout by counter: Philox4x32-10 with key = seed and counter (j div 4, i, head, offset).
+/// Dropout by counter: Philox4x32-10 with key = seed and counter (j div 4, i, head, offset); or by
+/// the caller's mask.
 struct DropoutCounter {
   uint64_t seed = 0, offset = 0;
-  uint64_t head = 0;       ///< b * H + h
-  uint64_t threshold = 0;  ///< a u32 >= p * 2^32 keeps
-  double scale = 1;        ///< 1 / (1 - p)
+  uint64_t head = 0;           ///< b * H + h
+  uint64_t threshold = 0;      ///< a u32 >= p * 2^32 keeps
+  double scale = 1;            ///< 1 / (1 - p)
+  const bool* kept = nullptr;  ///< the mask of the head's query 0 and key 0, or null: by counter
+  int64_t kept_query_stride = 0, kept_key_stride = 0;
+  int64_t key_length = 0;
 };
 
 /// One tile of queries of one head. T is float or double. The last axis of every array has

@@ -6,9 +6,21 @@
 namespace foveal {
 namespace {
 
+/// The factors that a mask gives.
+inline void kept_factors(const DropoutCounter& dropout, int64_t group, int64_t i,
+                         double (&factor)[4]) {
+  const bool* const row = dropout.kept + i * dropout.kept_query_stride;
+  for (int64_t n = 0; n < 4; ++n) {
+    const int64_t j = 4 * group + n;
+    const bool kept = j < dropout.key_length && row[j * dropout.kept_key_stride];
+    factor[n] = kept ? dropout.scale : 0;
+  }
+}
+
 /// The factors of dropout (0 or 1 / (1 - p)) that query i has for keys 4 * group .. + 3.
 inline void dropout_factors(const DropoutCounter& dropout, int64_t group, int64_t i,
                             double (&factor)[4]) {
+  if (dropout.kept != nullptr) return kept_factors(dropout, group, i, factor);
   uint32_t c0 = static_cast<uint32_t>(group), c1 = static_cast<uint32_t>(i);
   uint32_t c2 = static_cast<uint32_t>(dropout.head), c3 = static_cast<uint32_t>(dropout.offset);
   uint32_t k0 = static_cast<uint32_t>(dropout.seed);

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "foveal/tensor.h"
+#include "foveal/nn/attention.h"
 
 namespace foveal::nn {
 
@@ -15,8 +15,13 @@ double scale_of(const Tensor& keys);
 /// key comes after the query, means "drop".
 Tensor drop_mask(const std::string& layer, std::int64_t context_length);
 
-/// Weights (..., L, L) in which query i sees the keys up to i: scores, scale, the first L rows and
-/// columns of `mask`, softmax. A mask whose dtype is neither bool nor that of the scores throws.
-Tensor causal_weights(const Tensor& queries, const Tensor& keys, const Tensor& mask);
+/// Context (..., L, D_v) in which query i sees the keys up to i: scores, scale, the first L rows
+/// and columns of `mask`, softmax, dropout, values; step by step or on the engine. A mask whose
+/// dtype is neither bool nor that of the scores throws.
+Tensor causal_context(const Tensor& queries, const Tensor& keys, const Tensor& values,
+                      const Tensor& mask, const Dropout& dropout, bool fused);
+
+/// The layer's forward, fused or not whatever its own member says.
+Tensor causal_attention(const CausalAttention& layer, const Tensor& x, bool fused);
 
 }  // namespace foveal::nn

@@ -1,5 +1,4 @@
 #include "foveal/nn/attention.h"
-#include "foveal/reference.h"
 #include "nn/causal.h"
 #include "nn/checks.h"
 
@@ -8,16 +7,19 @@ namespace {
 
 /// Both classes compute the same. They differ in who knows of the mask.
 template <class Layer>
-Tensor causal_attention(const Layer& layer, const Tensor& x) {
+Tensor attend(const Layer& layer, const Tensor& x, bool fused) {
   const Tensor keys = layer.W_key.forward(x);
   const Tensor queries = layer.W_query.forward(x);
   const Tensor values = layer.W_value.forward(x);
-
-  const Tensor attn_weights = layer.dropout.forward(causal_weights(queries, keys, layer.mask));
-  return reference::context(attn_weights, values);
+  return causal_context(queries, keys, values, layer.mask, layer.dropout, fused);
 }
 
 }  // namespace
+
+Tensor causal_attention(const CausalAttention& layer, const Tensor& x, bool fused) {
+  check_batch("CausalAttention", x, layer.W_query.weight.size(1), layer.mask.size(0));
+  return attend(layer, x, fused);
+}
 
 CausalAttention::CausalAttention(const CausalAttentionOptions& options, Generator& generator)
     : W_query(options.d_in, options.d_out, options.qkv_bias, generator),
@@ -32,10 +34,7 @@ CausalAttention::CausalAttention(const CausalAttentionOptions& options, Generato
   register_buffer("mask", mask);
 }
 
-Tensor CausalAttention::forward(const Tensor& x) const {
-  check_batch("CausalAttention", x, W_query.weight.size(1), mask.size(0));
-  return causal_attention(*this, x);
-}
+Tensor CausalAttention::forward(const Tensor& x) const { return causal_attention(*this, x, fused); }
 
 CausalAttentionWithoutBuffers::CausalAttentionWithoutBuffers(const CausalAttentionOptions& options,
                                                              Generator& generator)
@@ -52,7 +51,7 @@ CausalAttentionWithoutBuffers::CausalAttentionWithoutBuffers(const CausalAttenti
 
 Tensor CausalAttentionWithoutBuffers::forward(const Tensor& x) const {
   check_batch("CausalAttentionWithoutBuffers", x, W_query.weight.size(1), mask.size(0));
-  return causal_attention(*this, x);
+  return attend(*this, x, fused);
 }
 
 }  // namespace foveal::nn

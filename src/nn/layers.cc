@@ -62,4 +62,9 @@ Tensor Dropout::forward(const Tensor& x) const {
   return is_training() ? foveal::dropout(x, p_, generator_) : x;
 }
 
+Tensor Dropout::draw_mask(const Shape& shape) const {
+  if (!is_training() || p_ == 0 || p_ == 1) return {};
+  return foveal::dropout_mask(shape, p_, generator_, DType::boolean);
+}
+
 }  // namespace foveal::nn

@@ -1,7 +1,6 @@
 #include "foveal/error.h"
 #include "foveal/nn/attention.h"
 #include "foveal/operations.h"
-#include "foveal/reference.h"
 #include "nn/causal.h"
 #include "nn/checks.h"
 
@@ -9,10 +8,13 @@ namespace foveal::nn {
 namespace {
 
 /// Each head gets x; their outputs stand side by side along the last axis.
-Tensor side_by_side(const std::vector<std::unique_ptr<CausalAttention>>& heads, const Tensor& x) {
+Tensor side_by_side(const std::vector<std::unique_ptr<CausalAttention>>& heads, const Tensor& x,
+                    bool fused) {
   std::vector<Tensor> outputs;
   outputs.reserve(heads.size());
-  for (const auto& head : heads) outputs.push_back(head->forward(x));
+  for (const auto& head : heads) {
+    outputs.push_back(causal_attention(*head, x, fused || head->fused));
+  }
   return cat(outputs, -1);
 }
 
@@ -44,7 +46,9 @@ MultiHeadAttentionWrapper::MultiHeadAttentionWrapper(const CausalAttentionOption
   register_module("heads", list_);
 }
 
-Tensor MultiHeadAttentionWrapper::forward(const Tensor& x) const { return side_by_side(heads, x); }
+Tensor MultiHeadAttentionWrapper::forward(const Tensor& x) const {
+  return side_by_side(heads, x, fused);
+}
 
 MultiHeadAttentionWrapperWithProjection::MultiHeadAttentionWrapperWithProjection(
     const CausalAttentionOptions& options, std::int64_t num_heads, Generator& generator)
@@ -56,7 +60,7 @@ MultiHeadAttentionWrapperWithProjection::MultiHeadAttentionWrapperWithProjection
 }
 
 Tensor MultiHeadAttentionWrapperWithProjection::forward(const Tensor& x) const {
-  return out_proj.forward(side_by_side(heads, x));
+  return out_proj.forward(side_by_side(heads, x, fused));
 }
 
 MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& options,
@@ -89,10 +93,9 @@ Tensor MultiHeadAttention::forward(const Tensor& x) const {
   const Tensor queries = W_query.forward(x).view(per_head).transpose(1, 2);
   const Tensor values = W_value.forward(x).view(per_head).transpose(1, 2);
 
-  const Tensor attn_weights = dropout.forward(causal_weights(queries, keys, mask));
-
   // (B, H, L, D) -> (B, L, H, D) -> (B, L, d_out)
-  const Tensor context_vec = reference::context(attn_weights, values).transpose(1, 2);
+  const Tensor context_vec =
+      causal_context(queries, keys, values, mask, dropout, fused).transpose(1, 2);
   return out_proj.forward(context_vec.contiguous().view({batch, num_tokens, d_out}));
 }
 

@@ -4,6 +4,7 @@
 #include "foveal/reference.h"
 #include "nn/causal.h"
 #include "nn/checks.h"
+#include "nn/fused.h"
 
 namespace foveal::nn {
 
@@ -24,6 +25,7 @@ Tensor SelfAttention_v1::forward(const Tensor& x) const {
   const Tensor queries = matmul(x, W_query);
   const Tensor values = matmul(x, W_value);
 
+  if (fused) return fused_context(queries, keys, values);
   const Tensor attn_scores = reference::scores(queries, keys);
   const Tensor attn_weights =
       reference::weights(reference::scaled_scores(attn_scores, scale_of(keys)));
@@ -46,6 +48,7 @@ Tensor SelfAttention_v2::forward(const Tensor& x) const {
   const Tensor queries = W_query.forward(x);
   const Tensor values = W_value.forward(x);
 
+  if (fused) return fused_context(queries, keys, values);
   const Tensor attn_scores = reference::scores(queries, keys);
   const Tensor attn_weights =
       reference::weights(reference::scaled_scores(attn_scores, scale_of(keys)));

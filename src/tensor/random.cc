@@ -76,12 +76,28 @@ Tensor randperm(std::int64_t n, Generator& generator) {
   return result;
 }
 
-Tensor dropout_mask(const Shape& shape, double p, Generator& generator) {
-  check_probability(p);
-  Tensor mask = Tensor::zeros(shape);
-  float* const out = mask.data<float>();
+namespace {
+
+template <class T>
+void draw_kept(Tensor& mask, double p, Generator& generator) {
+  T* const out = mask.data<T>();
   for (std::int64_t i = 0; i < mask.element_count(); ++i) {
-    out[i] = generator.next_double() < 1 - p ? 1.0F : 0.0F;
+    out[i] = static_cast<T>(generator.next_double() < 1 - p);
+  }
+}
+
+}  // namespace
+
+Tensor dropout_mask(const Shape& shape, double p, Generator& generator, DType dtype) {
+  check_probability(p);
+  if (dtype != DType::float32 && dtype != DType::boolean) {
+    throw Error("dropout_mask: dtype is " + to_string(dtype) + ": it must be float32 or bool");
+  }
+  Tensor mask = Tensor::zeros(shape, dtype);
+  if (dtype == DType::boolean) {
+    draw_kept<bool>(mask, p, generator);
+  } else {
+    draw_kept<float>(mask, p, generator);
   }
   return mask;
 }

@@ -4,6 +4,7 @@
 
 #include "attention/backward_cases.h"
 #include "attention/naive.h"
+#include "attention/shrink.h"
 #include "foveal/attention.h"
 #include "foveal/operations.h"
 #include "foveal/threads.h"
@@ -55,13 +56,13 @@ void run_cases(const std::string& target, DType dtype, double unit, unsigned cou
 
 TEST(Backward, EqualsTheChainRuleOnEveryTarget) {
   for (const Target* target : usable_targets()) {
-    run_cases(target->name, DType::float32, 0x1p-23, 200);
+    run_cases(target->name, DType::float32, 0x1p-23, case_count(40));
     if (HasFatalFailure()) return;
-    run_cases(target->name, DType::float64, 0x1p-51, 60);
+    run_cases(target->name, DType::float64, 0x1p-51, case_count(20));
     if (HasFatalFailure()) return;
-    run_cases(target->name, DType::bfloat16, 0x1p-8 / 8, 60);
+    run_cases(target->name, DType::bfloat16, 0x1p-8 / 8, case_count(20));
     if (HasFatalFailure()) return;
-    run_cases(target->name, DType::float16, 0x1p-11 / 8, 60);
+    run_cases(target->name, DType::float16, 0x1p-11 / 8, case_count(20));
     if (HasFatalFailure()) return;
   }
 }

@@ -6,6 +6,7 @@
 #include "attention/guarded.h"
 #include "attention/naive.h"
 #include "attention/plan/plan_data.h"
+#include "attention/shrink.h"
 #include "foveal/attention.h"
 #include "foveal/operations.h"
 #include "foveal/plan.h"
@@ -40,6 +41,9 @@ Case make_decode_case(Cases& cases, DType dtype) {
           masked_fill(options.bias, gt(cases.normal(options.bias.shape()), 1.0), -INFINITY);
       options.bias = options.bias.to(dtype);
     }
+    if (options.dropout_mask.defined()) {
+      options.dropout_mask = gt(cases.normal({batch, 1, queries, keys}), 0.0);
+    }
     switch (cases.number(0, 4)) {
       case 0:
         options.mask = causal(Corner::bottom_right) & window(cases.number(0, 3000), -1);
@@ -62,35 +66,38 @@ Case make_decode_case(Cases& cases, DType dtype) {
   }
 }
 
-void run_cases(const std::string& target, DType dtype, double unit, unsigned count) {
-  for (unsigned seed = 0; seed < count; ++seed) {
-    Cases cases(seed + 77);
-    Case one = make_decode_case(cases, dtype);
-    one.options.target = target;
-    SCOPED_TRACE(target + " case " + std::to_string(seed) + " " + to_string(dtype) + " " +
-                 to_string(one.query.shape()) + to_string(one.key.shape()) + " " +
-                 to_string(one.options.mask).substr(0, 80));
-    ASSERT_TRUE(decodes(one));
-    const AttentionResult got = attention(one.query, one.key, one.value, one.options);
-    const NaiveResult want = naive_attention(one.query, one.key, one.value, one.options);
-    const double scores = largest(want.scores);
-    const double tolerance = unit * (32 + scores) * std::max(1.0, largest(one.value)) *
-                             (one.options.dropout > 0 ? 2 : 1);
-    expect_close(got.output, want.output, tolerance, "output");
-    expect_close(got.lse, want.lse, unit * 32 * std::max(1.0, scores), "lse");
-    if (::testing::Test::HasFatalFailure()) return;
-  }
+void check_case(const Case& one, double unit) {
+  const AttentionResult got = attention(one.query, one.key, one.value, one.options);
+  const NaiveResult want = naive_attention(one.query, one.key, one.value, one.options);
+  const double scores = largest(want.scores);
+  const double tolerance = unit * (32 + scores) * std::max(1.0, largest(one.value)) *
+                           (drops_weights(one.options) ? 2 : 1);
+  expect_close(got.output, want.output, tolerance, "output");
+  expect_close(got.lse, want.lse, unit * 32 * std::max(1.0, scores), "lse");
+}
+
+void run_cases(const std::string& target, DType dtype, double unit, unsigned percent) {
+  check_generated(
+      case_count(percent),
+      [&](unsigned seed) {
+        Cases cases(seed + 77);
+        Case one = make_decode_case(cases, dtype);
+        one.options.target = target;
+        EXPECT_TRUE(decodes(one));
+        return one;
+      },
+      [&](const Case& one) { check_case(one, unit); });
 }
 
 TEST(Decode, EqualsTheFormulaOnEveryTarget) {
   for (const Target* target : usable_targets()) {
-    run_cases(target->name, DType::float32, 0x1p-22, 100);
+    run_cases(target->name, DType::float32, 0x1p-22, 30);
     if (HasFatalFailure()) return;
-    run_cases(target->name, DType::float64, 0x1p-50, 40);
+    run_cases(target->name, DType::float64, 0x1p-50, 10);
     if (HasFatalFailure()) return;
-    run_cases(target->name, DType::bfloat16, 0x1p-8 / 16, 40);
+    run_cases(target->name, DType::bfloat16, 0x1p-8 / 16, 10);
     if (HasFatalFailure()) return;
-    run_cases(target->name, DType::float16, 0x1p-11 / 16, 40);
+    run_cases(target->name, DType::float16, 0x1p-11 / 16, 10);
     if (HasFatalFailure()) return;
   }
 }
@@ -102,6 +109,7 @@ TEST(Decode, SameBitsForAnyNumberOfThreadsAndAnyBatch) {
     Case one = make_decode_case(cases, DType::float32);
     one.options.mask = causal(Corner::bottom_right);
     one.options.dropout = 0;
+    one.options.dropout_mask = {};
     one.options.bias = {};
     set_num_threads(1);
     const AttentionResult first = attention(one.query, one.key, one.value, one.options);

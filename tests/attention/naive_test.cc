@@ -23,7 +23,22 @@ std::array<std::uint32_t, 4> philox(std::uint64_t seed, std::array<std::uint32_t
   return counter;
 }
 
-double factor(const AttentionOptions& options, std::int64_t head, std::int64_t i, std::int64_t j) {
+double number_at(const Tensor& tensor, std::int64_t b, std::int64_t h, std::int64_t i,
+                 std::int64_t j) {
+  if (!tensor.defined()) return 0;
+  std::vector<std::int64_t> at{b, h, i, j};
+  at.erase(at.begin(), at.end() - tensor.rank());
+  for (std::size_t axis = 0; axis < at.size(); ++axis)
+    at[axis] = std::min(at[axis], tensor.size(static_cast<std::int64_t>(axis)) - 1);
+  return tensor.at(at);
+}
+
+double factor(const AttentionOptions& options, std::int64_t heads, std::int64_t head,
+              std::int64_t i, std::int64_t j) {
+  if (options.dropout_mask.defined()) {
+    const double kept = number_at(options.dropout_mask, head / heads, head % heads, i, j);
+    return kept == 0 ? 0 : 1 / (1 - options.dropout);
+  }
   if (options.dropout == 0) return 1;
   if (options.dropout == 1) return 0;
   const auto words = philox(
@@ -32,15 +47,6 @@ double factor(const AttentionOptions& options, std::int64_t head, std::int64_t i
   return words[static_cast<std::size_t>(j % 4)] >= options.dropout * 4294967296.0
              ? 1 / (1 - options.dropout)
              : 0;
-}
-
-double bias_at(const Tensor& bias, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t j) {
-  if (!bias.defined()) return 0;
-  std::vector<std::int64_t> at{b, h, i, j};
-  at.erase(at.begin(), at.end() - bias.rank());
-  for (std::size_t axis = 0; axis < at.size(); ++axis)
-    at[axis] = std::min(at[axis], bias.size(static_cast<std::int64_t>(axis)) - 1);
-  return bias.at(at);
 }
 
 }  // namespace
@@ -72,7 +78,7 @@ NaiveResult naive_attention(const Tensor& query, const Tensor& key, const Tensor
                    ks[static_cast<std::size_t>((kv * keys + j) * d + n)];
         score *= scale;
         if (options.softcap > 0) score = options.softcap * std::tanh(score / options.softcap);
-        score += bias_at(options.bias, b, h, i, j);
+        score += number_at(options.bias, b, h, i, j);
         if (options.alibi_slopes.defined())
           score -=
               options.alibi_slopes.at({h}) * std::fabs(static_cast<double>(i + keys - queries - j));
@@ -88,7 +94,7 @@ NaiveResult naive_attention(const Tensor& query, const Tensor& key, const Tensor
       lse[row] = sum == 0 ? -std::numeric_limits<double>::infinity() : top + std::log(sum);
       for (std::int64_t j = 0; j < keys && sum > 0; ++j) {
         weights[row * keys + j] /= sum;
-        const double weight = weights[row * keys + j] * factor(options, head, i, j);
+        const double weight = weights[row * keys + j] * factor(options, heads, head, i, j);
         if (weights[row * keys + j] == 0) continue;
         for (std::int64_t n = 0; n < dv; ++n)
           output[row * dv + n] += weight * vs[static_cast<std::size_t>((kv * keys + j) * dv + n)];
@@ -140,7 +146,7 @@ NaiveGradients naive_gradients(const Tensor& grad_output, const Tensor& query, c
       const auto cell = static_cast<std::size_t>(j);
       const double weight = p[static_cast<std::size_t>(row * keys + j)];
       if (weight == 0) continue;
-      kept[cell] = factor(options, head, i, j);
+      kept[cell] = factor(options, heads, head, i, j);
       for (std::int64_t n = 0; n < dv; ++n) {
         const double upstream = g[static_cast<std::size_t>(row * dv + n)];
         by_weight[cell] += upstream * v[static_cast<std::size_t>((kv + j) * dv + n)] * kept[cell];

@@ -185,6 +185,81 @@ TEST(AttentionTest, DropoutActsInTrainingAlone) {
   EXPECT_TRUE(equal(layer.forward(x), layer.forward(x)));
 }
 
+/// Fused and step by step, from the same generators.
+template <class Make>
+void expect_fused_equals_steps(const Make& make, const Tensor& x, double tolerance) {
+  for (const bool training : {true, false}) {
+    auto steps = make(), fused = make();
+    fused->fused = true;
+    steps->train(training);
+    fused->train(training);
+    for (int call = 0; call < 2; ++call) {  // the second one goes on in the generators' streams
+      expect_close(fused->forward(x), steps->forward(x), tolerance);
+    }
+  }
+}
+
+TEST(AttentionTest, FusedEqualsStepByStepDropoutIncluded) {
+  for (const Sizes& sizes : kSizes) {
+    for (const double dropout : {0.0, 0.5, 1.0}) {
+      Generator draw(21);
+      const Tensor x = randn({sizes.batch, sizes.length, sizes.d_in}, draw);
+      const auto from_seed = [](auto make) {
+        return [make] {
+          Generator generator(22);
+          return make(generator);
+        };
+      };
+      expect_fused_equals_steps(from_seed([&](Generator& g) {
+                                  return std::make_unique<MultiHeadAttention>(
+                                      multi_head_options(sizes, dropout), g);
+                                }),
+                                x, 1e-5);
+      expect_fused_equals_steps(from_seed([&](Generator& g) {
+                                  return std::make_unique<CausalAttention>(
+                                      causal_options(sizes, dropout), g);
+                                }),
+                                x, 1e-5);
+      expect_fused_equals_steps(from_seed([&](Generator& g) {
+                                  return std::make_unique<CausalAttentionWithoutBuffers>(
+                                      causal_options(sizes, dropout), g);
+                                }),
+                                x, 1e-5);
+      expect_fused_equals_steps(from_seed([&](Generator& g) {
+                                  return std::make_unique<MultiHeadAttentionWrapper>(
+                                      causal_options(sizes, dropout), 2, g);
+                                }),
+                                x, 1e-5);
+      expect_fused_equals_steps(from_seed([&](Generator& g) {
+                                  return std::make_unique<MultiHeadAttentionWrapperWithProjection>(
+                                      causal_options(sizes, dropout), 2, g);
+                                }),
+                                x, 1e-5);
+      expect_fused_equals_steps(from_seed([&](Generator& g) {
+                                  return std::make_unique<SelfAttention_v1>(sizes.d_in, sizes.d_out,
+                                                                            g);
+                                }),
+                                x[0], 1e-5);
+      expect_fused_equals_steps(from_seed([&](Generator& g) {
+                                  return std::make_unique<SelfAttention_v2>(sizes.d_in, sizes.d_out,
+                                                                            g);
+                                }),
+                                x[0], 1e-5);
+    }
+  }
+}
+
+TEST(AttentionTest, FusedKeepsToTheMaskBuffer) {
+  Generator generator(23);
+  MultiHeadAttention layer({3, 4, 6, 0.0, 2}, generator);
+  const Tensor x = randn({2, 5, 3}, generator);
+  layer.mask.select(0, 4).fill_(0);
+  layer.mask.select(1, 2).fill_(2);  // dropped for all: anything but 0 drops
+  const Tensor steps = layer.forward(x);
+  layer.fused = true;
+  expect_close(layer.forward(x), steps, 1e-5);
+}
+
 TEST(AttentionTest, EmptyBatchesAndSequencesPassThrough) {
   Generator generator(12);
   const MultiHeadAttention many({3, 4, 6, 0.5, 2}, generator);
@@ -195,6 +270,11 @@ TEST(AttentionTest, EmptyBatchesAndSequencesPassThrough) {
   }
   EXPECT_EQ(SelfAttention_v1(3, 2, generator).forward(Tensor::zeros({0, 3})).shape(),
             (Shape{0, 2}));
+  MultiHeadAttention fused({3, 4, 6, 0.5, 2}, generator);
+  fused.fused = true;
+  for (const Shape& shape : {Shape{0, 4, 3}, Shape{2, 0, 3}, Shape{0, 0, 3}}) {
+    EXPECT_EQ(fused.forward(Tensor::zeros(shape)).shape(), (Shape{shape[0], shape[1], 4}));
+  }
 }
 
 TEST(AttentionTest, MaskLeftBehindIsNamedWithItsDtype) {

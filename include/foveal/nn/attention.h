@@ -2,9 +2,14 @@
 // The chapter's classes, in its order, with its names in state_dict. Masks here are the chapter's:
 // 1 above the diagonal means "drop" (the rest of the library says true = may attend).
 //
+// Each class has a member `fused`: set it to true, and forward runs on the engine
+// (foveal/attention.h) instead of step by step. The result is the same but for rounding, dropout
+// included, and no L x L matrix is made but dropout's mask.
+//
 // Everything is float32 until Module::to; x must have the weights' dtype, and so has the result.
-// Sums are added in float64 and rounded once. Constructors throw Error where a size is below 1 or
-// dropout is not from 0 to 1; forward where x has another shape or dtype than is said here.
+// Sums are added in float64 and rounded once (the engine's in float32). Constructors throw Error
+// where a size is below 1 or dropout is not from 0 to 1; forward where x has another shape or dtype
+// than is said here.
 
 #include <memory>
 #include <vector>
@@ -21,6 +26,7 @@ class SelfAttention_v1 : public Module {
   Tensor forward(const Tensor& x) const;
 
   Tensor W_query, W_key, W_value;
+  bool fused = false;
 };
 
 /// Section 3.4.2, second version: the same with Linear layers.
@@ -32,6 +38,7 @@ class SelfAttention_v2 : public Module {
   Tensor forward(const Tensor& x) const;
 
   Linear W_query, W_key, W_value;
+  bool fused = false;
 };
 
 struct CausalAttentionOptions {
@@ -50,6 +57,7 @@ class CausalAttention : public Module {
   Linear W_query, W_key, W_value;
   Dropout dropout;
   Tensor mask;
+  bool fused = false;
 };
 
 /// The loader notebook's name for the same class.
@@ -65,6 +73,7 @@ class CausalAttentionWithoutBuffers : public Module {
   Linear W_query, W_key, W_value;
   Dropout dropout;
   Tensor mask;
+  bool fused = false;
 };
 
 /// Section 3.6.1: heads one after the other, their outputs side by side: x (B, L, d_in) ->
@@ -78,6 +87,7 @@ class MultiHeadAttentionWrapper : public Module {
   Tensor forward(const Tensor& x) const;
 
   std::vector<std::unique_ptr<CausalAttention>> heads;
+  bool fused = false;
 };
 
 /// The loader notebook's wrapper: the same, then a Linear (num_heads * d_out -> num_heads * d_out).
@@ -91,6 +101,7 @@ class MultiHeadAttentionWrapperWithProjection : public Module {
 
   std::vector<std::unique_ptr<CausalAttention>> heads;
   Linear out_proj;
+  bool fused = false;
 };
 
 struct MultiHeadAttentionOptions {
@@ -112,6 +123,7 @@ class MultiHeadAttention : public Module {
   Dropout dropout;
   Tensor mask;
   std::int64_t num_heads, head_dim;
+  bool fused = false;
 };
 
 }  // namespace foveal::nn

@@ -39,6 +39,11 @@ class Dropout : public Module {
   /// x of any shape, floating -> the same shape and dtype.
   Tensor forward(const Tensor& x) const;
 
+  /// What forward draws for an x of that shape, bool: true keeps. Undefined where it draws nothing:
+  /// in evaluation mode, and for a p of 0 or 1.
+  Tensor draw_mask(const Shape& shape) const;
+  double p() const { return p_; }
+
  private:
   double p_;
   mutable Generator generator_;

@@ -9,22 +9,35 @@ Tensor unit_rows(const Tensor& tensor) {
   return unit ? tensor : tensor.contiguous();
 }
 
-Tensor broadcast_bias(const Tensor& bias, const Problem& problem) {
-  Shape four(4 - static_cast<std::size_t>(bias.rank()), 1);
-  four.insert(four.end(), bias.shape().begin(), bias.shape().end());
-  return bias.reshape(four).expand(problem.score_shape());
+Tensor broadcast_to_scores(const Tensor& tensor, const Problem& problem) {
+  Shape four(4 - static_cast<std::size_t>(tensor.rank()), 1);
+  four.insert(four.end(), tensor.shape().begin(), tensor.shape().end());
+  return tensor.reshape(four).expand(problem.score_shape());
 }
 
 double scale_of(const PlanData& plan) {
   return plan.options.scale.value_or(1 / std::sqrt(static_cast<double>(plan.problem.head_size)));
 }
 
-DropoutCounter dropout_counter(const AttentionOptions& options) {
-  DropoutCounter counter;
-  counter.seed = options.seed;
-  counter.offset = options.offset;
-  counter.threshold = static_cast<std::uint64_t>(std::ceil(options.dropout * 4294967296.0));
-  counter.scale = options.dropout < 1 ? 1 / (1 - options.dropout) : 0;
+HeadDropout::HeadDropout(const PlanData& plan)
+    : drops_(drops_weights(plan.options)), heads_(plan.problem.heads) {
+  const AttentionOptions& options = plan.options;
+  counter_.seed = options.seed;
+  counter_.offset = options.offset;
+  counter_.threshold = static_cast<std::uint64_t>(std::ceil(options.dropout * 4294967296.0));
+  counter_.scale = options.dropout < 1 ? 1 / (1 - options.dropout) : 0;
+  if (!options.dropout_mask.defined()) return;
+  mask_ = broadcast_to_scores(options.dropout_mask, plan.problem);
+  kept_ = heads_of<bool>(mask_);
+  counter_.kept_query_stride = kept_.strides[2];
+  counter_.kept_key_stride = kept_.strides[3];
+  counter_.key_length = plan.problem.key_length;
+}
+
+DropoutCounter HeadDropout::of(std::int64_t b, std::int64_t h) const {
+  DropoutCounter counter = counter_;
+  counter.head = static_cast<std::uint64_t>(b * heads_ + h);
+  if (kept_.data != nullptr) counter.kept = kept_.row(b, h, 0);
   return counter;
 }
 

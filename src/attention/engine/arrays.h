@@ -30,8 +30,8 @@ Heads<T> heads_of(const Tensor& tensor) {
 /// The tensor itself where its last stride is 1, else a dense copy.
 Tensor unit_rows(const Tensor& tensor);
 
-/// `bias` with four axes, those of size 1 expanded to the scores' shape with stride 0.
-Tensor broadcast_bias(const Tensor& bias, const Problem& problem);
+/// `tensor` with four axes, those of size 1 expanded to the scores' shape with stride 0.
+Tensor broadcast_to_scores(const Tensor& tensor, const Problem& problem);
 
 /// The elements as T; empty for an undefined tensor.
 template <class T>
@@ -44,7 +44,22 @@ std::vector<T> numbers_of(const Tensor& tensor) {
 /// 1 / sqrt(D) unless the options say otherwise.
 double scale_of(const PlanData& plan);
 
-/// The counter of the options' dropout, but for the head.
-DropoutCounter dropout_counter(const AttentionOptions& options);
+/// The options' dropout, head by head.
+class HeadDropout {
+ public:
+  explicit HeadDropout(const PlanData& plan);
+
+  /// Whether weights are dropped at all.
+  bool drops() const { return drops_; }
+  /// Of one head.
+  DropoutCounter of(std::int64_t b, std::int64_t h) const;
+
+ private:
+  bool drops_;
+  std::int64_t heads_;
+  DropoutCounter counter_;
+  Tensor mask_;  // what the counter looks into
+  Heads<bool> kept_;
+};
 
 }  // namespace foveal

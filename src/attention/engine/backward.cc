@@ -198,7 +198,7 @@ AttentionGradients run_as(const PlanData& plan, const Tensor& grad_output, const
   const GradientOptions& asked = plan.options.gradients;
   if (asked.bias) {
     bias = Tensor::zeros(plan.options.bias.shape(), dtype);
-    backward.bias = heads_of<T>(broadcast_bias(bias, problem));
+    backward.bias = heads_of<T>(broadcast_to_scores(bias, problem));
   }
   if (asked.alibi_slopes) {
     backward.slopes.resize(

@@ -15,24 +15,24 @@ struct Call {
   T* lse = nullptr;    // (B, H, L_q), or null
   Heads<T> bias = {};  // (B, H, L_q, L_k) with stride 0 where broadcast; data null without one
   std::vector<T> slopes = {}, sinks = {};
-  DropoutCounter dropout = {};
+  HeadDropout dropout;
 
   Call(const PlanData& the_plan, const Tensor& q, const Tensor& k, const Tensor& v)
       : plan(the_plan),
         query_rows(unit_rows(q.to(dtype_of<T>()))),
         key_rows(unit_rows(k.to(dtype_of<T>()))),
-        value_rows(unit_rows(v.to(dtype_of<T>()))) {
+        value_rows(unit_rows(v.to(dtype_of<T>()))),
+        dropout(the_plan) {
     const AttentionOptions& options = plan.options;
     query = heads_of<T>(query_rows);
     key = heads_of<T>(key_rows);
     value = heads_of<T>(value_rows);
     if (options.bias.defined()) {
-      bias_rows = broadcast_bias(options.bias.to(dtype_of<T>()), plan.problem);
+      bias_rows = broadcast_to_scores(options.bias.to(dtype_of<T>()), plan.problem);
       bias = heads_of<T>(bias_rows);
     }
     slopes = numbers_of<T>(options.alibi_slopes);
     sinks = numbers_of<T>(options.sinks);
-    dropout = dropout_counter(options);
   }
 
   /// One tile of queries of one head, but for its workspace and dropout.
@@ -71,9 +71,8 @@ struct Call {
   /// The counter of one head, or none.
   const DropoutCounter* head_dropout(std::int64_t b, std::int64_t h,
                                      DropoutCounter& counter) const {
-    if (plan.options.dropout == 0) return nullptr;
-    counter = dropout;
-    counter.head = static_cast<std::uint64_t>(b * plan.problem.heads + h);
+    if (!dropout.drops()) return nullptr;
+    counter = dropout.of(b, h);
     return &counter;
   }
 };

@@ -42,10 +42,11 @@ class Decode {
         query_(heads_of<T>(query_rows_)),
         slopes_(numbers_of<T>(plan.options.alibi_slopes)),
         sinks_(numbers_of<T>(plan.options.sinks)),
-        dropout_(dropout_counter(plan.options)),
+        dropout_(plan),
+        counter_(dropout_.of(0, 0)),
         kernel_(kernel_for<T>(*plan.target, key.dtype())) {
     if (plan.options.bias.defined()) {
-      bias_rows_ = broadcast_bias(plan.options.bias.to(dtype_of<T>()), problem_);
+      bias_rows_ = broadcast_to_scores(plan.options.bias.to(dtype_of<T>()), problem_);
       bias_ = heads_of<T>(bias_rows_);
     }
     const std::int64_t keys = sequence.sequence.key_length;
@@ -92,7 +93,7 @@ class Decode {
     task.rows = rows_;
     task.softcap = static_cast<T>(plan_.options.softcap);
     task.bias_key_stride = bias_.strides[3];
-    task.dropout = plan_.options.dropout > 0 ? &dropout_ : nullptr;
+    task.dropout = dropout_.drops() ? &counter_ : nullptr;
     constexpr T kLog2E = T(1.4426950408889634074);
     const T scale = static_cast<T>(scale_of(plan_));
     const T factor = task.softcap > 0 ? scale / task.softcap : scale * kLog2E;
@@ -105,7 +106,9 @@ class Decode {
       DecodeRow<T>& row = task.row[r];
       row.query = i;
       row.place = i + lengths.key_length - lengths.query_length;
-      row.head = static_cast<std::uint64_t>(b * problem_.heads + h);
+      const DropoutCounter dropout = dropout_.of(b, h);
+      row.head = dropout.head;
+      row.kept = dropout.kept;
       if (!slopes_.empty()) row.alibi_slope = slopes_[static_cast<std::size_t>(h)];
       if (bias_.data != nullptr) row.bias = bias_.row(b, h, i);
     }
@@ -215,7 +218,8 @@ class Decode {
   Tensor query_rows_, key_rows_, value_rows_, bias_rows_;
   Heads<T> query_, bias_;
   std::vector<T> slopes_, sinks_;
-  DropoutCounter dropout_;
+  HeadDropout dropout_;
+  DropoutCounter counter_;
   DecodeKernel<T> kernel_;
   std::int64_t splits_ = 0, rows_ = 0, part_width_ = 0;
   std::vector<T> parts_;

@@ -67,7 +67,9 @@ std::vector<std::string> reasons_of(const PlanData& plan) {
                       "; products and sums are float32");
   }
   if (options.bias.defined()) reasons.push_back("bias is read where it lies, never spread out");
-  if (options.dropout > 0) {
+  if (options.dropout_mask.defined()) {
+    reasons.push_back("dropout_mask is read where it lies, never spread out");
+  } else if (options.dropout > 0) {
     reasons.push_back("dropout is drawn by counter, tile by tile: no mask is stored");
   }
   if (plan.sequences.size() != 1) {

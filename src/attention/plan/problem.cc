@@ -55,19 +55,30 @@ void check_per_head(const Tensor& tensor, const char* name, const Problem& probl
   }
 }
 
-void check_bias(const Tensor& bias, const Problem& problem) {
-  if (!bias.defined()) return;
+bool broadcasts(const Shape& shape, const Shape& full) {
+  bool fits = shape.size() <= full.size();
+  for (std::size_t axis = 1; fits && axis <= shape.size(); ++axis) {
+    const std::int64_t size = shape[shape.size() - axis];
+    fits = size == 1 || size == full[full.size() - axis];
+  }
+  return fits;
+}
+
+/// What has a number for each score; `fits` says whether its dtype does, `kind` what it must be.
+void check_per_score(const Tensor& tensor, const char* name, bool fits, const char* kind,
+                     const Problem& problem) {
   const Shape full = problem.score_shape();
-  bool fits = is_floating(bias.dtype()) && bias.rank() <= 4;
-  for (std::int64_t axis = 1; fits && axis <= bias.rank(); ++axis) {
-    const std::int64_t size = bias.size(-axis);
-    fits = size == 1 || size == full[static_cast<std::size_t>(4 - axis)];
-  }
-  if (!fits) {
-    throw Error(has_shape("bias", bias.shape()) + " and dtype " + to_string(bias.dtype()) +
-                ": it must be floating and broadcast from the right to (B, H, L_q, L_k) = " +
-                to_string(full));
-  }
+  if (fits && broadcasts(tensor.shape(), full)) return;
+  throw Error(has_shape(name, tensor.shape()) + " and dtype " + to_string(tensor.dtype()) +
+              ": it must be " + kind +
+              " and broadcast from the right to (B, H, L_q, L_k) = " + to_string(full));
+}
+
+void check_score_tensors(const AttentionOptions& options, const Problem& problem) {
+  const Tensor &bias = options.bias, &kept = options.dropout_mask;
+  if (bias.defined()) check_per_score(bias, "bias", is_floating(bias.dtype()), "floating", problem);
+  if (!kept.defined()) return;
+  check_per_score(kept, "dropout_mask", kept.dtype() == DType::boolean, "bool", problem);
 }
 
 void check_numbers(const AttentionOptions& options) {
@@ -123,8 +134,12 @@ Problem check_problem(const Shape& query, const Shape& key, const Shape& value, 
                   ": queries are 0 to " + std::to_string(problem.query_length - 1));
     }
   }
-  if (sequences_of(problem, options).size() == 1) check_bias(options.bias, problem);
+  if (sequences_of(problem, options).size() == 1) check_score_tensors(options, problem);
   return problem;
+}
+
+bool drops_weights(const AttentionOptions& options) {
+  return options.dropout > 0 || options.dropout_mask.defined();
 }
 
 bool needs_second_pass(const AttentionOptions& options) {

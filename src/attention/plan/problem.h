@@ -20,6 +20,9 @@ struct Problem {
 Problem check_problem(const Shape& query, const Shape& key, const Shape& value, DType dtype,
                       const AttentionOptions& options);
 
+/// Whether weights are dropped after softmax.
+bool drops_weights(const AttentionOptions& options);
+
 /// Whether weights or statistics are asked for: they come from a second pass, which needs each
 /// row's lse from the first.
 bool needs_second_pass(const AttentionOptions& options);
