@@ -1,6 +1,6 @@
 # A newcomer's words for what CMake, ctest and the scripts in tools/ do. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help explain build test check sanitize fuzz pictures mutate clean
+.PHONY: help explain build test check sanitize fuzz neon pictures mutate clean
 
 JOBS ?= $(shell nproc)
 RELEASE := build/release
@@ -50,6 +50,12 @@ fuzz:  ## each fuzz target for SECONDS (15) from its corpus
 	cmake --preset asan-ubsan $(WERROR)
 	cmake --build build/asan-ubsan --target fuzz_targets -j $(JOBS)
 	tools/fuzz $(or $(SECONDS),15)
+
+neon:  ## the engine's tests for AArch64, cross-compiled and run by qemu
+	@tools/setup neon
+	cmake --preset neon $(WERROR)
+	cmake --build build/neon --target core_test tensor_test attention_test -j $(JOBS)
+	ctest --preset neon -j $(JOBS)
 
 pictures:  ## render every picture and page into build/pictures/
 	@tools/setup test

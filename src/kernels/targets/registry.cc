@@ -17,6 +17,8 @@ std::vector<const Target*> detect() {
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
     targets.push_back(&avx512_target());
   }
+#elif defined(__aarch64__)
+  targets.push_back(&neon_target());  // every AArch64 CPU has it
 #endif
   return targets;
 }

@@ -66,6 +66,8 @@ const Target& portable_target();
 #if defined(__x86_64__)
 const Target& avx2_target();
 const Target& avx512_target();
+#elif defined(__aarch64__)
+const Target& neon_target();
 #endif
 
 }  // namespace foveal

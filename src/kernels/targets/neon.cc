@@ -1,0 +1,12 @@
+#include "kernels/targets/neon_words.h"
+
+#include "kernels/targets/table.h"
+
+namespace foveal {
+
+const Target& neon_target() {
+  static constexpr Target target = make_target("neon");
+  return target;
+}
+
+}  // namespace foveal

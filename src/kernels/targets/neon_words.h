@@ -1,0 +1,22 @@
+#pragma once
+// AArch64's Advanced SIMD: 32 registers of 16 bytes.
+
+#include <arm_neon.h>
+#include <stdint.h>
+
+#define FOVEAL_VECTOR_REGISTER "+w"
+
+namespace foveal {
+namespace {
+
+constexpr int kRegisterBytes = 16;
+constexpr int kQueryVectors = 4;  // by 4 keys: 16 sums, 4 vectors of queries, 1 key of 32 registers
+
+/// Whether a bit is set in any lane.
+template <class V>
+inline bool any(V lanes) {
+  return vmaxvq_u32((uint32x4_t)lanes) != 0;
+}
+
+}  // namespace
+}  // namespace foveal
