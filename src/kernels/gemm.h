@@ -1,34 +1,41 @@
 #pragma once
-// C = A B with B packed in panels (Goto and van de Geijn, "Anatomy of High-Performance Matrix
+// C = A B with B in panels (Goto and van de Geijn, "Anatomy of High-Performance Matrix
 // Multiplication", 2008): a panel's width is that of the micro-kernel, A is read where it lies.
 
 #include "kernels/gemm_task.h"
 #include "kernels/micro.h"
+#include "kernels/transpose.h"
 
 namespace foveal {
 namespace {
 
+// 24 sums, 3 vectors of B and 1 of A in AVX-512's 32 registers; half the sums in 16. Tall blocks
+// read little of the panel, which lies in the second cache.
+constexpr int kGemmRows = kRegisterBytes == 64 ? 8 : 4;
+constexpr int kGemmVectors = 3;
+
 template <class T>
-constexpr int kPanelColumns = kQueryVectors * kLanes<T>;
+constexpr int kPanelColumns = kGemmVectors * kLanes<T>;
 
 /// Copies `columns` columns (at most a panel's) of `inner` rows of B, element (k, j) at
-/// b[k * row + j * step], into a panel.
+/// b[k * row + j * step], into a panel whose rows follow each other.
 template <class T>
 void gemm_pack(const T* b, int64_t row, int64_t step, int64_t inner, int64_t columns, T* panel) {
+  constexpr int64_t width = kPanelColumns<T>;
+  if (row == 1) transpose(b, step, columns, inner, T(1), panel, width);
   for (int64_t k = 0; k < inner; ++k) {
-    T* to = panel + k * kPanelColumns<T>;
-    for (int64_t j = columns; j < kPanelColumns<T>; ++j) to[j] = 0;
-    if (row == 1) continue;
-    for (int64_t j = 0; j < columns; ++j) to[j] = b[k * row + j * step];
-  }
-  if (row != 1) return;
-  // A transposed B is read along its own rows.
-  for (int64_t j = 0; j < columns; ++j) {
-    for (int64_t k = 0; k < inner; ++k) panel[k * kPanelColumns<T> + j] = b[k + j * step];
+    T* const to = panel + k * width;
+    const T* const from = b + k * row;
+    if (row != 1 && step == 1 && columns == width) {
+      for (int v = 0; v < kGemmVectors; ++v) store(to + v * kLanes<T>, load(from + v * kLanes<T>));
+    } else if (row != 1) {
+      for (int64_t j = 0; j < columns; ++j) to[j] = from[j * step];
+    }
+    for (int64_t j = columns; j < width; ++j) to[j] = 0;
   }
 }
 
-/// One vector of row `row` of C, or what there is of it.
+/// One vector of a row of C, or what there is of it.
 template <class T>
 inline Vector<T> load_some(const T* from, int64_t count) {
   if (count >= kLanes<T>) return load(from);
@@ -47,36 +54,49 @@ inline void store_some(T* to, Vector<T> value, int64_t count) {
 }
 
 /// Rows i .. i + R - 1.
-template <class T, int R>
+template <class T, int R, int C>
 inline __attribute__((always_inline)) void gemm_rows(const GemmTask<T>& task, int64_t i) {
-  Block<T, R, kQueryVectors> block;
+  Block<T, R, C> block;
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kQueryVectors; ++v) {
+    for (int v = 0; v < C; ++v) {
       const T* start = task.add ? task.c + (i + r) * task.c_row : task.bias;
       block.at[r][v] = start == nullptr
                            ? Vector<T>{}
                            : load_some(start + v * kLanes<T>, task.columns - v * kLanes<T>);
     }
   }
-  block.add_product({task.a + i * task.a_row, task.a_row, task.a_step}, task.panel,
-                    kPanelColumns<T>, task.inner);
+  block.add_product({task.a + i * task.a_row, task.a_row, task.a_step}, task.panel, task.panel_row,
+                    task.inner);
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kQueryVectors; ++v) {
+    for (int v = 0; v < C; ++v) {
       store_some(task.c + (i + r) * task.c_row + v * kLanes<T>, block.at[r][v],
                  task.columns - v * kLanes<T>);
     }
   }
 }
 
+/// All rows, C vectors of columns.
+template <class T, int C>
+void gemm_columns(const GemmTask<T>& task) {
+  int64_t i = 0;
+  for (; i + kGemmRows <= task.rows; i += kGemmRows) gemm_rows<T, kGemmRows, C>(task, i);
+  for (; i + 3 <= task.rows; i += 3) gemm_rows<T, 3, C>(task, i);
+  for (; i < task.rows; ++i) gemm_rows<T, 1, C>(task, i);
+}
+
 template <class T>
 void gemm(const GemmTask<T>& task) {
-  int64_t i = 0;
-  for (; i + 4 <= task.rows; i += 4) gemm_rows<T, 4>(task, i);
-  for (; i < task.rows; ++i) gemm_rows<T, 1>(task, i);
+  if (task.columns <= kLanes<T>) {
+    gemm_columns<T, 1>(task);
+  } else if (task.columns <= 2 * kLanes<T>) {
+    gemm_columns<T, 2>(task);
+  } else {
+    gemm_columns<T, kGemmVectors>(task);
+  }
 }
 
 }  // namespace

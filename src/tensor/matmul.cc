@@ -1,11 +1,15 @@
 // Products of matrices: shapes, batches and dtypes; products.cc does the work.
 
 #include <algorithm>
+#include <array>
+#include <vector>
 
 #include "foveal/error.h"
 #include "foveal/operations.h"
+#include "foveal/threads.h"
 #include "tensor/builder.h"
 #include "tensor/check.h"
+#include "tensor/parallel.h"
 #include "tensor/products.h"
 #include "tensor/walk.h"
 
@@ -49,11 +53,24 @@ void multiply_batches(const Tensor& a, const Tensor& b, Tensor& out) {
   const ProductSize size{out.size(-2), a.size(-1), out.size(-1)};
   if (size.rows == 0 || size.columns == 0) return;
   T* const result = out.data<T>();
-  for_each_element<3>(batch, {leading(a), leading(b), leading(out)}, [&](const auto& at) {
-    const T* const no_bias = nullptr;
-    multiply_matrices(matrix_of<T>(a, at[0]), matrix_of<T>(b, at[1]), no_bias, result + at[2],
-                      size);
-  });
+  std::vector<std::array<std::int64_t, 3>> places;
+  for_each_element<3>(batch, {leading(a), leading(b), leading(out)},
+                      [&](const auto& at) { places.push_back(at); });
+  const auto multiply = [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t index = first; index < last; ++index) {
+      const auto& at = places[static_cast<std::size_t>(index)];
+      const T* const no_bias = nullptr;
+      multiply_matrices(matrix_of<T>(a, at[0]), matrix_of<T>(b, at[1]), no_bias, result + at[2],
+                        size);
+    }
+  };
+  // Of a few products each is shared by the threads; of many, each has one thread.
+  const auto count = static_cast<std::int64_t>(places.size());
+  if (count < 4 * num_threads()) {
+    multiply(0, count);
+  } else {
+    for_ranges(count, size.rows * size.columns + size.rows * size.inner, multiply);
+  }
 }
 
 /// Products of the half types are products of float32, rounded once at the end.
@@ -102,6 +119,12 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   };
   if (is_half(a.dtype())) {
     return matmul(a.to(DType::float32), b.to(DType::float32)).to(a.dtype());
+  }
+  if (right.rank() == 2 && left.rank() > 2) {  // one product of all rows
+    const std::int64_t rows = element_count(shape) * left.size(-2);
+    const Tensor out = matmul(left.reshape({rows, left.size(-1)}), b);
+    if (b.rank() == 1) return out.reshape(Shape(a.shape().begin(), a.shape().end() - 1));
+    return out.reshape(with_matrix(left.size(-2), right.size(-1)));
   }
   Tensor out = TensorBuilder::empty(with_matrix(left.size(-2), right.size(-1)), a.dtype());
   const Tensor wide_left = left.expand(with_matrix(left.size(-2), left.size(-1)));

@@ -2,15 +2,13 @@
 
 #include <unistd.h>
 
-#include <new>
 #include <string>
 
 #include "foveal/error.h"
+#include "tensor/memory.h"
 
 namespace foveal {
 namespace {
-
-constexpr std::align_val_t kAlignment{64};
 
 /// Bytes of memory in this machine. An operating system that hands out more than it has would let
 /// an absurd size through, and kill the process at the first write.
@@ -32,12 +30,13 @@ std::shared_ptr<Storage> Storage::allocate(const Shape& shape, DType dtype) {
                 " has " + std::to_string(count) + " elements: this machine's memory of " +
                 std::to_string(machine_memory()) + " bytes can't hold it; use a smaller shape");
   }
-  void* data = ::operator new(static_cast<std::size_t>(bytes), kAlignment, std::nothrow);
+  const auto size = static_cast<std::size_t>(bytes);
+  void* data = allocate_memory(size);
   if (data == nullptr) {
     throw Error("a tensor of shape " + to_string(shape) + " and dtype " + to_string(dtype) +
                 ": no memory left for " + std::to_string(bytes) + " bytes; use a smaller shape");
   }
-  return wrap(data, [](void* memory) { ::operator delete(memory, kAlignment); }, false);
+  return wrap(data, [size](void* memory) { release_memory(memory, size); }, false);
 }
 
 std::shared_ptr<Storage> Storage::wrap(void* data, std::function<void(void*)> deleter,

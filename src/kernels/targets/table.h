@@ -19,7 +19,7 @@ constexpr ForwardKernels<T> forward_kernels() {
 
 template <class T>
 constexpr GemmKernels<T> gemm_kernels() {
-  return {kPanelColumns<T>, gemm_pack<T>, gemm<T>};
+  return {kPanelColumns<T>, transpose<T>, gemm_pack<T>, gemm<T>};
 }
 
 template <class T>

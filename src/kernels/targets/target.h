@@ -29,6 +29,9 @@ struct ForwardKernels {
 template <class T>
 struct GemmKernels {
   int64_t panel_columns;
+  /// to[c * to_stride + r] = from[r * from_stride + c] * factor for r < rows and c < columns.
+  void (*transpose)(const T* from, int64_t from_stride, int64_t rows, int64_t columns, T factor,
+                    T* to, int64_t to_stride);
   void (*pack)(const T* b, int64_t row, int64_t step, int64_t inner, int64_t columns, T* panel);
   void (*multiply)(const GemmTask<T>& task);
 };

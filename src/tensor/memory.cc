@@ -1,0 +1,100 @@
+#include "tensor/memory.h"
+
+#include <bit>
+#include <mutex>
+#include <vector>
+
+namespace foveal {
+namespace {
+
+constexpr std::size_t kLarge = std::size_t{1} << 16;
+constexpr std::size_t kMostBlocks = 64;
+constexpr std::align_val_t kAlignment{64};
+
+/// Large sizes are rounded up by an eighth at most, so that a block fits the next tensor too.
+std::size_t capacity_of(std::size_t bytes) {
+  const std::size_t step = std::bit_floor(bytes) / 8;
+  return (bytes + step - 1) / step * step;
+}
+
+void* allocate_fresh(std::size_t bytes) { return ::operator new(bytes, kAlignment, std::nothrow); }
+
+class Kept {
+ public:
+  Kept() { blocks_.reserve(kMostBlocks); }
+
+  /// A block of exactly that capacity, or null.
+  void* take(std::size_t capacity) {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t n = blocks_.size(); n-- > 0;) {
+      if (blocks_[n].capacity != capacity) continue;
+      void* const data = blocks_[n].data;
+      remove(n);
+      return data;
+    }
+    return nullptr;
+  }
+
+  void keep(void* data, std::size_t capacity) {
+    const std::lock_guard lock(mutex_);
+    if (capacity > kMostKept) {
+      ::operator delete(data, kAlignment);
+      return;
+    }
+    while (total_ + capacity > kMostKept || blocks_.size() == kMostBlocks) free_oldest();
+    blocks_.push_back({data, capacity});
+    total_ += capacity;
+  }
+
+  void free_all() {
+    const std::lock_guard lock(mutex_);
+    while (!blocks_.empty()) free_oldest();
+  }
+
+ private:
+  struct Block {
+    void* data;
+    std::size_t capacity;
+  };
+
+  void remove(std::size_t n) {
+    total_ -= blocks_[n].capacity;
+    blocks_.erase(blocks_.begin() + static_cast<std::ptrdiff_t>(n));
+  }
+
+  void free_oldest() {
+    ::operator delete(blocks_.front().data, kAlignment);
+    remove(0);
+  }
+
+  std::mutex mutex_;
+  std::vector<Block> blocks_;  // the oldest first
+  std::size_t total_ = 0;
+};
+
+/// Never destroyed: tensors with static lifetime may go after it.
+Kept& kept() {
+  static Kept& instance = *new Kept;
+  return instance;
+}
+
+}  // namespace
+
+void* allocate_memory(std::size_t bytes) {
+  if (bytes < kLarge) return allocate_fresh(bytes);
+  const std::size_t capacity = capacity_of(bytes);
+  if (void* const data = kept().take(capacity)) return data;
+  if (void* const data = allocate_fresh(capacity)) return data;
+  kept().free_all();
+  return allocate_fresh(capacity);
+}
+
+void release_memory(void* data, std::size_t bytes) {
+  if (bytes < kLarge) {
+    ::operator delete(data, kAlignment);
+  } else {
+    kept().keep(data, capacity_of(bytes));
+  }
+}
+
+}  // namespace foveal

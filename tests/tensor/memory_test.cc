@@ -1,0 +1,52 @@
+// Memory that tensors let go of is kept for the next ones, up to a limit.
+
+#include "tensor/memory.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "core/thread_pool.h"
+
+namespace foveal {
+namespace {
+
+TEST(Memory, ALargeBlockServesTheNextTensorOfItsSize) {
+  constexpr std::size_t kBytes = std::size_t{5} << 20;
+  void* const first = allocate_memory(kBytes);
+  release_memory(first, kBytes);
+  void* const second = allocate_memory(kBytes - 100);
+  EXPECT_EQ(second, first);
+  release_memory(second, kBytes - 100);
+}
+
+TEST(Memory, BlocksAreAlignedWritableAndTheirOwn) {
+  parallel_for(8, [](std::int64_t task) {
+    for (std::size_t round = 0; round < 20; ++round) {
+      std::vector<std::pair<unsigned char*, std::size_t>> blocks;
+      for (std::size_t bytes = 1; bytes < (std::size_t{3} << 20); bytes = bytes * 5 + round) {
+        auto* const data = static_cast<unsigned char*>(allocate_memory(bytes));
+        ASSERT_EQ(reinterpret_cast<std::uintptr_t>(data) % 64, 0U);
+        data[0] = data[bytes - 1] = static_cast<unsigned char>(task + 8);
+        blocks.emplace_back(data, bytes);
+      }
+      for (const auto& [data, bytes] : blocks) {
+        ASSERT_EQ(data[0], task + 8);
+        ASSERT_EQ(data[bytes - 1], task + 8);
+        release_memory(data, bytes);
+      }
+    }
+  });
+}
+
+TEST(Memory, MoreThanIsEverKeptGoesBack) {
+  release_memory(allocate_memory(kMostKept + 1), kMostKept + 1);
+  std::vector<void*> blocks;
+  for (int n = 0; n < 20; ++n) blocks.push_back(allocate_memory(kMostKept / 10));
+  for (void* block : blocks) release_memory(block, kMostKept / 10);
+  EXPECT_EQ(allocate_memory(~std::size_t{0} / 4), nullptr);
+}
+
+}  // namespace
+}  // namespace foveal

@@ -1,0 +1,117 @@
+// The product kernels on every target, around the edges of blocks and panels.
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "foveal/operations.h"
+#include "foveal/random.h"
+#include "foveal/threads.h"
+#include "kernels/targets/registry.h"
+#include "tensor/samples.h"
+
+namespace foveal {
+namespace {
+
+using samples::Sampler;
+
+/// Runs `test` once for each target, which products take from the environment.
+template <class Test>
+void for_each_target(const Test& test) {
+  for (const Target* target : usable_targets()) {
+    SCOPED_TRACE(target->name);
+    setenv("FOVEAL_TARGET", target->name, 1);
+    test();
+  }
+  unsetenv("FOVEAL_TARGET");
+}
+
+/// The columns of a and the rows of b summed one by one, in float64.
+Tensor plain_product(const Tensor& a, const Tensor& b) {
+  Tensor out = Tensor::zeros({a.size(0), b.size(1)}, DType::float64);
+  const Tensor left = a.to(DType::float64), right = b.to(DType::float64).contiguous();
+  const Tensor rows = left.contiguous();
+  double* const sums = out.data<double>();
+  for (std::int64_t i = 0; i < a.size(0); ++i) {
+    for (std::int64_t k = 0; k < a.size(1); ++k) {
+      const double factor = rows.data<double>()[i * a.size(1) + k];
+      const double* const from = right.data<double>() + k * b.size(1);
+      for (std::int64_t j = 0; j < b.size(1); ++j) sums[i * b.size(1) + j] += factor * from[j];
+    }
+  }
+  return out;
+}
+
+/// A matrix of small integers, dense, transposed, or a part of a larger one with steps.
+Tensor matrix(Sampler& sampler, std::int64_t rows, std::int64_t columns, DType dtype) {
+  switch (sampler.integer(0, 3)) {
+    case 0:
+      return sampler.dense({columns, rows}, dtype).transpose(0, 1);
+    case 1:
+      return sampler.dense({rows, columns + 3}, dtype).slice(1, 2, columns + 2);
+    case 2:
+      return sampler.dense({columns, 2, rows}, dtype).transpose(0, 2).select(1, 1);
+    default:
+      return sampler.dense({rows, columns}, dtype);
+  }
+}
+
+TEST(Products, EveryTargetAtTheEdgesOfBlocks) {
+  constexpr std::int64_t kRows[] = {1, 2, 5, 8, 95, 96, 97, 130, 200};
+  constexpr std::int64_t kColumns[] = {1, 11, 16, 17, 33, 48, 49, 96, 101};
+  constexpr std::int64_t kInner[] = {1, 7, 16, 64, 767, 768, 769, 1540};
+  Sampler sampler(51);
+  for_each_target([&] {
+    for (int round = 0; round < 60; ++round) {
+      const DType dtype = samples::kFloating[round % 4];
+      const std::int64_t rows = kRows[sampler.integer(0, 8)];
+      const std::int64_t columns = kColumns[sampler.integer(0, 8)];
+      const std::int64_t inner = kInner[sampler.integer(0, 7)];
+      const Tensor a = matrix(sampler, rows, inner, dtype);
+      const Tensor b = matrix(sampler, inner, columns, dtype);
+      // Sums of small integers are exact, whatever their order.
+      ASSERT_TRUE(equal(matmul(a, b), plain_product(a, b).to(dtype)))
+          << rows << " x " << inner << " x " << columns << ", " << to_string(dtype);
+    }
+  });
+}
+
+TEST(Products, ARowsBitsDependOnNoOtherRowAndNoThread) {
+  Generator generator(52);
+  const Tensor a = randn({210, 900}, generator), b = randn({900, 130}, generator);
+  const int before = num_threads();
+  for_each_target([&] {
+    set_num_threads(1);
+    const Tensor whole = matmul(a, b);
+    for (const int threads : {1, 2, 3, 8}) {
+      set_num_threads(threads);
+      ASSERT_TRUE(equal(matmul(a, b), whole)) << threads;
+      for (const std::int64_t row : {0, 7, 95, 96, 209}) {
+        const Tensor alone = matmul(a.slice(0, row, row + 1), b);
+        ASSERT_TRUE(equal(alone, whole.slice(0, row, row + 1))) << row;
+      }
+      // Another layout of the same numbers.
+      ASSERT_TRUE(equal(matmul(a.transpose(0, 1).contiguous().transpose(0, 1),
+                               b.transpose(0, 1).contiguous().transpose(0, 1)),
+                        whole));
+    }
+  });
+  set_num_threads(before);
+}
+
+TEST(Products, BatchesAreProductsOneByOne) {
+  Generator generator(53);
+  const Tensor a = randn({3, 5, 40, 70}, generator), b = randn({5, 70, 50}, generator);
+  const Tensor flat = randn({70, 50}, generator);
+  const Tensor all = matmul(a, b), joined = matmul(a, flat);
+  for (std::int64_t n = 0; n < 3; ++n) {
+    for (std::int64_t h = 0; h < 5; ++h) {
+      const Tensor left = a.select(0, n).select(0, h);
+      EXPECT_TRUE(equal(all.select(0, n).select(0, h), matmul(left, b.select(0, h))));
+      EXPECT_TRUE(equal(joined.select(0, n).select(0, h), matmul(left, flat)));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace foveal
