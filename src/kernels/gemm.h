@@ -35,36 +35,46 @@ void gemm_pack(const T* b, int64_t row, int64_t step, int64_t inner, int64_t col
   }
 }
 
-/// One vector of a row of C, or what there is of it.
-template <class T>
+/// One vector of a row of C, or the first `count` numbers of one.
+template <class T, bool whole>
 inline Vector<T> load_some(const T* from, int64_t count) {
-  if (count >= kLanes<T>) return load(from);
-  Vector<T> value{};
-  for (int64_t n = 0; n < count; ++n) value[n] = from[n];
-  return value;
+  if (whole || count >= kLanes<T>) return load(from);
+  T some[kLanes<T>] = {};
+  for (int64_t n = 0; n < count; ++n) some[n] = from[n];
+  return load(some);
 }
 
-template <class T>
+template <class T, bool whole>
 inline void store_some(T* to, Vector<T> value, int64_t count) {
-  if (count >= kLanes<T>) {
+  if (whole || count >= kLanes<T>) {
     store(to, value);
     return;
   }
-  for (int64_t n = 0; n < count; ++n) to[n] = value[n];
+  T some[kLanes<T>];
+  store(some, value);
+  for (int64_t n = 0; n < count; ++n) to[n] = some[n];
 }
 
-/// Rows i .. i + R - 1.
-template <class T, int R, int C>
+/// Rows i .. i + R - 1. `whole`: all C vectors are of the task's columns.
+template <class T, int R, int C, bool whole>
 inline __attribute__((always_inline)) void gemm_rows(const GemmTask<T>& task, int64_t i) {
   Block<T, R, C> block;
+  T* const c = task.c + i * task.c_row;
+  const T* const start = task.add ? c : task.bias;
+  const int64_t start_row = task.add ? task.c_row : 0;
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) {
-      const T* start = task.add ? task.c + (i + r) * task.c_row : task.bias;
-      block.at[r][v] = start == nullptr
-                           ? Vector<T>{}
-                           : load_some(start + v * kLanes<T>, task.columns - v * kLanes<T>);
+    for (int v = 0; v < C; ++v) block.at[r][v] = Vector<T>{};
+  }
+  if (start != nullptr) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+      for (int v = 0; v < C; ++v) {
+        block.at[r][v] = load_some<T, whole>(start + r * start_row + v * kLanes<T>,
+                                             task.columns - v * kLanes<T>);
+      }
     }
   }
   block.add_product({task.a + i * task.a_row, task.a_row, task.a_step}, task.panel, task.panel_row,
@@ -73,29 +83,31 @@ inline __attribute__((always_inline)) void gemm_rows(const GemmTask<T>& task, in
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
     for (int v = 0; v < C; ++v) {
-      store_some(task.c + (i + r) * task.c_row + v * kLanes<T>, block.at[r][v],
-                 task.columns - v * kLanes<T>);
+      store_some<T, whole>(c + r * task.c_row + v * kLanes<T>, block.at[r][v],
+                           task.columns - v * kLanes<T>);
     }
   }
 }
 
 /// All rows, C vectors of columns.
-template <class T, int C>
+template <class T, int C, bool whole>
 void gemm_columns(const GemmTask<T>& task) {
   int64_t i = 0;
-  for (; i + kGemmRows <= task.rows; i += kGemmRows) gemm_rows<T, kGemmRows, C>(task, i);
-  for (; i + 3 <= task.rows; i += 3) gemm_rows<T, 3, C>(task, i);
-  for (; i < task.rows; ++i) gemm_rows<T, 1, C>(task, i);
+  for (; i + kGemmRows <= task.rows; i += kGemmRows) gemm_rows<T, kGemmRows, C, whole>(task, i);
+  for (; i + 3 <= task.rows; i += 3) gemm_rows<T, 3, C, whole>(task, i);
+  for (; i < task.rows; ++i) gemm_rows<T, 1, C, whole>(task, i);
 }
 
 template <class T>
 void gemm(const GemmTask<T>& task) {
-  if (task.columns <= kLanes<T>) {
-    gemm_columns<T, 1>(task);
-  } else if (task.columns <= 2 * kLanes<T>) {
-    gemm_columns<T, 2>(task);
+  if (task.columns == kPanelColumns<T>) {
+    gemm_columns<T, kGemmVectors, true>(task);
+  } else if (task.columns > 2 * kLanes<T>) {
+    gemm_columns<T, kGemmVectors, false>(task);
+  } else if (task.columns > kLanes<T>) {
+    gemm_columns<T, 2, false>(task);
   } else {
-    gemm_columns<T, kGemmVectors>(task);
+    gemm_columns<T, 1, false>(task);
   }
 }
 
