@@ -4,6 +4,7 @@
 // a query; dV and dK add to the block's sums, dQ to the tile's.
 
 #include "kernels/backward_products.h"
+#include "kernels/transpose.h"
 
 namespace foveal {
 namespace {
@@ -11,23 +12,57 @@ namespace {
 /// to[d][q] = from[q][d] * factor; 0 past the last query.
 template <class T>
 void copy_columns(const T* from, int64_t stride, int64_t count, int64_t size, T factor, T* to) {
-  for (int64_t q = 0; q < kQueryTile<T>; ++q) {
-    for (int64_t d = 0; d < size; ++d) {
-      to[d * kQueryTile<T> + q] = q < count ? from[q * stride + d] * factor : 0;
-    }
+  transpose(from, stride, count, size, factor, to, int64_t{kQueryTile<T>});
+  for (int64_t d = 0; d < size; ++d) {
+    for (int64_t q = count; q < kQueryTile<T>; ++q) to[d * kQueryTile<T> + q] = 0;
   }
 }
 
-/// Rows `padded` apart, those of `skipped` and what pads them as zeros.
+/// to[0 .. size) = from * factor, and zeros up to `width`. Whether all of it is finite.
+template <class T>
+inline bool copy_row(const T* from, int64_t size, T factor, T* to, int64_t width) {
+  Vector<T> zeros{};  // x * 0 is NaN where x is not finite
+  int64_t d = 0;
+  for (; d + kLanes<T> <= size; d += kLanes<T>) {
+    const Vector<T> value = load(from + d);
+    zeros += value * 0;
+    store(to + d, value * factor);
+  }
+  T zero = 0;
+  for (; d < size; ++d) {
+    zero += from[d] * 0;
+    to[d] = from[d] * factor;
+  }
+  for (; d < width; ++d) to[d] = 0;
+  return zero == 0 && !any(zeros != 0);
+}
+
+template <class T>
+inline void clear(T* to, int64_t count) {
+  for (int64_t n = 0; n < count; ++n) to[n] = 0;
+}
+
+/// Rows `width` apart, those of `skipped` and what pads them as zeros.
 template <class T>
 void copy_rows(const T* from, int64_t stride, int64_t count, int64_t size, uint64_t skipped,
                int64_t width, T* to) {
   for (int64_t q = 0; q < count; ++q) {
-    const bool skip = (skipped >> q) & 1;
-    for (int64_t d = 0; d < width; ++d) {
-      to[q * width + d] = skip || d >= size ? 0 : from[q * stride + d];
+    if ((skipped >> q) & 1) {
+      clear(to + q * width, width);
+    } else {
+      copy_row(from + q * stride, size, T(1), to + q * width, width);
     }
   }
+}
+
+template <class T>
+inline T total(Vector<T> sums) {
+  T lanes[kLanes<T>];
+  store(lanes, sums);
+  for (int half = kLanes<T> / 2; half > 0; half /= 2) {
+    for (int n = 0; n < half; ++n) lanes[n] += lanes[n + half];
+  }
+  return lanes[0];
 }
 
 /// Sum of dO times O. Where O is 0 a fully masked row may hold anything in dO.
@@ -39,8 +74,7 @@ T row_delta(const T* gradient, const T* output, int64_t size) {
     const Vector<T> o = load(output + d);
     sums += o == 0 ? Vector<T>{} : o * load(gradient + d);
   }
-  T sum = 0;
-  for (int lane = 0; lane < kLanes<T>; ++lane) sum += sums[lane];
+  T sum = total<T>(sums);
   for (; d < size; ++d) sum += output[d] == 0 ? 0 : output[d] * gradient[d];
   return sum;
 }
@@ -48,10 +82,8 @@ T row_delta(const T* gradient, const T* output, int64_t size) {
 template <class T>
 void backward_block_begin(const BackwardTask<T>& task) {
   const BackwardState<T> state(task);
-  const int64_t keys = task.key_count * padded<T>(task.head_size);
-  const int64_t values = task.key_count * padded<T>(task.value_size);
-  for (int64_t n = 0; n < keys; ++n) state.key_gradient[n] = 0;
-  for (int64_t n = 0; n < values; ++n) state.value_gradient[n] = 0;
+  clear(state.key_gradient, task.key_count * padded<T>(task.head_size));
+  clear(state.value_gradient, task.key_count * padded<T>(task.value_size));
 }
 
 template <class T>
@@ -68,18 +100,20 @@ void backward_begin(BackwardTask<T>& task) {
     state.delta[q] = row_delta(gradient, task.output + q * task.output_stride, dv);
     // -inf: P is 0 throughout.
     if (task.lse[q] != -__builtin_inf()) state.lse[q] = task.lse[q] * kLog2E<T>;
-    if (!is_finite_row(task.query + q * task.query_stride, d) || !is_finite_row(gradient, dv)) {
-      task.queries_not_finite |= uint64_t{1} << q;
-    }
+    T* const query_row = state.query_rows + q * padded<T>(d);
+    T* const gradient_row = state.output_gradient_rows + q * padded<T>(dv);
+    const T* const query = task.query + q * task.query_stride;
+    const bool query_finite = copy_row(query, d, T(1), query_row, padded<T>(d));
+    const bool gradient_finite = copy_row(gradient, dv, T(1), gradient_row, padded<T>(dv));
+    if (query_finite && gradient_finite) continue;
+    task.queries_not_finite |= uint64_t{1} << q;
+    clear(query_row, padded<T>(d));
+    clear(gradient_row, padded<T>(dv));
   }
   copy_columns(task.query, task.query_stride, count, d, factor, state.query_columns);
   copy_columns(task.output_gradient, task.output_gradient_stride, count, dv, T(1),
                state.output_gradient_columns);
-  copy_rows(task.query, task.query_stride, count, d, task.queries_not_finite, padded<T>(d),
-            state.query_rows);
-  copy_rows(task.output_gradient, task.output_gradient_stride, count, dv, task.queries_not_finite,
-            padded<T>(dv), state.output_gradient_rows);
-  for (int64_t n = 0; n < d * kQueryTile<T>; ++n) state.query_gradient[n] = 0;
+  clear(state.query_gradient, d * kQueryTile<T>);
 }
 
 /// The tile's bits without the cells that a bias of -inf masks. False where all are visible.
@@ -182,25 +216,20 @@ void backward_tile(const BackwardTask<T>& task, const KeyTile& given) {
 template <class T>
 void backward_end(const BackwardTask<T>& task) {
   const BackwardState<T> state(task);
-  for (int64_t q = 0; q < task.query_count; ++q) {
-    T* const row = task.query_gradient + q * task.query_gradient_stride;
-    for (int64_t d = 0; d < task.head_size; ++d) {
-      row[d] = state.query_gradient[d * kQueryTile<T> + q] * task.scale;
-    }
-  }
+  transpose(state.query_gradient, int64_t{kQueryTile<T>}, task.head_size, task.query_count,
+            task.scale, task.query_gradient, task.query_gradient_stride);
 }
 
 /// Writes the gradients of the block's keys and values.
 template <class T>
 void backward_block_end(const BackwardTask<T>& task) {
   const BackwardState<T> state(task);
-  const int64_t d = padded<T>(task.head_size), dv = padded<T>(task.value_size);
+  const int64_t d = task.head_size, dv = task.value_size;
   for (int64_t k = 0; k < task.key_count; ++k) {
-    T* const key = task.key_gradient + k * task.key_gradient_stride;
-    T* const value = task.value_gradient + k * task.value_gradient_stride;
-    for (int64_t n = 0; n < task.head_size; ++n)
-      key[n] = state.key_gradient[k * d + n] * task.scale;
-    for (int64_t n = 0; n < task.value_size; ++n) value[n] = state.value_gradient[k * dv + n];
+    copy_row(state.key_gradient + k * padded<T>(d), d, task.scale,
+             task.key_gradient + k * task.key_gradient_stride, d);
+    copy_row(state.value_gradient + k * padded<T>(dv), dv, T(1),
+             task.value_gradient + k * task.value_gradient_stride, dv);
   }
 }
 

@@ -3,26 +3,73 @@
 // and dS = P (dP - delta).
 
 #include "kernels/backward_state.h"
-#include "kernels/forward_scores.h"
+#include "kernels/philox.h"
 
 namespace foveal {
 namespace {
 
-/// Whether scores need nothing but their product.
+/// Where a block of R keys by C vectors of queries lies in its tile.
+struct Corner {
+  int64_t row = 0;  ///< its first key
+  int lane = 0;     ///< its first query
+};
+
+struct Range {
+  int64_t first = 0, last = 0;
+};
+
+/// What a block needs beside its products: nothing, the mask, or whatever the task has.
+enum class Path { plain, masked, general };
+
+/// Whether scores need nothing but their product and the mask.
 template <class T>
-inline bool is_plain(const BackwardTask<T>& task) {
+inline bool is_simple(const BackwardTask<T>& task) {
   return task.softcap == 0 && task.bias == nullptr && task.alibi_slope == 0 &&
          task.dropout == nullptr && task.slope_gradient == nullptr;
 }
 
-/// R keys' rows of one strip: `start` (one number a query, subtracted) and then the product of
-/// `keys` with `columns`.
-template <class T, int R>
-inline __attribute__((always_inline)) void multiply(Scores<T, R>& block, const Rows<T>& keys,
+/// The queries that see one of the keys row .. row + count - 1, a bit each.
+inline uint64_t queries_seeing(const KeyTile& tile, int64_t row, int64_t count) {
+  if (tile.bits == nullptr) return ~uint64_t{0};
+  uint64_t seen = 0;
+  for (int64_t r = row; r < row + count; ++r) seen |= tile.bits[r];
+  return seen;
+}
+
+/// The queries that see all of them.
+inline uint64_t queries_seeing_all(const KeyTile& tile, int64_t row, int64_t count) {
+  if (tile.bits == nullptr) return ~uint64_t{0};
+  uint64_t seen = ~uint64_t{0};
+  for (int64_t r = row; r < row + count; ++r) seen &= tile.bits[r];
+  return seen;
+}
+
+/// `count` bits from `lane` on.
+inline uint64_t lane_bits(int lane, int count) { return (~uint64_t{0} >> (64 - count)) << lane; }
+
+/// From the first to the last vector of the strip with a query that sees one of the keys.
+template <class T>
+inline Range vectors_seeing(const KeyTile& tile, int strip, int64_t row, int64_t count) {
+  const int lane = strip * kStripLanes<T>;
+  const uint64_t seen = queries_seeing(tile, row, count) & lane_bits(lane, kStripLanes<T>);
+  if (seen == 0) return {};
+  return {(__builtin_ctzll(seen) - lane) / kLanes<T>,
+          (63 - __builtin_clzll(seen) - lane) / kLanes<T> + 1};
+}
+
+template <class T>
+inline Bits<T> visible(const KeyTile& tile, int64_t row, int lane) {
+  return lanes_of<T>(tile.bits[row] >> lane);
+}
+
+/// `start` (one number a query, subtracted; may be null) and then the product of `keys` with
+/// `columns`.
+template <class T, int R, int C>
+inline __attribute__((always_inline)) void multiply(Block<T, R, C>& block, const Rows<T>& keys,
                                                     const T* columns, int64_t size,
                                                     const T* start) {
 #pragma GCC unroll 16
-  for (int v = 0; v < kQueryVectors; ++v) {
+  for (int v = 0; v < C; ++v) {
     const Vector<T> first = start == nullptr ? Vector<T>{} : -load(start + v * kLanes<T>);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) block.at[r][v] = first;
@@ -32,19 +79,19 @@ inline __attribute__((always_inline)) void multiply(Scores<T, R>& block, const R
 
 /// Softcap, bias, ALiBi and the mask, on scores as they come from the product; leaves units of log2
 /// above lse. Keeps the softcap's derivative.
-template <class T, int R>
+template <class T, int R, int C>
 __attribute__((noinline)) void finish_scores(const BackwardTask<T>& task,
                                              const BackwardState<T>& state, const KeyTile& tile,
-                                             const Place& place, Scores<T, R>& scores) {
-  for (int v = 0; v < kQueryVectors; ++v) {
-    const int lane = place.lane<T>(v);
+                                             const Corner& corner, Block<T, R, C>& scores) {
+  for (int v = 0; v < C; ++v) {
+    const int lane = corner.lane + v * kLanes<T>;
     const Vector<T> lse = load(state.lse + lane);
     for (int r = 0; r < R; ++r) {
-      const int64_t j = tile.first + place.row + r;
+      const int64_t row = corner.row + r, j = tile.first + row;
       Vector<T> score = scores.at[r][v];
       if (task.softcap > 0) {
         score = hyperbolic_tangent<T>(score);
-        store(state.slopes + (place.row + r) * kQueryTile<T> + lane, 1 - score * score);
+        store(state.slopes + row * kQueryTile<T> + lane, 1 - score * score);
         score *= task.softcap * kLog2E<T>;
       }
       if (task.bias != nullptr) score += bias_of<T>(task, lane, j) * kLog2E<T>;
@@ -53,30 +100,30 @@ __attribute__((noinline)) void finish_scores(const BackwardTask<T>& task,
       }
       score -= lse;
       if (tile.bits != nullptr) {
-        score = lanes_of<T>(tile.bits[place.row + r] >> lane) ? score : broadcast(kMasked<T>);
+        score = visible<T>(tile, row, lane) ? score : broadcast(kMasked<T>);
       }
       scores.at[r][v] = score;
     }
   }
 }
 
-/// Multiplies dP and the strip's weights by the factors of dropout; dS from the weights before it.
-template <class T, int R>
+/// Multiplies dP and the block's weights by the factors of dropout; dS from the weights before it.
+template <class T, int R, int C>
 __attribute__((noinline)) void finish_gradients(const BackwardTask<T>& task,
                                                 const BackwardState<T>& state, const KeyTile& tile,
-                                                const Place& place, Scores<T, R>& gradients) {
-  T kept[4][kStripLanes<T>];
-  for (int q = 0; q < kStripLanes<T> && task.dropout != nullptr; ++q) {
+                                                const Corner& corner, Block<T, R, C>& gradients) {
+  T kept[R][C * kLanes<T>];
+  for (int q = 0; q < C * kLanes<T> && task.dropout != nullptr; ++q) {
     double factor[4];
-    dropout_factors(*task.dropout, (tile.first + place.row) / 4,
-                    task.first_query + place.lane<T>(0) + q, factor);
-    for (int r = 0; r < R; ++r) kept[r][q] = static_cast<T>(factor[r]);
+    dropout_factors(*task.dropout, (tile.first + corner.row) / 4,
+                    task.first_query + corner.lane + q, factor);
+    for (int r = 0; r < R; ++r) kept[r][q] = static_cast<T>(factor[corner.row % 4 + r]);
   }
-  for (int v = 0; v < kQueryVectors; ++v) {
-    const int lane = place.lane<T>(v);
+  for (int v = 0; v < C; ++v) {
+    const int lane = corner.lane + v * kLanes<T>;
     const Vector<T> delta = load(state.delta + lane);
     for (int r = 0; r < R; ++r) {
-      T* const at = state.weights + (place.row + r) * kQueryTile<T> + lane;
+      T* const at = state.weights + (corner.row + r) * kQueryTile<T> + lane;
       const Vector<T> weight = load(at);
       Vector<T> gradient = gradients.at[r][v];
       if (task.dropout != nullptr) {
@@ -86,20 +133,21 @@ __attribute__((noinline)) void finish_gradients(const BackwardTask<T>& task,
       }
       gradient = weight * (gradient - delta);
       if (tile.bits != nullptr) {
-        gradient = lanes_of<T>(tile.bits[place.row + r] >> lane) ? gradient : Vector<T>{};
+        gradient = visible<T>(tile, corner.row + r, lane) ? gradient : Vector<T>{};
       }
       gradients.at[r][v] = gradient;
     }
   }
 }
 
-/// Adds dS, which `score_gradients` holds for one key, to the gradients of bias and slope.
+/// Adds dS, which `gradients` holds for one key and `count` queries from `lane` on, to the
+/// gradients of bias and slope.
 template <class T>
 __attribute__((noinline)) void add_term_gradients(const BackwardTask<T>& task, const T* gradients,
-                                                  int64_t lane, int64_t j) {
+                                                  int64_t lane, int count, int64_t j) {
   double sum = 0, slope = 0;
   T* const bias = task.bias_gradient + j * task.bias_gradient_key_stride;
-  for (int q = 0; q < kStripLanes<T> && lane + q < task.query_count; ++q) {
+  for (int q = 0; q < count && lane + q < task.query_count; ++q) {
     const int64_t far = task.first_query + lane + q + task.offset - j;
     sum += gradients[q];
     slope -= static_cast<double>(far < 0 ? -far : far) * gradients[q];
@@ -113,138 +161,165 @@ __attribute__((noinline)) void add_term_gradients(const BackwardTask<T>& task, c
   if (task.slope_gradient != nullptr) *task.slope_gradient += slope;
 }
 
-/// Whether all lanes of the strip see all of these keys.
-template <class T>
-inline bool strip_sees_all(const KeyTile& tile, int strip, int64_t row, int64_t count) {
-  if (tile.bits == nullptr) return true;
-  uint64_t seen = ~uint64_t{0};
-  for (int64_t r = row; r < row + count; ++r) seen &= tile.bits[r];
-  const uint64_t lanes = ~uint64_t{0} >> (64 - kStripLanes<T>);
-  return (seen >> (strip * kStripLanes<T>)&lanes) == lanes;
-}
-
-/// R keys of one strip, from the product with Q to weights.
-template <class T, int R>
-inline __attribute__((always_inline)) void weigh_rows(const BackwardTask<T>& task,
-                                                      const BackwardState<T>& state,
-                                                      const KeyTile& tile, const Place& place,
-                                                      bool plain) {
-  const int lane = place.lane<T>(0);
-  const T* const key = task.key + (tile.first + place.row) * task.key_stride;
-  Scores<T, R> scores;
-  multiply<T, R>(scores, {key, task.key_stride, 1}, state.query_columns + lane, task.head_size,
-                 plain ? state.lse + lane : nullptr);
-  if (!plain) {
-    Scores<T, R> copy = scores;  // so that `scores` itself needs no memory
-    finish_scores<T, R>(task, state, tile, place, copy);
-    scores = copy;
-  }
-  T* const weights = state.weights + place.row * kQueryTile<T> + lane;
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-    for (int v = 0; v < kQueryVectors; ++v) {
-      store(weights + r * kQueryTile<T> + v * kLanes<T>, exp2(scores.at[r][v]));
-    }
-  }
-}
-
-/// Their gradients go to bias and slope, and through the softcap.
+/// dS of `rows` keys and `lanes` queries goes to bias and slope, and through the softcap.
 template <class T>
 __attribute__((noinline)) void pass_terms(const BackwardTask<T>& task,
                                           const BackwardState<T>& state, const KeyTile& tile,
-                                          const Place& place, int count) {
-  const int lane = place.lane<T>(0);
-  for (int64_t row = place.row; row < place.row + count; ++row) {
-    T* const gradients = state.score_gradients + row * kQueryTile<T> + lane;
+                                          const Corner& corner, int rows, int lanes) {
+  for (int64_t row = corner.row; row < corner.row + rows; ++row) {
+    T* const gradients = state.score_gradients + row * kQueryTile<T> + corner.lane;
     if (task.bias_gradient != nullptr || task.slope_gradient != nullptr) {
-      add_term_gradients<T>(task, gradients, lane, tile.first + row);
+      add_term_gradients<T>(task, gradients, corner.lane, lanes, tile.first + row);
     }
     if (task.softcap == 0) continue;
-    const T* const slopes = state.slopes + row * kQueryTile<T> + lane;
-    for (int q = 0; q < kStripLanes<T>; ++q) {
+    const T* const slopes = state.slopes + row * kQueryTile<T> + corner.lane;
+    for (int q = 0; q < lanes; ++q) {
       // Where a cell is masked its slope may be NaN.
       gradients[q] = gradients[q] == 0 ? 0 : gradients[q] * slopes[q];
     }
   }
 }
 
-/// R keys of one strip whose weights are there: from the product of V and dO to dS.
-template <class T, int R>
-inline __attribute__((always_inline)) void differentiate_rows(const BackwardTask<T>& task,
-                                                              const BackwardState<T>& state,
-                                                              const KeyTile& tile,
-                                                              const Place& place, bool plain) {
-  const int lane = place.lane<T>(0);
-  const T* const value = task.value + (tile.first + place.row) * task.value_stride;
-  Scores<T, R> gradients;
-  multiply<T, R>(gradients, {value, task.value_stride, 1}, state.output_gradient_columns + lane,
-                 task.value_size, plain ? state.delta + lane : nullptr);
-  if (!plain) {
-    Scores<T, R> copy = gradients;
-    finish_gradients<T, R>(task, state, tile, place, copy);
-    gradients = copy;
+/// From the product with Q to weights.
+template <class T, int R, int C, Path path>
+inline __attribute__((always_inline)) void weigh(const BackwardTask<T>& task,
+                                                 const BackwardState<T>& state, const KeyTile& tile,
+                                                 const Corner& corner) {
+  const T* const key = task.key + (tile.first + corner.row) * task.key_stride;
+  Block<T, R, C> scores;
+  multiply<T, R, C>(scores, {key, task.key_stride, 1}, state.query_columns + corner.lane,
+                    task.head_size, path == Path::general ? nullptr : state.lse + corner.lane);
+  if constexpr (path == Path::general) {
+    Block<T, R, C> copy = scores;  // so that `scores` itself needs no memory
+    finish_scores<T, R, C>(task, state, tile, corner, copy);
+    scores = copy;
   }
-  const int64_t first = place.row * kQueryTile<T> + lane;
+  T* const weights = state.weights + corner.row * kQueryTile<T> + corner.lane;
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kQueryVectors; ++v) {
-      const int64_t at = first + r * kQueryTile<T> + v * kLanes<T>;
-      const Vector<T> gradient = gradients.at[r][v];
-      store(state.score_gradients + at, plain ? gradient * load(state.weights + at) : gradient);
+    for (int v = 0; v < C; ++v) {
+      Vector<T> weight = exp2(scores.at[r][v]);
+      if constexpr (path == Path::masked) {
+        const Bits<T> seen = visible<T>(tile, corner.row + r, corner.lane + v * kLanes<T>);
+        weight = seen ? weight : Vector<T>{};
+      }
+      store(weights + r * kQueryTile<T> + v * kLanes<T>, weight);
     }
   }
-  if (!plain) pass_terms(task, state, tile, place, R);
 }
 
-/// Weights and gradients of cells that no query sees.
-template <class T>
-inline void clear_rows(const BackwardState<T>& state, int strip, int64_t row, int64_t count) {
-  for (int64_t r = row; r < row + count; ++r) {
-    const int64_t at = r * kQueryTile<T> + strip * kStripLanes<T>;
-    for (int q = 0; q < kStripLanes<T>; ++q) state.weights[at + q] = 0;
-    for (int q = 0; q < kStripLanes<T>; ++q) state.score_gradients[at + q] = 0;
+/// Where the weights are there: from the product of V and dO to dS.
+template <class T, int R, int C, Path path>
+inline __attribute__((always_inline)) void differentiate(const BackwardTask<T>& task,
+                                                         const BackwardState<T>& state,
+                                                         const KeyTile& tile,
+                                                         const Corner& corner) {
+  const T* const value = task.value + (tile.first + corner.row) * task.value_stride;
+  Block<T, R, C> gradients;
+  multiply<T, R, C>(gradients, {value, task.value_stride, 1},
+                    state.output_gradient_columns + corner.lane, task.value_size,
+                    path == Path::general ? nullptr : state.delta + corner.lane);
+  if constexpr (path == Path::general) {
+    Block<T, R, C> copy = gradients;
+    finish_gradients<T, R, C>(task, state, tile, corner, copy);
+    gradients = copy;
+  }
+  const int64_t first = corner.row * kQueryTile<T> + corner.lane;
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < C; ++v) {
+      const int64_t at = first + r * kQueryTile<T> + v * kLanes<T>;
+      Vector<T> gradient = gradients.at[r][v];
+      if constexpr (path != Path::general) gradient *= load(state.weights + at);
+      if constexpr (path == Path::masked) {
+        // V may hold anything where it isn't seen.
+        const Bits<T> seen = visible<T>(tile, corner.row + r, corner.lane + v * kLanes<T>);
+        gradient = seen ? gradient : Vector<T>{};
+      }
+      store(state.score_gradients + at, gradient);
+    }
+  }
+  if constexpr (path == Path::general) {
+    pass_terms(task, state, tile, corner, R, C * kLanes<T>);
   }
 }
 
-/// What happens to a group of up to four keys of one strip.
+/// The two steps of a strip.
 enum class Step { weigh, differentiate };
 
-template <class T, Step step, int R>
-inline void take_rows(const BackwardTask<T>& task, const BackwardState<T>& state,
-                      const KeyTile& tile, const Place& place, bool plain) {
+template <class T, Step step, int R, int C, Path path>
+void take_block(const BackwardTask<T>& task, const BackwardState<T>& state, const KeyTile& tile,
+                const Corner& corner) {
   if constexpr (step == Step::weigh) {
-    weigh_rows<T, R>(task, state, tile, place, plain);
+    weigh<T, R, C, path>(task, state, tile, corner);
   } else {
-    differentiate_rows<T, R>(task, state, tile, place, plain);
+    differentiate<T, R, C, path>(task, state, tile, corner);
   }
 }
 
-/// One step for all keys of the tile for one strip, four at a time.
+/// Four keys and C vectors.
+template <class T, Step step, int C>
+inline void take_four(const BackwardTask<T>& task, const BackwardState<T>& state,
+                      const KeyTile& tile, const Corner& corner, bool simple) {
+  const uint64_t lanes = lane_bits(corner.lane, C * kLanes<T>);
+  if (!simple) {
+    take_block<T, step, 4, C, Path::general>(task, state, tile, corner);
+  } else if ((queries_seeing_all(tile, corner.row, 4) & lanes) == lanes) {
+    take_block<T, step, 4, C, Path::plain>(task, state, tile, corner);
+  } else {
+    take_block<T, step, 4, C, Path::masked>(task, state, tile, corner);
+  }
+}
+
+/// The products go from the first query that sees a key to the last, or over whole strips: cells of
+/// vectors that were passed over are 0 there.
+template <class T>
+inline void clear_vectors(T* tile_cells, int strip, int64_t row, int64_t count, const Range& kept) {
+  for (int64_t r = row; r < row + count; ++r) {
+    T* const cells = tile_cells + r * kQueryTile<T> + strip * kStripLanes<T>;
+    for (int64_t v = 0; v < kQueryVectors; ++v) {
+      if (v < kept.first || v >= kept.last) store(cells + v * kLanes<T>, Vector<T>{});
+    }
+  }
+}
+
+/// One step for all keys of the tile for one strip: four at a time, and of the vectors those that
+/// see one of the four.
 template <class T, Step step>
 inline void take_strip(const BackwardTask<T>& task, const BackwardState<T>& state,
                        const KeyTile& tile, int strip) {
+  const bool simple = is_simple(task);
   for (int64_t row = 0; row < tile.count; row += 4) {
     const int64_t count = tile.count - row < 4 ? tile.count - row : 4;
-    const Place place{strip, 0, row};
-    if (!strip_sees<T>(tile, strip, row, count)) {
-      clear_rows(state, strip, row, count);
+    Range vectors = vectors_seeing<T>(tile, strip, row, count);
+    if (count < 4 && vectors.last > 0) vectors = {0, kQueryVectors};
+    if (vectors.last - vectors.first < kQueryVectors) {
+      clear_vectors(step == Step::weigh ? state.weights : state.score_gradients, strip, row, count,
+                    vectors);
+    }
+    Corner corner{row, strip * kStripLanes<T> + static_cast<int>(vectors.first) * kLanes<T>};
+    if (count < 4) {
+      for (; vectors.last > 0 && corner.row < row + count; ++corner.row) {
+        take_block<T, step, 1, kQueryVectors, Path::general>(task, state, tile, corner);
+      }
       continue;
     }
-    const bool plain = is_plain(task) && strip_sees_all<T>(tile, strip, row, count);
-    switch (count) {
-      case 4:
-        take_rows<T, step, 4>(task, state, tile, place, plain);
+    switch (vectors.last - vectors.first) {
+      case 0:
         break;
-      case 3:
-        take_rows<T, step, 3>(task, state, tile, place, plain);
+      case 1:
+        take_four<T, step, 1>(task, state, tile, corner, simple);
         break;
       case 2:
-        take_rows<T, step, 2>(task, state, tile, place, plain);
+        take_four<T, step, 2>(task, state, tile, corner, simple);
+        break;
+      case 3:
+        take_four<T, step, 3>(task, state, tile, corner, simple);
         break;
       default:
-        take_rows<T, step, 1>(task, state, tile, place, plain);
+        take_four<T, step, kQueryVectors>(task, state, tile, corner, simple);
         break;
     }
   }

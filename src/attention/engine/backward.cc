@@ -9,6 +9,7 @@
 #include "attention/engine/workspace.h"
 #include "core/thread_pool.h"
 #include "foveal/error.h"
+#include "tensor/builder.h"
 
 namespace foveal {
 namespace {
@@ -75,6 +76,11 @@ BackwardTask<T> make_task(Backward<T>& backward, const KeyBlock& block, std::int
   return task;
 }
 
+template <class T>
+void clear_rows(T* rows, std::int64_t stride, std::int64_t count, std::int64_t size) {
+  for (std::int64_t n = 0; n < count; ++n) std::fill_n(rows + n * stride, size, T(0));
+}
+
 /// One tile of queries against the block's tiles of keys.
 template <class T>
 void run_queries(Backward<T>& backward, const KeyBlock& block, std::int64_t h, std::int64_t tile,
@@ -92,7 +98,11 @@ void run_queries(Backward<T>& backward, const KeyBlock& block, std::int64_t h, s
                       begun = true;
                       kernels.tile(task, keys);
                     });
-  if (begun) kernels.end(task);
+  if (begun) {
+    kernels.end(task);
+  } else {
+    clear_rows(task.query_gradient, task.query_gradient_stride, task.query_count, task.head_size);
+  }
 }
 
 /// The query heads of the block's KV head one after another, so that dK and dV need no merging.
@@ -185,14 +195,19 @@ AttentionGradients run_as(const PlanData& plan, const Tensor& grad_output, const
   backward.call.output = heads_of<T>(output);
   backward.call.lse = const_cast<T*>(lse.data<T>());  // only read here
   backward.output_gradient = heads_of<T>(gradient);
-  Tensor dq = Tensor::zeros(query.shape(), dtype), dk = Tensor::zeros(key.shape(), dtype),
-         dv = Tensor::zeros(value.shape(), dtype), parts, bias;
+  // One sequence is written in full; between packed ones there may be gaps.
+  const auto make = [&](const Shape& shape) {
+    const bool full = plan.options.query_starts.empty() && problem.query_length > 0 &&
+                      problem.key_length > 0 && problem.heads > 0;
+    return full ? TensorBuilder::empty(shape, dtype) : Tensor::zeros(shape, dtype);
+  };
+  Tensor dq = make(query.shape()), dk = make(key.shape()), dv = make(value.shape()), parts, bias;
   backward.query = heads_of<T>(dq);
   backward.key = heads_of<T>(dk);
   backward.value = heads_of<T>(dv);
   const std::int64_t part_count = std::max<std::int64_t>(backward.blocks.most_blocks - 1, 0);
   if (part_count > 0) {
-    parts = Tensor::zeros({part_count, dq.element_count()}, dtype);
+    parts = make({part_count, dq.element_count()});
     backward.query_parts = parts.data<T>();
   }
   const GradientOptions& asked = plan.options.gradients;
