@@ -1,4 +1,4 @@
-// Attention with a mask given as an expression: what the plan says before it runs, and what came out.
+// Attention with a mask given as an expression: what the plan says, and what came out.
 //
 //   plan_a_mask ["causal() & window(255, 0)"]
 

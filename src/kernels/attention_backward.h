@@ -116,22 +116,6 @@ void backward_begin(BackwardTask<T>& task) {
   clear(state.query_gradient, d * kQueryTile<T>);
 }
 
-/// The tile's bits without the cells that a bias of -inf masks. False where all are visible.
-template <class T>
-bool visible_bits(const BackwardTask<T>& task, const KeyTile& tile, uint64_t* bits) {
-  const uint64_t all = ~uint64_t{0} >> (64 - task.query_count);
-  bool partial = false;
-  for (int64_t k = 0; k < tile.count; ++k) {
-    const T* const bias = task.bias + (tile.first + k) * task.bias_key_stride;
-    bits[k] = tile.bits == nullptr ? all : tile.bits[k];
-    for (int64_t q = 0; q < task.query_count; ++q) {
-      if (bias[q * task.bias_query_stride] == -__builtin_inf()) bits[k] &= ~(uint64_t{1} << q);
-    }
-    partial = partial || bits[k] != all;
-  }
-  return partial;
-}
-
 /// Bit k is set where row k of the tile's K holds a NaN or infinity; K is then copied into the
 /// state, those rows as zeros.
 template <class T>
@@ -185,11 +169,8 @@ void add_rows_set_aside(const BackwardTask<T>& task, const BackwardState<T>& sta
 }
 
 template <class T>
-void backward_tile(const BackwardTask<T>& task, const KeyTile& given) {
+void backward_tile(const BackwardTask<T>& task, const KeyTile& tile) {
   const BackwardState<T> state(task);
-  KeyTile tile = given;
-  uint64_t bits[kKeyTile];
-  if (task.bias != nullptr && visible_bits(task, given, bits)) tile.bits = bits;
   const uint64_t aside = tile.bits == nullptr ? 0 : set_keys_aside(task, state, tile);
   const T* const key = aside == 0 ? task.key + tile.first * task.key_stride : state.key;
   const int64_t key_stride = aside == 0 ? task.key_stride : task.head_size;

@@ -4,6 +4,7 @@
 // Dao et al., FlashAttention, 2022) against a maximum that may be stale by up to 2^8.
 
 #include "kernels/forward_scores.h"
+#include "kernels/transpose.h"
 
 namespace foveal {
 namespace {
@@ -13,12 +14,12 @@ void forward_begin(const ForwardTask<T>& task) {
   const ForwardState<T> state(task);
   // With a softcap scores come out of the product as S / c, else in units of log2.
   const T factor = task.softcap > 0 ? task.scale / task.softcap : task.scale * kLog2E<T>;
-  for (int64_t d = 0; d < task.head_size; ++d) {
-    T* row = state.query + d * kQueryTile<T>;
-    for (int64_t q = 0; q < kQueryTile<T>; ++q) {
-      row[q] = q < task.query_count ? task.query[q * task.query_stride + d] * factor : 0;
-    }
+  for (int64_t d = 0; d < task.head_size && task.query_count < kQueryTile<T>; ++d) {
+    T* const row = state.query + d * kQueryTile<T>;
+    for (int64_t q = task.query_count; q < kQueryTile<T>; ++q) row[q] = 0;
   }
+  transpose(task.query, task.query_stride, task.query_count, task.head_size, factor, state.query,
+            int64_t{kQueryTile<T>});
   for (int64_t n = 0; n < task.value_size * kQueryTile<T>; ++n) state.output[n] = 0;
   for (int q = 0; q < kQueryTile<T>; ++q) {
     state.maximum[q] = 0;
@@ -27,43 +28,38 @@ void forward_begin(const ForwardTask<T>& task) {
   }
 }
 
-/// Columns d .. d + R - 1 of V for one strip: O^T[d] += V[row][d] * P[row] over the rows.
-template <class T, int R>
+/// Columns d .. d + R - 1 of V for a segment: O^T[d] += V[row][d] * P[row] over its rows.
+template <class T, int R, int C>
 inline __attribute__((always_inline)) void add_columns(const ForwardState<T>& state, const T* value,
-                                                       int64_t value_stride, int strip,
-                                                       const RowRange& rows, int64_t d) {
-  const int lane = strip * kStripLanes<T>;
-  T* const output = state.output + d * kQueryTile<T> + lane;
-  Scores<T, R> block;
+                                                       int64_t value_stride, const Segment& segment,
+                                                       int64_t d) {
+  const auto [first, last] = segment.rows;
+  T* const output = state.output + d * kQueryTile<T> + segment.lane;
+  Block<T, R, C> block;
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kQueryVectors; ++v) {
-      block.at[r][v] = load(output + r * kQueryTile<T> + v * kLanes<T>);
-    }
+    for (int v = 0; v < C; ++v) block.at[r][v] = load(output + r * kQueryTile<T> + v * kLanes<T>);
   }
-  block.add_product({value + rows.first * value_stride + d, 1, value_stride},
-                    state.weights + rows.first * kQueryTile<T> + lane, kQueryTile<T>,
-                    rows.last - rows.first);
+  block.add_product({value + first * value_stride + d, 1, value_stride},
+                    state.weights + first * kQueryTile<T> + segment.lane, kQueryTile<T>,
+                    last - first);
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kQueryVectors; ++v) {
-      store(output + r * kQueryTile<T> + v * kLanes<T>, block.at[r][v]);
-    }
+    for (int v = 0; v < C; ++v) store(output + r * kQueryTile<T> + v * kLanes<T>, block.at[r][v]);
   }
 }
 
-template <class T>
+template <class T, int C>
 void add_values(const ForwardTask<T>& task, const ForwardState<T>& state, const T* value,
-                int64_t value_stride, int strip, const RowRange& rows) {
+                int64_t value_stride, const Segment& segment) {
+  constexpr int R = keys_per_block(C);
   int64_t d = 0;
-  for (; d + 4 <= task.value_size; d += 4) {
-    add_columns<T, 4>(state, value, value_stride, strip, rows, d);
+  for (; d + R <= task.value_size; d += R) {
+    add_columns<T, R, C>(state, value, value_stride, segment, d);
   }
-  for (; d < task.value_size; ++d) {
-    add_columns<T, 1>(state, value, value_stride, strip, rows, d);
-  }
+  for (; d < task.value_size; ++d) add_columns<T, 1, C>(state, value, value_stride, segment, d);
 }
 
 /// Bit k is set where row k of the tile's V holds a NaN or infinity.
@@ -89,13 +85,15 @@ void copy_finite_rows(const ForwardTask<T>& task, const ForwardState<T>& state, 
   }
 }
 
-/// The skipped rows, for the queries alone that see them: 0 times infinity would be NaN.
+/// The skipped rows of a segment, for the queries alone that see them: 0 times infinity would be
+/// NaN.
 template <class T>
 void add_skipped_rows(const ForwardTask<T>& task, const ForwardState<T>& state, const KeyTile& tile,
-                      const T* value, uint64_t skipped) {
-  for (int64_t k = 0; k < tile.count; ++k) {
+                      const T* value, uint64_t skipped, const Segment& segment) {
+  const int last_lane = segment.lane + segment.vectors * kLanes<T>;
+  for (int64_t k = segment.rows.first; k < segment.rows.last; ++k) {
     if (((skipped >> k) & 1) == 0) continue;
-    for (int64_t q = 0; q < task.query_count; ++q) {
+    for (int64_t q = segment.lane; q < last_lane && q < task.query_count; ++q) {
       if (((tile.bits[k] >> q) & 1) == 0) continue;
       const T weight = state.weights[k * kQueryTile<T> + q];
       for (int64_t d = 0; d < task.value_size; ++d) {
@@ -112,42 +110,53 @@ void forward_tile(const ForwardTask<T>& task, const KeyTile& tile) {
   const uint64_t skipped = tile.bits == nullptr ? 0 : rows_not_finite(task, value, tile.count);
   if (skipped != 0) copy_finite_rows(task, state, value, tile.count, skipped);
   for (int strip = 0; strip * kStripLanes<T> < task.query_count; ++strip) {
-    const RowRange rows = score_strip(task, state, tile, strip);
-    if (rows.first == rows.last) continue;
-    if (skipped == 0) {
-      add_values(task, state, value, task.value_stride, strip, rows);
-    } else {
-      const RowRange from_first{0, rows.last};
-      clear_weights(state, strip, 0, rows.first);
-      add_values(task, state, state.value, task.value_size, strip, from_first);
-      clear_weights(state, strip, rows.last, tile.count - rows.last);
-    }
+    for_each_segment<T>(tile, strip, [&]<int C>(const Segment& segment) {
+      score_rows<T, C>(task, state, tile, segment);
+      if (skipped == 0) {
+        add_values<T, C>(task, state, value, task.value_stride, segment);
+      } else {
+        add_values<T, C>(task, state, state.value, task.value_size, segment);
+        add_skipped_rows(task, state, tile, value, skipped, segment);
+      }
+    });
   }
-  if (skipped != 0) add_skipped_rows(task, state, tile, value, skipped);
+}
+
+/// One query's share: what its output is multiplied by, and its lse.
+struct RowEnd {
+  double factor, lse;
+};
+
+template <class T>
+inline RowEnd end_row(const ForwardTask<T>& task, double maximum, double sum) {
+  double kept = 1;
+  if (task.sink != nullptr) {
+    const double sink = static_cast<double>(*task.sink) * kLog2E<double>;
+    const double top = sum == 0 || sink > maximum ? sink : maximum;
+    kept = sum == 0 ? 0 : __builtin_exp2(maximum - top);
+    sum = sum * kept + __builtin_exp2(sink - top);
+    maximum = top;
+  }
+  return {sum == 0 ? 0 : kept / sum,
+          task.lse == nullptr ? 0 : (maximum + __builtin_log2(sum)) * kLn2};
 }
 
 /// Divides by the sums, sinks included, and writes output and lse.
 template <class T>
 void forward_end(const ForwardTask<T>& task) {
   const ForwardState<T> state(task);
+  T factors[kQueryTile<T>] = {};
   for (int64_t q = 0; q < task.query_count; ++q) {
-    double maximum = state.maximum[q], sum = state.sum[q], kept = 1;
-    if (task.sink != nullptr) {
-      const double sink = static_cast<double>(*task.sink) * kLog2E<double>;
-      const double top = sum == 0 || sink > maximum ? sink : maximum;
-      kept = sum == 0 ? 0 : __builtin_exp2(maximum - top);
-      sum = sum * kept + __builtin_exp2(sink - top);
-      maximum = top;
-    }
-    const double factor = sum == 0 ? 0 : kept / sum;
-    T* row = task.output + q * task.output_stride;
-    for (int64_t d = 0; d < task.value_size; ++d) {
-      row[d] = static_cast<T>(state.output[d * kQueryTile<T> + q] * factor);
-    }
-    if (task.lse != nullptr) {
-      task.lse[q] = static_cast<T>((maximum + __builtin_log2(sum)) * kLn2);
-    }
+    const RowEnd end = end_row(task, state.maximum[q], state.sum[q]);
+    factors[q] = static_cast<T>(end.factor);
+    if (task.lse != nullptr) task.lse[q] = static_cast<T>(end.lse);
   }
+  for (int64_t d = 0; d < task.value_size; ++d) {
+    T* const row = state.output + d * kQueryTile<T>;
+    for (int q = 0; q < kQueryTile<T>; ++q) row[q] *= factors[q];
+  }
+  transpose(state.output, int64_t{kQueryTile<T>}, task.value_size, task.query_count, T(1),
+            task.output, task.output_stride);
 }
 
 }  // namespace

@@ -4,77 +4,16 @@
 
 #include "kernels/backward_state.h"
 #include "kernels/philox.h"
+#include "kernels/tile_bits.h"
 
 namespace foveal {
 namespace {
-
-/// Where a block of R keys by C vectors of queries lies in its tile.
-struct Corner {
-  int64_t row = 0;  ///< its first key
-  int lane = 0;     ///< its first query
-};
-
-struct Range {
-  int64_t first = 0, last = 0;
-};
-
-/// What a block needs beside its products: nothing, the mask, or whatever the task has.
-enum class Path { plain, masked, general };
 
 /// Whether scores need nothing but their product and the mask.
 template <class T>
 inline bool is_simple(const BackwardTask<T>& task) {
   return task.softcap == 0 && task.bias == nullptr && task.alibi_slope == 0 &&
          task.dropout == nullptr && task.slope_gradient == nullptr;
-}
-
-/// The queries that see one of the keys row .. row + count - 1, a bit each.
-inline uint64_t queries_seeing(const KeyTile& tile, int64_t row, int64_t count) {
-  if (tile.bits == nullptr) return ~uint64_t{0};
-  uint64_t seen = 0;
-  for (int64_t r = row; r < row + count; ++r) seen |= tile.bits[r];
-  return seen;
-}
-
-/// The queries that see all of them.
-inline uint64_t queries_seeing_all(const KeyTile& tile, int64_t row, int64_t count) {
-  if (tile.bits == nullptr) return ~uint64_t{0};
-  uint64_t seen = ~uint64_t{0};
-  for (int64_t r = row; r < row + count; ++r) seen &= tile.bits[r];
-  return seen;
-}
-
-/// `count` bits from `lane` on.
-inline uint64_t lane_bits(int lane, int count) { return (~uint64_t{0} >> (64 - count)) << lane; }
-
-/// From the first to the last vector of the strip with a query that sees one of the keys.
-template <class T>
-inline Range vectors_seeing(const KeyTile& tile, int strip, int64_t row, int64_t count) {
-  const int lane = strip * kStripLanes<T>;
-  const uint64_t seen = queries_seeing(tile, row, count) & lane_bits(lane, kStripLanes<T>);
-  if (seen == 0) return {};
-  return {(__builtin_ctzll(seen) - lane) / kLanes<T>,
-          (63 - __builtin_clzll(seen) - lane) / kLanes<T> + 1};
-}
-
-template <class T>
-inline Bits<T> visible(const KeyTile& tile, int64_t row, int lane) {
-  return lanes_of<T>(tile.bits[row] >> lane);
-}
-
-/// `start` (one number a query, subtracted; may be null) and then the product of `keys` with
-/// `columns`.
-template <class T, int R, int C>
-inline __attribute__((always_inline)) void multiply(Block<T, R, C>& block, const Rows<T>& keys,
-                                                    const T* columns, int64_t size,
-                                                    const T* start) {
-#pragma GCC unroll 16
-  for (int v = 0; v < C; ++v) {
-    const Vector<T> first = start == nullptr ? Vector<T>{} : -load(start + v * kLanes<T>);
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) block.at[r][v] = first;
-  }
-  block.add_product(keys, columns, kQueryTile<T>, size);
 }
 
 /// Softcap, bias, ALiBi and the mask, on scores as they come from the product; leaves units of log2

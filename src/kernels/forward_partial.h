@@ -51,15 +51,15 @@ void weights_begin(const ForwardTask<T>& task) {
 template <class T>
 const T* weights_tile(const ForwardTask<T>& task, const KeyTile& tile, const T* factors) {
   const ForwardState<T> state(task);
+  const int64_t count = tile.count * kQueryTile<T>;
+  for (int64_t n = 0; n < count && tile.bits != nullptr; ++n) state.weights[n] = 0;
   for (int strip = 0; strip * kStripLanes<T> < task.query_count; ++strip) {
-    const RowRange rows = score_strip(task, state, tile, strip);
-    clear_weights(state, strip, 0, rows.first);
-    clear_weights(state, strip, rows.last, tile.count - rows.last);
-    for (int64_t row = rows.first; factors != nullptr && row < rows.last; ++row) {
-      for (int lane = strip * kStripLanes<T>; lane < (strip + 1) * kStripLanes<T>; ++lane) {
-        state.weights[row * kQueryTile<T> + lane] *= factors[lane];
-      }
-    }
+    for_each_segment<T>(tile, strip, [&]<int C>(const Segment& segment) {
+      score_rows<T, C>(task, state, tile, segment);
+    });
+  }
+  for (int64_t n = 0; n < count && factors != nullptr; ++n) {
+    state.weights[n] *= factors[n % kQueryTile<T>];
   }
   return state.weights;
 }

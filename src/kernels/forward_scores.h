@@ -1,31 +1,30 @@
 #pragma once
-// Scores of one strip of queries: product, softcap, bias, ALiBi, mask, and the weights they become.
+// Scores of a few keys for a few vectors of queries: product, softcap, bias, ALiBi, mask, and the
+// weights they become.
 
-#include "kernels/forward_state.h"
 #include "kernels/philox.h"
+#include "kernels/prefetch.h"
+#include "kernels/tile_bits.h"
 
 namespace foveal {
 namespace {
 
-/// R keys of one strip, as they lie in registers.
-template <class T, int R>
-using Scores = Block<T, R, kQueryVectors>;
+/// Keys that a block of C vectors takes, so that its sums fill the registers.
+constexpr int keys_per_block(int vectors) {
+  int keys = 4;
+  while (keys < 16 && 2 * keys * vectors <= 4 * kQueryVectors) keys *= 2;
+  return keys;
+}
 
-/// The strip and rows that a block of scores belongs to.
-struct Place {
-  int strip = 0;
-  int64_t first_row = 0;  ///< the strip's weights of this tile begin here
-  int64_t row = 0;        ///< the block's first row
-
-  template <class T>
-  int lane(int vector) const {
-    return strip * kStripLanes<T> + vector * kLanes<T>;
-  }
-};
+/// Whether scores need nothing but their product and the mask.
+template <class T>
+inline bool is_simple(const ForwardTask<T>& task) {
+  return task.softcap == 0 && task.bias == nullptr && task.alibi_slope == 0;
+}
 
 /// The largest score of each lane. NaN is passed over, unless it comes first.
-template <class T, int R>
-inline __attribute__((always_inline)) Vector<T> top_of(const Scores<T, R>& scores, int vector) {
+template <class T, int R, int C>
+inline __attribute__((always_inline)) Vector<T> top_of(const Block<T, R, C>& scores, int vector) {
   Vector<T> top = scores.at[0][vector];
 #pragma GCC unroll 16
   for (int r = 1; r < R; ++r) top = larger(scores.at[r][vector], top);
@@ -33,15 +32,16 @@ inline __attribute__((always_inline)) Vector<T> top_of(const Scores<T, R>& score
 }
 
 /// A new maximum for the lanes whose scores pass their limit; all that was made against the old one
-/// is rescaled: the sum, the output, and the tile's weights so far. Rare, so kept out of line.
-template <class T, int R>
+/// is rescaled: the sum, the output, and the weights from `first_row` on. Rare, so kept out of
+/// line.
+template <class T, int R, int C>
 __attribute__((noinline)) void raise_maximum(const ForwardTask<T>& task,
-                                             const ForwardState<T>& state, const Place& place,
-                                             Scores<T, R>& scores) {
+                                             const ForwardState<T>& state, const Corner& corner,
+                                             int64_t first_row, Block<T, R, C>& scores) {
   const auto multiply = [](T* at, Vector<T> factor) { store(at, load(at) * factor); };
-  for (int v = 0; v < kQueryVectors; ++v) {
-    const int lane = place.lane<T>(v);
-    const Vector<T> top = top_of<T, R>(scores, v), limit = load(state.limit + lane);
+  for (int v = 0; v < C; ++v) {
+    const int lane = corner.lane + v * kLanes<T>;
+    const Vector<T> top = top_of(scores, v), limit = load(state.limit + lane);
     const Bits<T> raised = top > limit;
     const Vector<T> shift = raised ? top : Vector<T>{};
     // What a row without a maximum holds is zeros: it needs no factor, and 2^-shift may overflow.
@@ -50,8 +50,9 @@ __attribute__((noinline)) void raise_maximum(const ForwardTask<T>& task,
     for (int r = 0; r < R; ++r) scores.at[r][v] -= shift;
     store(state.maximum + lane, load(state.maximum + lane) + shift);
     store(state.limit + lane, raised ? broadcast(task.slack) : limit);
+    if (!any(rescaled)) continue;
     multiply(state.sum + lane, factor);
-    for (int64_t k = place.first_row; k < place.row; ++k) {
+    for (int64_t k = first_row; k < corner.row; ++k) {
       multiply(state.weights + k * kQueryTile<T> + lane, factor);
     }
     for (int64_t d = 0; d < task.value_size; ++d) {
@@ -62,149 +63,177 @@ __attribute__((noinline)) void raise_maximum(const ForwardTask<T>& task,
 
 /// Softcap, bias, ALiBi and the mask, on scores as they come from the product; leaves units of log2
 /// above the row's maximum.
-template <class T, int R>
+template <class T, int R, int C>
 __attribute__((noinline)) void finish_scores(const ForwardTask<T>& task,
                                              const ForwardState<T>& state, const KeyTile& tile,
-                                             const Place& place, Scores<T, R>& scores) {
-  for (int v = 0; v < kQueryVectors; ++v) {
-    const int lane = place.lane<T>(v);
+                                             const Corner& corner, Block<T, R, C>& scores) {
+  for (int v = 0; v < C; ++v) {
+    const int lane = corner.lane + v * kLanes<T>;
     const Vector<T> maximum = load(state.maximum + lane);
     for (int r = 0; r < R; ++r) {
-      const int64_t j = tile.first + place.row + r;
+      const int64_t j = tile.first + corner.row + r;
       Vector<T> score = scores.at[r][v];
       if (task.softcap > 0) score = hyperbolic_tangent<T>(score) * (task.softcap * kLog2E<T>);
       if (task.bias != nullptr) score += bias_of(task, lane, j) * kLog2E<T>;
       if (task.alibi_slope != 0) score -= distance(task, lane, j) * (task.alibi_slope * kLog2E<T>);
-      score -= maximum;
-      if (tile.bits != nullptr) {
-        score = lanes_of<T>(tile.bits[place.row + r] >> lane) ? score : broadcast(kMasked<T>);
-      }
-      scores.at[r][v] = score;
+      scores.at[r][v] = score - maximum;
     }
   }
 }
 
-/// Multiplies `count` rows of weights by the factors of dropout. The row sums stay: weights are
-/// dropped after softmax.
+/// Multiplies a block's weights by the factors of dropout. The row sums stay: weights are dropped
+/// after softmax.
 template <class T>
 __attribute__((noinline)) void drop_weights(const ForwardTask<T>& task,
                                             const ForwardState<T>& state, const KeyTile& tile,
-                                            const Place& place, int count) {
-  T* const weights = state.weights + place.row * kQueryTile<T> + place.lane<T>(0);
-  for (int q = 0; q < kStripLanes<T>; ++q) {
-    double factor[4];
-    dropout_factors(*task.dropout, (tile.first + place.row) / 4,
-                    task.first_query + place.lane<T>(0) + q, factor);
-    for (int r = 0; r < count; ++r) weights[r * kQueryTile<T> + q] *= static_cast<T>(factor[r]);
+                                            const Corner& corner, int rows, int lanes) {
+  const int64_t first = tile.first + corner.row;
+  T* const weights = state.weights + corner.row * kQueryTile<T> + corner.lane;
+  for (int q = 0; q < lanes; ++q) {
+    double factor[4] = {};
+    for (int64_t j = first; j < first + rows; ++j) {
+      if (j == first || j % 4 == 0) {
+        dropout_factors(*task.dropout, j / 4, task.first_query + corner.lane + q, factor);
+      }
+      weights[(j - first) * kQueryTile<T> + q] *= static_cast<T>(factor[j % 4]);
+    }
+  }
+}
+
+template <class T, int R, int C>
+inline __attribute__((always_inline)) void hide(const KeyTile& tile, const Corner& corner,
+                                                Block<T, R, C>& scores) {
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < C; ++v) {
+      const Bits<T> seen = visible<T>(tile, corner.row + r, corner.lane + v * kLanes<T>);
+      scores.at[r][v] = seen ? scores.at[r][v] : broadcast(kMasked<T>);
+    }
   }
 }
 
 /// Scores above the maximum become weights, and join the row sums.
-template <class T, int R>
+template <class T, int R, int C>
 inline __attribute__((always_inline)) void absorb(const ForwardTask<T>& task,
-                                                  const ForwardState<T>& state, const Place& place,
-                                                  Scores<T, R>& scores) {
+                                                  const ForwardState<T>& state,
+                                                  const Corner& corner, int64_t first_row,
+                                                  Block<T, R, C>& scores) {
   Bits<T> passed{};
 #pragma GCC unroll 16
-  for (int v = 0; v < kQueryVectors; ++v) {
-    passed |= top_of<T, R>(scores, v) > load(state.limit + place.lane<T>(v));
+  for (int v = 0; v < C; ++v) {
+    passed |= top_of(scores, v) > load(state.limit + corner.lane + v * kLanes<T>);
   }
   if (__builtin_expect(any(passed), 0)) {
-    Scores<T, R> copy = scores;  // so that `scores` itself needs no memory
-    raise_maximum<T, R>(task, state, place, copy);
+    Block<T, R, C> copy = scores;  // so that `scores` itself needs no memory
+    raise_maximum<T, R, C>(task, state, corner, first_row, copy);
     scores = copy;
   }
 #pragma GCC unroll 16
-  for (int v = 0; v < kQueryVectors; ++v) {
-    const int lane = place.lane<T>(v);
+  for (int v = 0; v < C; ++v) {
+    const int lane = corner.lane + v * kLanes<T>;
     Vector<T> sum = load(state.sum + lane);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       const Vector<T> weight = exp2(scores.at[r][v]);
       sum += weight;
-      store(state.weights + (place.row + r) * kQueryTile<T> + lane, weight);
+      store(state.weights + (corner.row + r) * kQueryTile<T> + lane, weight);
     }
     store(state.sum + lane, sum);
   }
 }
 
-/// R keys of one strip, from the product to weights.
-template <class T, int R>
-inline __attribute__((always_inline)) void score_rows(const ForwardTask<T>& task,
-                                                      const ForwardState<T>& state,
-                                                      const KeyTile& tile, const Place& place) {
-  const bool plain =
-      tile.bits == nullptr && task.softcap == 0 && task.bias == nullptr && task.alibi_slope == 0;
-  Scores<T, R> scores;
-#pragma GCC unroll 16
-  for (int v = 0; v < kQueryVectors; ++v) {
-    const Vector<T> start = plain ? -load(state.maximum + place.lane<T>(v)) : Vector<T>{};
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) scores.at[r][v] = start;
-  }
-  const Rows<T> keys{task.key + (tile.first + place.row) * task.key_stride, task.key_stride, 1};
-  scores.add_product(keys, state.query + place.lane<T>(0), kQueryTile<T>, task.head_size);
-  if (!plain) {
-    Scores<T, R> copy = scores;
-    finish_scores<T, R>(task, state, tile, place, copy);
+/// One block, from the product to weights. `rows` begins with the first row whose weights are still
+/// to be multiplied with V.
+template <class T, int R, int C>
+inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& task,
+                                                       const ForwardState<T>& state,
+                                                       const KeyTile& tile, const Corner& corner,
+                                                       int64_t first_row) {
+  const bool simple = is_simple(task);
+  const int64_t row = tile.first + corner.row;
+  const T* const key = task.key + row * task.key_stride;
+  // Past the last key too: a prefetch of what isn't there does nothing.
+  prefetch_rows(task.value + row * task.value_stride, task.value_stride, R, task.value_size);
+  prefetch_rows(key + R * task.key_stride, task.key_stride, R, task.head_size);
+  Block<T, R, C> scores;
+  multiply<T, R, C>(scores, {key, task.key_stride, 1}, state.query + corner.lane, task.head_size,
+                    simple ? state.maximum + corner.lane : nullptr);
+  if (!simple) {
+    Block<T, R, C> copy = scores;
+    finish_scores<T, R, C>(task, state, tile, corner, copy);
     scores = copy;
   }
-  absorb<T, R>(task, state, place, scores);
-  if (task.dropout != nullptr) drop_weights<T>(task, state, tile, place, R);
+  if (tile.bits != nullptr) hide(tile, corner, scores);
+  absorb<T, R, C>(task, state, corner, first_row, scores);
+  if (task.dropout != nullptr) drop_weights(task, state, tile, corner, R, C * kLanes<T>);
 }
 
-/// Rows of weights that a strip has filled; the others are not to be read.
-struct RowRange {
-  int64_t first = 0, last = 0;
+/// Rows of keys of a tile, and the vectors of queries from `lane` on that they concern.
+struct Segment {
+  Range rows;
+  int lane = 0, vectors = 0;
 };
 
-/// Whether a lane of the strip sees one of the keys row .. row + count - 1.
-template <class T>
-inline bool strip_sees(const KeyTile& tile, int strip, int64_t row, int64_t count) {
-  if (tile.bits == nullptr) return true;
-  uint64_t seen = 0;
-  for (int64_t r = row; r < row + count; ++r) seen |= tile.bits[r];
-  return (seen >> (strip * kStripLanes<T>)&(~uint64_t{0} >> (64 - kStripLanes<T>))) != 0;
-}
-
-template <class T>
-inline void clear_weights(const ForwardState<T>& state, int strip, int64_t row, int64_t count) {
-  for (int64_t r = row; r < row + count; ++r) {
-    T* weights = state.weights + r * kQueryTile<T> + strip * kStripLanes<T>;
-    for (int q = 0; q < kStripLanes<T>; ++q) weights[q] = 0;
+template <class T, int C>
+void score_rows(const ForwardTask<T>& task, const ForwardState<T>& state, const KeyTile& tile,
+                const Segment& segment) {
+  constexpr int R = keys_per_block(C);
+  const auto [first, last] = segment.rows;
+  Corner corner{first, segment.lane};
+  for (; corner.row + R <= last; corner.row += R) {
+    score_block<T, R, C>(task, state, tile, corner, first);
+  }
+  for (; corner.row < last; ++corner.row) {
+    score_block<T, 1, C>(task, state, tile, corner, first);
   }
 }
 
-/// All keys of the tile for one strip, four at a time; groups that no lane sees are passed over.
+/// The rows from `row` on that concern the same vectors of the strip, sixteen at a time.
 template <class T>
-inline RowRange score_strip(const ForwardTask<T>& task, const ForwardState<T>& state,
-                            const KeyTile& tile, int strip) {
-  RowRange range;
-  for (int64_t row = 0; row < tile.count; row += 4) {
-    const int64_t count = tile.count - row < 4 ? tile.count - row : 4;
-    if (!strip_sees<T>(tile, strip, row, count)) {
-      if (range.last != 0) clear_weights(state, strip, row, count);
-      continue;
-    }
-    if (range.last == 0) range.first = row;
-    const Place place{strip, range.first, row};
-    switch (count) {
-      case 4:
-        score_rows<T, 4>(task, state, tile, place);
-        break;
-      case 3:
-        score_rows<T, 3>(task, state, tile, place);
+inline Segment next_segment(const KeyTile& tile, int strip, int64_t row) {
+  constexpr int64_t kStep = 16;
+  const int lane = strip * kStripLanes<T>;
+  if (tile.bits == nullptr) return {{row, tile.count}, lane, kQueryVectors};
+  const auto concerned = [&](int64_t from) {
+    return vectors_seeing<T>(tile, strip, from,
+                             tile.count - from < kStep ? tile.count - from : kStep);
+  };
+  const Range vectors = concerned(row);
+  int64_t last = row + kStep;
+  for (; last < tile.count; last += kStep) {
+    const Range next = concerned(last);
+    if (next.first != vectors.first || next.last != vectors.last) break;
+  }
+  return {{row, last < tile.count ? last : tile.count},
+          lane + static_cast<int>(vectors.first) * kLanes<T>,
+          static_cast<int>(vectors.last - vectors.first)};
+}
+
+/// Calls visit.template operator()<C>(segment) for each segment of a strip that has queries, C its
+/// vectors.
+template <class T, class Visit>
+inline void for_each_segment(const KeyTile& tile, int strip, const Visit& visit) {
+  for (int64_t row = 0; row < tile.count;) {
+    const Segment segment = next_segment<T>(tile, strip, row);
+    row = segment.rows.last;
+    switch (segment.vectors) {
+      case 1:
+        visit.template operator()<1>(segment);
         break;
       case 2:
-        score_rows<T, 2>(task, state, tile, place);
+        visit.template operator()<2>(segment);
+        break;
+      case 3:
+        visit.template operator()<3>(segment);
+        break;
+      case 4:
+        visit.template operator()<kQueryVectors>(segment);
         break;
       default:
-        score_rows<T, 1>(task, state, tile, place);
         break;
     }
-    range.last = row + count;
   }
-  return range;
 }
 
 }  // namespace

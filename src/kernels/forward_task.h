@@ -45,7 +45,8 @@ struct ForwardTask {
 };
 
 /// Keys first .. first + count - 1, count at most 64. `bits` is null where all are visible; else
-/// bit q of bits[k] is set where the tile's query q sees key first + k.
+/// bit q of bits[k] is set where the tile's query q sees key first + k; what a bias of -inf masks
+/// is not seen.
 struct KeyTile {
   int64_t first = 0, count = 0;
   const uint64_t* bits = nullptr;

@@ -56,12 +56,6 @@ inline Vector<T> broadcast(T value) {
   return value - Vector<T>{};
 }
 
-/// The larger one; `b` where either is NaN.
-template <class V>
-inline V larger(V a, V b) {
-  return a > b ? a : b;
-}
-
 /// 0, 1, 2, ... a lane each.
 template <class T>
 inline Bits<T> lane_numbers() {
@@ -84,21 +78,34 @@ inline V in_register(V value) {
   return value;
 }
 
-/// 2^x for x at most 127. Below -126.5 gives 0; NaN stays NaN. Relative error below 2^-22.
-inline FloatVector exp2(FloatVector x) {
-  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
-  const FloatVector clamped = larger(broadcast(-127.0f), x);
-  const FloatVector shifted = clamped + kRound;
-  const FloatVector f = clamped - (shifted - kRound);
-  const FloatVector scale = (FloatVector)(((FloatBits)shifted << 23) + 0x3f800000);
-  FloatVector p = broadcast(1.327647199e-3f);  // minimax for p(f) / 2^f - 1 on [-1/2, 1/2]
-  p = p * f + 9.675541334e-3f;
+/// 2^f for f in [-1/2, 1/2]: minimax in the relative error.
+template <class V>
+inline V exp2_polynomial(V f) {
+  V p = f * 1.327647199e-3f + 9.675541334e-3f;
   p = p * f + 5.550713273e-2f;
   p = p * f + 2.402211972e-1f;
   p = p * f + 6.931469671e-1f;
-  p = p * f + 1.000000072f;
-  return p * scale;  // -127 gives a scale with the bits of 0
+  return p * f + 1.000000072f;
 }
+
+/// 2^x for x at most 127. Below -126.5 gives 0, or less than 2^-126; NaN stays NaN. Relative error
+/// below 2^-22.
+template <class V>
+inline V exp2_of_float(V x) {
+  if constexpr (kScalesByPowers) {
+    const V whole = whole_part(x);
+    return times_power(exp2_polynomial(x - whole), whole);
+  } else {
+    constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
+    const V clamped = larger(V{} - 127.0f, x);
+    const V shifted = clamped + kRound;
+    const V f = clamped - (shifted - kRound);
+    const V scale = (V)(((FloatBits)shifted << 23) + 0x3f800000);
+    return exp2_polynomial(f) * scale;  // -127 gives a scale with the bits of 0
+  }
+}
+
+inline FloatVector exp2(FloatVector x) { return exp2_of_float(x); }
 
 /// The same in float64: x at most 1023, below -1022.5 gives 0. Relative error below 2^-51.
 inline DoubleVector exp2(DoubleVector x) {

@@ -51,6 +51,67 @@ TEST(Attention, EqualsTheFormulaOnEveryTarget) {
   }
 }
 
+/// A random mask, as a mask or as a bias of -inf; what it hides from all becomes `poison`.
+void check_hidden(const std::string& target, DType dtype, bool by_bias, double poison) {
+  Cases cases(5);
+  Case one;
+  one.query = cases.normal({1, 4, 70, 20}).to(dtype);
+  one.key = cases.normal({1, 2, 150, 20}).to(dtype);
+  one.value = cases.normal({1, 2, 150, 9}).to(dtype);
+  one.options.target = target;
+  const Tensor hidden = gt(cases.normal({1, 1, 1, 150}), 0.0);
+  const Tensor drawn = gt(cases.normal({1, 4, 70, 150}), -1.0);
+  const Tensor seen = masked_fill(drawn.to(DType::float32), hidden, 0);
+  if (by_bias) {
+    one.options.bias = masked_fill(Tensor::zeros(seen.shape()), eq(seen, 0.0), -INFINITY);
+  } else {
+    one.options.mask = dense(seen.to(DType::boolean));
+  }
+  const Tensor clean = attention(one.query, one.key, one.value, one.options).output;
+  for (std::int64_t key = 0; key < 150; ++key) {
+    if (hidden.at({0, 0, 0, key}) == 0) continue;
+    one.key.slice(2, key, key + 1).fill_(poison);
+    one.value.slice(2, key, key + 1).fill_(poison);
+  }
+  EXPECT_TRUE(equal(attention(one.query, one.key, one.value, one.options).output, clean))
+      << target << " " << to_string(dtype) << " by bias " << by_bias << " " << poison;
+}
+
+TEST(Attention, HiddenKeysAndValuesNeverReachTheResult) {
+  for (const Target* target : usable_targets()) {
+    for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16, DType::float16}) {
+      for (const bool by_bias : {false, true}) {
+        for (const double poison :
+             {static_cast<double>(NAN), static_cast<double>(INFINITY), -3e4}) {
+          check_hidden(target->name, dtype, by_bias, poison);
+        }
+      }
+    }
+  }
+}
+
+/// One value is NaN: the rows that see it, and no others, are NaN.
+TEST(Attention, AVisibleNaNStaysInItsRows) {
+  for (const Target* target : usable_targets()) {
+    for (const DType dtype : {DType::float32, DType::bfloat16}) {
+      Cases cases(6);
+      Case one;
+      one.query = cases.normal({1, 1, 80, 16}).to(dtype);
+      one.key = cases.normal({1, 1, 80, 16}).to(dtype);
+      one.value = cases.normal({1, 1, 80, 16}).to(dtype);
+      one.options.target = target->name;
+      one.options.mask = causal();
+      one.value.set({0, 0, 37, 3}, NAN);
+      const Tensor output = attention(one.query, one.key, one.value, one.options).output;
+      for (std::int64_t i = 0; i < 80; ++i) {
+        for (std::int64_t d = 0; d < 16; ++d) {
+          EXPECT_EQ(std::isnan(output.at({0, 0, i, d})), i >= 37 && d == 3) << i << " " << d;
+        }
+      }
+    }
+  }
+}
+
 TEST(Attention, SameBitsForAnyNumberOfThreads) {
   const int before = num_threads();
   for (unsigned seed = 0; seed < 20; ++seed) {

@@ -92,7 +92,7 @@ void run_queries(Backward<T>& backward, const KeyBlock& block, std::int64_t h, s
   task.dropout = backward.call.head_dropout(block.b, h, dropout);
   task.workspace = memory;
   bool begun = false;
-  for_each_key_tile(*block.sequence, block.b, h, tile, plan.query_tile, block.first_tile,
+  for_each_key_tile(task, *block.sequence, block.b, h, tile, plan.query_tile, block.first_tile,
                     block.last_tile, [&](const KeyTile& keys) {
                       if (!begun) kernels.begin(task);
                       begun = true;

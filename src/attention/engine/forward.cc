@@ -1,27 +1,57 @@
 // Runs a plan forward: one task a tile of queries of one head.
 
+#include <algorithm>
+
 #include "attention/engine/call.h"
 #include "attention/engine/decode.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/workspace.h"
 #include "core/thread_pool.h"
+#include "kernels/prefetch.h"
+#include "tensor/builder.h"
 
 namespace foveal {
 namespace {
 
+/// A tile of queries of one head.
+struct QueryTile {
+  std::int64_t b = 0, h = 0, tile = 0;
+};
+
+/// The sequence's tiles of queries, head by head, the heaviest first within a head.
+QueryTile query_tile_at(const Problem& problem, const SequencePlan& sequence, std::int64_t index) {
+  const std::int64_t head = index / sequence.query_tiles;
+  QueryTile at{head / problem.heads, head % problem.heads, 0};
+  const auto& order = sequence.order[static_cast<std::size_t>(sequence.plane(at.b, at.h))];
+  at.tile = order[static_cast<std::size_t>(index % sequence.query_tiles)];
+  return at;
+}
+
 template <class T>
-void run_tile(const Call<T>& call, const SequencePlan& sequence, std::int64_t b, std::int64_t h,
-              std::int64_t tile) {
+void run_tile(const Call<T>& call, const SequencePlan& sequence, const QueryTile& at,
+              const QueryTile& next) {
+  const auto& [b, h, tile] = at;
   const ForwardKernels<T>& kernels = forward_kernels<T>(*call.plan.target);
   ForwardTask<T> task = call.task(sequence.sequence, b, h, tile);
   task.workspace = workspace<T>(kernels.workspace(task.head_size, task.value_size));
   DropoutCounter dropout;
   task.dropout = call.head_dropout(b, h, dropout);
   kernels.begin(task);
-  for_each_key_tile(sequence, b, h, tile, call.plan.query_tile,
+  const ForwardTask<T> later = call.task(sequence.sequence, next.b, next.h, next.tile);
+  prefetch_rows(later.query, later.query_stride, later.query_count, later.head_size);
+  prefetch_rows<T, true>(task.output, task.output_stride, task.query_count, task.value_size);
+  for_each_key_tile(task, sequence, b, h, tile, call.plan.query_tile,
                     [&](const KeyTile& keys) { kernels.tile(task, keys); });
   kernels.end(task);
+}
+
+/// Tiles of queries that one thread takes at a time: several where each is little work.
+std::int64_t tiles_per_task(const SequencePlan& sequence, std::int64_t tiles) {
+  constexpr std::int64_t kFewKeys = 512, kMost = 8, kTasksPerThread = 8;
+  const std::int64_t by_work = kFewKeys / std::max<std::int64_t>(sequence.sequence.key_length, 64);
+  const std::int64_t by_threads = tiles / (kTasksPerThread * num_threads());
+  return std::clamp<std::int64_t>(std::min(by_work, by_threads), 1, kMost);
 }
 
 template <class T>
@@ -29,11 +59,14 @@ void run_all(const Call<T>& call) {
   const Problem& problem = call.plan.problem;
   for (const SequencePlan& sequence : call.plan.sequences) {
     if (sequence.decode) continue;
-    const std::int64_t tiles = sequence.query_tiles;
-    parallel_for(problem.batch * problem.heads * tiles, [&](std::int64_t index) {
-      const std::int64_t head = index / tiles, b = head / problem.heads, h = head % problem.heads;
-      const auto& order = sequence.order[static_cast<std::size_t>(sequence.plane(b, h))];
-      run_tile(call, sequence, b, h, order[static_cast<std::size_t>(index % tiles)]);
+    const std::int64_t tiles = problem.batch * problem.heads * sequence.query_tiles;
+    const std::int64_t share = tiles_per_task(sequence, tiles);
+    parallel_for((tiles + share - 1) / share, [&](std::int64_t task) {
+      const std::int64_t last = std::min(tiles, (task + 1) * share);
+      for (std::int64_t index = task * share; index < last; ++index) {
+        run_tile(call, sequence, query_tile_at(problem, sequence, index),
+                 query_tile_at(problem, sequence, std::min(index + 1, tiles - 1)));
+      }
     });
   }
 }
@@ -43,7 +76,10 @@ AttentionResult run_as(const PlanData& plan, const Tensor& query, const Tensor& 
                        const Tensor& value) {
   constexpr DType dtype = dtype_of<T>();
   const Problem& problem = plan.problem;
-  Tensor output = Tensor::zeros(problem.output_shape(), dtype);
+  // Packed sequences may leave rows out; else every row is written.
+  const bool full = plan.options.query_starts.empty();
+  Tensor output = full ? TensorBuilder::empty(problem.output_shape(), dtype)
+                       : Tensor::zeros(problem.output_shape(), dtype);
   AttentionResult result;
   if (plan.options.return_lse || needs_second_pass(plan.options)) {
     result.lse = Tensor::zeros(problem.row_shape(), dtype);

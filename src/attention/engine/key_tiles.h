@@ -2,6 +2,7 @@
 // The tiles of keys that a tile of queries meets, in order, as the kernels take them.
 
 #include <algorithm>
+#include <limits>
 
 #include "attention/engine/key_bits.h"
 #include "attention/plan/plan_data.h"
@@ -17,12 +18,29 @@ const ForwardKernels<T>& forward_kernels(const Target& target) {
   }
 }
 
+/// A bias of -inf masks: takes its bits away, and gives the tile bits where it had none.
+template <class T>
+void hide_by_bias(const ForwardTask<T>& task, KeyTile& keys, KeyBits& bits) {
+  constexpr T kMasks = -std::numeric_limits<T>::infinity();
+  for (std::int64_t k = 0; k < keys.count; ++k) {
+    const T* const bias = task.bias + (keys.first + k) * task.bias_key_stride;
+    std::uint64_t hidden = 0;
+    for (std::int64_t q = 0; q < task.query_count; ++q) {
+      hidden |= static_cast<std::uint64_t>(bias[q * task.bias_query_stride] == kMasks) << q;
+    }
+    if (hidden == 0) continue;
+    if (keys.bits == nullptr) bits.fill(~std::uint64_t{0} >> (64 - task.query_count));
+    keys.bits = bits.data();
+    bits[static_cast<std::size_t>(k)] &= ~hidden;
+  }
+}
+
 /// Calls visit(KeyTile) for each of the tiles of keys first_key_tile .. last_key_tile - 1 that
-/// queries of `tile` see something of.
-template <class Visit>
-void for_each_key_tile(const SequencePlan& sequence, std::int64_t b, std::int64_t h,
-                       std::int64_t tile, std::int64_t query_tile, std::int64_t first_key_tile,
-                       std::int64_t last_key_tile, Visit visit) {
+/// the task's queries, those of `tile`, see something of.
+template <class T, class Visit>
+void for_each_key_tile(const ForwardTask<T>& task, const SequencePlan& sequence, std::int64_t b,
+                       std::int64_t h, std::int64_t tile, std::int64_t query_tile,
+                       std::int64_t first_key_tile, std::int64_t last_key_tile, Visit visit) {
   const std::int64_t first = tile * query_tile;
   const std::int64_t count = std::min(query_tile, sequence.sequence.query_length - first);
   for (const TileRun& run : sequence.runs_of(b, h, tile)) {
@@ -35,18 +53,19 @@ void for_each_key_tile(const SequencePlan& sequence, std::int64_t b, std::int64_
         bits = key_bits(*sequence.mask, b, h, first, count, keys.first);
         keys.bits = bits.data();
       }
+      if (task.bias != nullptr) hide_by_bias(task, keys, bits);
       visit(keys);
     }
   }
 }
 
 /// All the tiles of keys.
-template <class Visit>
-void for_each_key_tile(const SequencePlan& sequence, std::int64_t b, std::int64_t h,
-                       std::int64_t tile, std::int64_t query_tile, Visit visit) {
+template <class T, class Visit>
+void for_each_key_tile(const ForwardTask<T>& task, const SequencePlan& sequence, std::int64_t b,
+                       std::int64_t h, std::int64_t tile, std::int64_t query_tile, Visit visit) {
   const std::int64_t keys = sequence.sequence.key_length;
   const std::int64_t all = (keys + kPlanKeyTile - 1) / kPlanKeyTile;
-  for_each_key_tile(sequence, b, h, tile, query_tile, 0, all, visit);
+  for_each_key_tile(task, sequence, b, h, tile, query_tile, 0, all, visit);
 }
 
 }  // namespace foveal

@@ -71,18 +71,13 @@ class RowStatistics {
       TopK<T>& row = top(q);
       const T weight = tile.at(key, q);
       // A visible key counts even where its weight is too small for a number.
-      if (weight == 0 && (row.full() || !visible(task, tile.keys, key, q))) continue;
+      if (weight == 0 && (row.full() || !visible(tile.keys, key, q))) continue;
       row.offer(weight, tile.keys.first + key);
     }
   }
 
-  static bool visible(const ForwardTask<T>& task, const KeyTile& keys, std::int64_t key,
-                      std::int64_t q) {
-    if (keys.bits != nullptr && ((keys.bits[key] >> q) & 1) == 0) return false;
-    if (task.bias == nullptr) return true;
-    const T bias =
-        task.bias[q * task.bias_query_stride + (keys.first + key) * task.bias_key_stride];
-    return bias != -std::numeric_limits<T>::infinity();
+  static bool visible(const KeyTile& keys, std::int64_t key, std::int64_t q) {
+    return keys.bits == nullptr || ((keys.bits[key] >> q) & 1) != 0;
   }
 
   std::vector<TopK<T>> tops_;  // a row each, none where not asked for

@@ -39,7 +39,7 @@ AttentionState run_as(const PlanData& plan, const Tensor& query, const Tensor& k
       DropoutCounter dropout;
       task.dropout = call.head_dropout(b, h, dropout);
       kernels.begin(task);
-      for_each_key_tile(sequence, b, h, index % tiles, plan.query_tile,
+      for_each_key_tile(task, sequence, b, h, index % tiles, plan.query_tile,
                         [&](const KeyTile& keys) { kernels.tile(task, keys); });
       kernels.end_state(task);
     });

@@ -101,17 +101,18 @@ class SecondPass {
     task.workspace = workspace<T>(kernels.workspace(task.head_size, 0));
     std::array<T, 64> factors;
     kernels.weights_begin(task);
-    for_each_key_tile(sequence, head.b, head.h, tile, plan_.query_tile,
+    for_each_key_tile(task, sequence, head.b, head.h, tile, plan_.query_tile,
                       [&](const KeyTile& keys) { kernels.weights_tile(task, keys, nullptr); });
     kernels.weights_factors(task, factors.data());
     rows.begin();
-    for_each_key_tile(sequence, head.b, head.h, tile, plan_.query_tile, [&](const KeyTile& keys) {
-      const WeightTile<T> weights{kernels.weights_tile(task, keys, factors.data()),
-                                  kernels.query_tile, keys};
-      rows.add(task, weights);
-      if (asked_.column_mass) add_mass(task, weights, mass);
-      copy_weights(sequence.sequence, head, task, weights);
-    });
+    for_each_key_tile(
+        task, sequence, head.b, head.h, tile, plan_.query_tile, [&](const KeyTile& keys) {
+          const WeightTile<T> weights{kernels.weights_tile(task, keys, factors.data()),
+                                      kernels.query_tile, keys};
+          rows.add(task, weights);
+          if (asked_.column_mass) add_mass(task, weights, mass);
+          copy_weights(sequence.sequence, head, task, weights);
+        });
     write_rows(sequence.sequence, head, task, rows);
   }
 

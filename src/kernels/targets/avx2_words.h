@@ -12,6 +12,18 @@ namespace {
 constexpr int kRegisterBytes = 32;
 constexpr int kQueryVectors = 3;  // by 4 keys: 12 sums, 3 vectors of queries, 1 key: 16 registers
 
+/// The larger one; `b` where either is NaN.
+template <class V>
+inline V larger(V a, V b) {
+  if constexpr (sizeof(a[0]) == sizeof(float)) {
+    return (V)_mm256_max_ps((__m256)a, (__m256)b);
+  } else {
+    return (V)_mm256_max_pd((__m256d)a, (__m256d)b);
+  }
+}
+
+constexpr bool kScalesByPowers = false;
+
 /// Whether a bit is set in any lane.
 template <class V>
 inline bool any(V lanes) {

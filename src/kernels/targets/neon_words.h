@@ -12,6 +12,14 @@ namespace {
 constexpr int kRegisterBytes = 16;
 constexpr int kQueryVectors = 4;  // by 4 keys: 16 sums, 4 vectors of queries, 1 key of 32 registers
 
+/// The larger one; `b` where either is NaN.
+template <class V>
+inline V larger(V a, V b) {
+  return a > b ? a : b;
+}
+
+constexpr bool kScalesByPowers = false;
+
 /// Whether a bit is set in any lane.
 template <class V>
 inline bool any(V lanes) {

@@ -17,6 +17,14 @@ namespace {
 constexpr int kRegisterBytes = 16;
 constexpr int kQueryVectors = 3;
 
+/// The larger one; `b` where either is NaN.
+template <class V>
+inline V larger(V a, V b) {
+  return a > b ? a : b;
+}
+
+constexpr bool kScalesByPowers = false;
+
 /// Whether a bit is set in any lane.
 template <class V>
 inline bool any(V lanes) {
