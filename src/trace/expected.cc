@@ -6,6 +6,7 @@
 #include <limits>
 #include <locale>
 #include <sstream>
+#include <string_view>
 
 #include "io/json.h"
 #include "trace/steps.h"
@@ -50,6 +51,15 @@ std::optional<PrintedNumber> parse_decimal(const std::string& text) {
   return number;
 }
 
+/// The same where the minus may be the sign "−" (U+2212), as this program itself prints.
+std::optional<PrintedNumber> parse_printed(const std::string& text) {
+  constexpr std::string_view kMinus = "−";
+  if (text.rfind(kMinus, 0) != 0) return parse_decimal(text);
+  std::optional<PrintedNumber> number = parse_decimal("-" + text.substr(kMinus.size()));
+  if (number) number->text = text;
+  return number;
+}
+
 /// The decimals of the shortest form that reads back to the same number.
 PrintedNumber from_json_number(double value) {
   std::array<char, 32> digits;
@@ -74,7 +84,7 @@ Cell read_cell(const Field& field, bool truth_values) {
     const std::string text = value.get<std::string>();
     if (text == "-inf" || text == "−∞") return PrintedNumber{text, -infinity, 0};
     if (text == "nan") return PrintedNumber{text, std::nan(""), 0};
-    if (auto number = parse_decimal(text)) return number;
+    if (auto number = parse_printed(text)) return number;
   }
   field.fail("must be a number, a number as text (\"0.27\", \"-inf\", \"nan\") or null, not " +
              describe(value));

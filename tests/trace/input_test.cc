@@ -175,6 +175,7 @@ TEST(ParseInput, ReadsDecimalTextAsBooksPrintIt) {
   for (const Case& c : {Case{"1.", 1, 0},
                         {".5", 0.5, 1},
                         {"-0.27", -0.27, 2},
+                        {"−0.27", -0.27, 2},
                         {"+3", 3, 0},
                         {"1.5e-3", 0.0015, 4},
                         {"1.25e+1", 12.5, 1},
@@ -186,7 +187,7 @@ TEST(ParseInput, ReadsDecimalTextAsBooksPrintIt) {
     EXPECT_EQ(number.decimals, c.decimals) << c.text;
   }
   for (const char* text : {"", ".", "1,5", "0x10", "1e", "1e+", "e5", "1.2.3", " 1", "1 ", "abc",
-                           "--1", "1e999999999999", "infinity", "1e999"}) {
+                           "--1", "−", "−-1", "1e999999999999", "infinity", "1e999"}) {
     expect_error(std::string(R"({"inputs": [[1]], "expected": {"scores": [[")") + text + "\"]]}}",
                  "/expected/scores/0/0: ", "must be a number");
   }

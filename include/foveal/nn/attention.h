@@ -7,9 +7,8 @@
 // included, and no L x L matrix is made but dropout's mask.
 //
 // Everything is float32 until Module::to; x must have the weights' dtype, and so has the result.
-// Sums are added in float64 and rounded once (the engine's in float32). Constructors throw Error
-// where a size is below 1 or dropout is not from 0 to 1; forward where x has another shape or dtype
-// than is said here.
+// Sums are added as operations.h says. Constructors throw Error where a size is below 1 or dropout
+// is not from 0 to 1; forward where x has another shape or dtype than is said here.
 
 #include <memory>
 #include <vector>
