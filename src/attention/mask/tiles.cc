@@ -23,11 +23,11 @@ Seen look(const BoundMask& mask, std::int64_t b, std::int64_t h, std::int64_t fi
   return nothing ? Seen::nothing : Seen::everything;
 }
 
-void append(std::vector<TileRun>& runs, std::int64_t tile, TileKind kind) {
-  if (!runs.empty() && runs.back().last == tile && runs.back().kind == kind) {
-    ++runs.back().last;
+void append(std::vector<TileRun>& runs, const TileRun& next) {
+  if (!runs.empty() && runs.back().last == next.first && runs.back().kind == next.kind) {
+    runs.back().last = next.last;
   } else {
-    runs.push_back({tile, tile + 1, kind});
+    runs.push_back(next);
   }
 }
 
@@ -43,16 +43,21 @@ std::vector<TileRun> tile_runs(const BoundMask& mask, std::int64_t b, std::int64
   std::int64_t next = 0;  // the first tile that hasn't been looked at
   for (const Interval& visible : keys.any.intervals()) {
     const std::int64_t stop = (visible.end + tile - 1) / tile;
-    for (next = std::max(next, visible.begin / tile); next < stop; ++next) {
+    next = std::max(next, visible.begin / tile);
+    while (next < stop) {
       const std::int64_t begin = next * tile, end = std::min(begin + tile, key_length);
       while (full != full_end && full->end < end) ++full;
       if (full != full_end && full->begin <= begin) {
-        append(runs, next, TileKind::full);
+        // All the tiles that the interval covers at once: a long row has thousands.
+        const std::int64_t covered = full->end == key_length ? stop : full->end / tile;
+        append(runs, {next, covered, TileKind::full});
+        next = covered;
         continue;
       }
       const Seen seen = look(mask, b, h, first, last, begin, end);
-      if (seen == Seen::nothing) continue;
-      append(runs, next, seen == Seen::everything ? TileKind::full : TileKind::partial);
+      if (seen == Seen::everything) append(runs, {next, next + 1, TileKind::full});
+      if (seen == Seen::something) append(runs, {next, next + 1, TileKind::partial});
+      ++next;
     }
   }
   return runs;
