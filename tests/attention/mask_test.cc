@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <functional>
 #include <random>
 
 #include "attention/mask/tiles.h"
@@ -122,6 +125,19 @@ bool contains(const IntervalSet& set, std::int64_t j) {
   return false;
 }
 
+/// The words of several queries at once are those of each.
+void check_words(const BoundMask& mask, std::int64_t b, std::int64_t h, std::int64_t first,
+                 std::int64_t last) {
+  std::array<std::uint64_t, 64> words{};
+  for (std::int64_t j0 = 0; j0 < mask.shape().key_length; j0 += 13) {
+    mask.words(b, h, first, last, j0, words.data());
+    for (std::int64_t i = first; i < last; ++i) {
+      ASSERT_EQ(words[static_cast<std::size_t>(i - first)], mask.word(b, h, i, j0))
+          << "i " << i << " j0 " << j0;
+    }
+  }
+}
+
 /// Words, key sets, tiles and counts of one block of queries against `visible`.
 void check_block(const BoundMask& mask, const Visible& visible, std::int64_t b, std::int64_t h,
                  std::int64_t first, std::int64_t last, std::int64_t tile) {
@@ -153,6 +169,7 @@ void check_block(const BoundMask& mask, const Visible& visible, std::int64_t b, 
     pairs += seen;
   }
   ASSERT_EQ(visible_pairs(mask, b, h, first, last), pairs);
+  check_words(mask, b, h, first, std::min(last, first + 64));
 }
 
 TEST(Mask, AnswersAsTheTableSays) {

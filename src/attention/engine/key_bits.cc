@@ -21,9 +21,7 @@ void transpose(KeyBits& rows) {
 KeyBits key_bits(const BoundMask& mask, std::int64_t b, std::int64_t h, std::int64_t first_query,
                  std::int64_t query_count, std::int64_t first_key) {
   KeyBits bits{};
-  for (std::int64_t q = 0; q < query_count; ++q) {
-    bits[static_cast<std::size_t>(q)] = mask.word(b, h, first_query + q, first_key);
-  }
+  mask.words(b, h, first_query, first_query + query_count, first_key, bits.data());
   transpose(bits);
   return bits;
 }

@@ -1,6 +1,7 @@
 // !a, a & b, a | b.
 
 #include <algorithm>
+#include <array>
 
 #include "attention/mask/node.h"
 #include "foveal/mask.h"
@@ -30,6 +31,13 @@ class BoundNot : public BoundMask {
     return ~a_->word(b, h, i, j0) & interval_word(0, shape().key_length, j0);
   }
 
+  void words(std::int64_t b, std::int64_t h, std::int64_t first, std::int64_t last, std::int64_t j0,
+             std::uint64_t* words) const override {
+    a_->words(b, h, first, last, j0, words);
+    const std::uint64_t whole = interval_word(0, shape().key_length, j0);
+    for (std::int64_t n = 0; n < last - first; ++n) words[n] = ~words[n] & whole;
+  }
+
   bool varies_by_batch() const override { return a_->varies_by_batch(); }
   bool varies_by_head() const override { return a_->varies_by_head(); }
 
@@ -53,6 +61,17 @@ class BoundPair : public BoundMask {
                      std::int64_t j0) const override {
     const std::uint64_t left = a_->word(b, h, i, j0), right = b_->word(b, h, i, j0);
     return both_ ? left & right : left | right;
+  }
+
+  void words(std::int64_t b, std::int64_t h, std::int64_t first, std::int64_t last, std::int64_t j0,
+             std::uint64_t* words) const override {
+    std::array<std::uint64_t, 64> right;
+    a_->words(b, h, first, last, j0, words);
+    b_->words(b, h, first, last, j0, right.data());
+    for (std::int64_t n = 0; n < last - first; ++n) {
+      const std::uint64_t other = right[static_cast<std::size_t>(n)];
+      words[n] = both_ ? words[n] & other : words[n] | other;
+    }
   }
 
   bool varies_by_batch() const override { return a_->varies_by_batch() || b_->varies_by_batch(); }

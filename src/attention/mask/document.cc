@@ -34,6 +34,12 @@ struct Documents {
     }
   }
 
+  /// The run that place lies in.
+  std::vector<Run>::const_iterator run_at(std::int64_t place) const {
+    return std::upper_bound(by_place.begin(), by_place.end(), place,
+                            [](std::int64_t p, const Run& run) { return p < run.end; });
+  }
+
   IntervalSet keys_of(std::int64_t id) const {
     const auto before = [](const Run& run, std::int64_t value) { return run.id < value; };
     IntervalSet keys;
@@ -46,8 +52,7 @@ struct Documents {
 
   /// Keys of the documents that the places first .. last - 1 belong to.
   VisibleKeys keys_of_places(std::int64_t first, std::int64_t last) const {
-    auto run = std::upper_bound(by_place.begin(), by_place.end(), first,
-                                [](std::int64_t place, const Run& r) { return place < r.end; });
+    auto run = run_at(first);
     std::vector<std::int64_t> seen;
     for (; run != by_place.end() && run->begin < last; ++run) seen.push_back(run->id);
     std::sort(seen.begin(), seen.end());
@@ -73,17 +78,26 @@ class BoundDocument : public BoundMask {
     return keys;
   }
 
-  std::uint64_t word(std::int64_t b, std::int64_t, std::int64_t i, std::int64_t j0) const override {
-    const std::int64_t place = i + shape().offset();
-    if (place < 0) return 0;
-    const std::vector<std::int64_t>& ids = entry(b).ids;
-    const std::int64_t id = ids[static_cast<std::size_t>(place)];
-    const std::int64_t last = std::min<std::int64_t>(j0 + 64, shape().key_length);
+  std::uint64_t word(std::int64_t b, std::int64_t h, std::int64_t i,
+                     std::int64_t j0) const override {
     std::uint64_t bits = 0;
-    for (std::int64_t j = j0; j < last; ++j) {
-      bits |= static_cast<std::uint64_t>(ids[static_cast<std::size_t>(j)] == id) << (j - j0);
-    }
+    words(b, h, i, i + 1, j0, &bits);
     return bits;
+  }
+
+  void words(std::int64_t b, std::int64_t, std::int64_t first, std::int64_t last, std::int64_t j0,
+             std::uint64_t* words) const override {
+    const Documents& documents = entry(b);
+    const auto begin = documents.run_at(j0), end = documents.by_place.end();
+    for (std::int64_t i = first; i < last; ++i) {
+      const std::int64_t place = i + shape().offset();
+      std::uint64_t bits = 0;
+      for (auto run = begin; place >= 0 && run != end && run->begin < j0 + 64; ++run) {
+        if (run->id != documents.ids[static_cast<std::size_t>(place)]) continue;
+        bits |= interval_word(run->begin, run->end, j0);
+      }
+      words[i - first] = bits;
+    }
   }
 
   bool varies_by_batch() const override { return entries_.size() > 1; }

@@ -1,7 +1,6 @@
 // Masks in which a query sees one interval of keys: none, causal, window, prefix, padding.
 
 #include <algorithm>
-#include <functional>
 
 #include "attention/mask/node.h"
 #include "attention/mask/sources.h"
@@ -9,50 +8,65 @@
 
 namespace foveal {
 
-void MaskNode::lint(const MaskShape&, std::vector<std::string>&) const {}
-
-std::uint64_t interval_word(std::int64_t begin, std::int64_t end, std::int64_t j0) {
-  const std::int64_t low = std::clamp<std::int64_t>(begin - j0, 0, 64);
-  const std::int64_t high = std::clamp<std::int64_t>(end - j0, 0, 64);
-  if (low >= high) return 0;
-  const std::uint64_t ones =
-      high - low == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (high - low)) - 1;
-  return ones << low;
+void BoundMask::words(std::int64_t b, std::int64_t h, std::int64_t first, std::int64_t last,
+                      std::int64_t j0, std::uint64_t* words) const {
+  for (std::int64_t i = first; i < last; ++i) words[i - first] = word(b, h, i, j0);
 }
+
+void MaskNode::lint(const MaskShape&, std::vector<std::string>&) const {}
 
 namespace {
 
-/// Visible keys of query i are [begin(b, i), end(b, i)), both never falling as i grows.
+/// One end of the keys that query i of batch entry b sees.
+struct Bound {
+  std::vector<std::int64_t> starts = {0};  // one for all batch entries, or one each
+  bool follows_query = false;              // start + i instead of start
+
+  std::int64_t at(std::int64_t b, std::int64_t i) const {
+    const std::int64_t start = starts[starts.size() == 1 ? 0 : static_cast<std::size_t>(b)];
+    return follows_query ? start + i : start;
+  }
+};
+
+Bound fixed(std::int64_t key) { return {{key}, false}; }
+Bound following(std::int64_t shift) { return {{shift}, true}; }
+
+/// Query i sees the keys from begin to before end; neither falls as i grows.
 class BoundInterval : public BoundMask {
  public:
-  using Bound = std::function<std::int64_t(std::int64_t b, std::int64_t i)>;
-
   BoundInterval(const MaskShape& shape, Bound begin, Bound end, bool by_batch)
       : BoundMask(shape), begin_(std::move(begin)), end_(std::move(end)), by_batch_(by_batch) {}
 
   VisibleKeys keys(std::int64_t b, std::int64_t, std::int64_t first,
                    std::int64_t last) const override {
     const std::int64_t length = shape().key_length;
-    return {IntervalSet(begin_(b, first), end_(b, last - 1), length),
-            IntervalSet(begin_(b, last - 1), end_(b, first), length)};
+    return {IntervalSet(begin_.at(b, first), end_.at(b, last - 1), length),
+            IntervalSet(begin_.at(b, last - 1), end_.at(b, first), length)};
   }
 
   std::uint64_t word(std::int64_t b, std::int64_t, std::int64_t i, std::int64_t j0) const override {
-    return interval_word(std::max<std::int64_t>(begin_(b, i), 0),
-                         std::min(end_(b, i), shape().key_length), j0);
+    return row(b, i, j0);
+  }
+
+  void words(std::int64_t b, std::int64_t, std::int64_t first, std::int64_t last, std::int64_t j0,
+             std::uint64_t* words) const override {
+    for (std::int64_t i = first; i < last; ++i) words[i - first] = row(b, i, j0);
   }
 
   bool varies_by_batch() const override { return by_batch_; }
 
  private:
+  std::uint64_t row(std::int64_t b, std::int64_t i, std::int64_t j0) const {
+    return interval_word(std::max<std::int64_t>(begin_.at(b, i), 0),
+                         std::min(end_.at(b, i), shape().key_length), j0);
+  }
+
   Bound begin_, end_;
   bool by_batch_;
 };
 
-constexpr auto from_zero = [](std::int64_t, std::int64_t) { return std::int64_t{0}; };
-
-std::unique_ptr<BoundMask> bind_interval(const MaskShape& shape, BoundInterval::Bound begin,
-                                         BoundInterval::Bound end, bool by_batch = false) {
+std::unique_ptr<BoundMask> bind_interval(const MaskShape& shape, Bound begin, Bound end,
+                                         bool by_batch = false) {
   return std::make_unique<BoundInterval>(shape, std::move(begin), std::move(end), by_batch);
 }
 
@@ -60,8 +74,7 @@ class NoneNode : public MaskNode {
  public:
   std::string text() const override { return "none()"; }
   std::unique_ptr<BoundMask> bind(const MaskShape& shape) const override {
-    return bind_interval(shape, from_zero,
-                         [n = shape.key_length](std::int64_t, std::int64_t) { return n; });
+    return bind_interval(shape, fixed(0), fixed(shape.key_length));
   }
 };
 
@@ -89,8 +102,7 @@ class CausalNode : public MaskNode {
                   "causal(bottom_right) (j <= i + L_k - L_q)");
     }
     const std::int64_t shift = kind_ == Kind::bottom_right ? shape.offset() : 0;
-    return bind_interval(shape, from_zero,
-                         [shift](std::int64_t, std::int64_t i) { return i + shift + 1; });
+    return bind_interval(shape, fixed(0), following(shift + 1));
   }
 
   void lint(const MaskShape& shape, std::vector<std::string>& warnings) const override {
@@ -118,11 +130,8 @@ class WindowNode : public MaskNode {
     // A side is cut to the lengths first, so that i' + right can't overflow.
     const std::int64_t reach = shape.query_length + length;
     const std::int64_t left = std::min(left_, reach), right = std::min(right_, reach);
-    BoundInterval::Bound begin = from_zero;
-    if (left >= 0) begin = [=](std::int64_t, std::int64_t i) { return i + offset - left; };
-    BoundInterval::Bound end = [=](std::int64_t, std::int64_t) { return length; };
-    if (right >= 0) end = [=](std::int64_t, std::int64_t i) { return i + offset + right + 1; };
-    return bind_interval(shape, begin, end);
+    return bind_interval(shape, left >= 0 ? following(offset - left) : fixed(0),
+                         right >= 0 ? following(offset + right + 1) : fixed(length));
   }
 
   void lint(const MaskShape& shape, std::vector<std::string>& warnings) const override {
@@ -145,7 +154,7 @@ class PrefixNode : public MaskNode {
       throw Error("mask " + text() + ": there are " + std::to_string(shape.key_length) +
                   " keys: n must be from 0 to " + std::to_string(shape.key_length));
     }
-    return bind_interval(shape, from_zero, [n = n_](std::int64_t, std::int64_t) { return n; });
+    return bind_interval(shape, fixed(0), fixed(n_));
   }
 
  private:
@@ -172,12 +181,7 @@ class PaddingNode : public MaskNode {
                     std::to_string(shape.key_length) + ", the number of keys");
       }
     }
-    return bind_interval(
-        shape, from_zero,
-        [lengths = lengths_](std::int64_t b, std::int64_t) {
-          return lengths[static_cast<std::size_t>(b)];
-        },
-        true);
+    return bind_interval(shape, fixed(0), {lengths_, false}, true);
   }
 
  private:

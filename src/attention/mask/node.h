@@ -1,6 +1,7 @@
 #pragma once
 // What one mask expression is made of: nodes that know their text and bind to lengths.
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -39,6 +40,10 @@ class BoundMask {
   virtual std::uint64_t word(std::int64_t b, std::int64_t h, std::int64_t i,
                              std::int64_t j0) const = 0;
 
+  /// word() of the queries first .. last - 1, at most 64: what a partial tile asks for.
+  virtual void words(std::int64_t b, std::int64_t h, std::int64_t first, std::int64_t last,
+                     std::int64_t j0, std::uint64_t* words) const;
+
   /// Whether the answers differ between batch entries, between heads.
   virtual bool varies_by_batch() const { return false; }
   virtual bool varies_by_head() const { return false; }
@@ -62,6 +67,13 @@ class MaskNode {
 };
 
 /// The bits of [begin, end) that fall into the 64 keys from j0 on.
-std::uint64_t interval_word(std::int64_t begin, std::int64_t end, std::int64_t j0);
+inline std::uint64_t interval_word(std::int64_t begin, std::int64_t end, std::int64_t j0) {
+  const std::int64_t low = std::clamp<std::int64_t>(begin - j0, 0, 64);
+  const std::int64_t high = std::clamp<std::int64_t>(end - j0, 0, 64);
+  if (low >= high) return 0;
+  const std::uint64_t ones =
+      high - low == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (high - low)) - 1;
+  return ones << low;
+}
 
 }  // namespace foveal
