@@ -205,7 +205,15 @@ inline Segment next_segment(const KeyTile& tile, int strip, int64_t row) {
     const Range next = concerned(last);
     if (next.first != vectors.first || next.last != vectors.last) break;
   }
-  return {{row, last < tile.count ? last : tile.count},
+  if (last > tile.count) last = tile.count;
+  // Of the last step, whole blocks that no query sees are left out: padding ends anywhere.
+  const int64_t block = keys_per_block(static_cast<int>(vectors.last - vectors.first));
+  while (vectors.last > 0 && last - row > block) {
+    const int64_t first = row + (last - row - 1) / block * block;
+    if (vectors_seeing<T>(tile, strip, first, last - first).last > 0) break;
+    last = first;
+  }
+  return {{row, last},
           lane + static_cast<int>(vectors.first) * kLanes<T>,
           static_cast<int>(vectors.last - vectors.first)};
 }
