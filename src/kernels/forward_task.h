@@ -14,7 +14,7 @@ struct DropoutCounter {
   double scale = 1;            ///< 1 / (1 - p)
   const bool* kept = nullptr;  ///< the mask of the head's query 0 and key 0, or null: by counter
   int64_t kept_query_stride = 0, kept_key_stride = 0;
-  int64_t key_length = 0;
+  int64_t query_length = 0, key_length = 0;  ///< the mask's
 };
 
 /// One tile of queries of one head. T is float or double. The last axis of every array has

@@ -9,10 +9,11 @@ namespace {
 /// The factors that a mask gives.
 inline void kept_factors(const DropoutCounter& dropout, int64_t group, int64_t i,
                          double (&factor)[4]) {
-  const bool* const row = dropout.kept + i * dropout.kept_query_stride;
   for (int64_t n = 0; n < 4; ++n) {
-    const int64_t j = 4 * group + n;
-    const bool kept = j < dropout.key_length && row[j * dropout.kept_key_stride];
+    const int64_t j = 4 * group + n;  // a tile's lanes go on past the last query and key
+    const bool there = i < dropout.query_length && j < dropout.key_length;
+    const bool kept =
+        there && dropout.kept[i * dropout.kept_query_stride + j * dropout.kept_key_stride];
     factor[n] = kept ? dropout.scale : 0;
   }
 }

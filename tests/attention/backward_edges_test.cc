@@ -125,7 +125,7 @@ TEST(BackwardEdges, StaysWithinItsArrays) {
         AttentionOptions& options = one.forward.options;
         options.target = target->name;
         for (Tensor* tensor : {&one.forward.query, &one.forward.key, &one.forward.value,
-                               &one.grad_output, &options.bias}) {
+                               &one.grad_output, &options.bias, &options.dropout_mask}) {
           if (tensor->defined()) *tensor = guarded(*tensor, guard);
         }
         AttentionResult result =

@@ -161,7 +161,9 @@ TEST(Decode, StaysWithinItsArrays) {
         const DType dtypes[] = {DType::float32, DType::bfloat16, DType::float16, DType::float64};
         Case one = make_decode_case(cases, dtypes[seed % 4]);
         one.options.target = target->name;
-        for (Tensor* tensor : {&one.query, &one.key, &one.value}) *tensor = guarded(*tensor, guard);
+        for (Tensor* tensor : {&one.query, &one.key, &one.value, &one.options.dropout_mask}) {
+          if (tensor->defined()) *tensor = guarded(*tensor, guard);
+        }
         attention(one.query, one.key, one.value, one.options);
       }
     }

@@ -13,7 +13,8 @@ class Linear : public Module {
  public:
   Linear(std::int64_t d_in, std::int64_t d_out, bool bias, Generator& generator);
 
-  /// x (..., d_in), of the weight's dtype -> (..., d_out). Sums are added in float32 (float64 for float64).
+  /// x (..., d_in), of the weight's dtype -> (..., d_out). Sums are added in float32 (float64 for
+  /// float64).
   Tensor forward(const Tensor& x) const;
 
   Tensor weight, bias;  ///< bias is undefined without one

@@ -31,6 +31,7 @@ HeadDropout::HeadDropout(const PlanData& plan)
   kept_ = heads_of<bool>(mask_);
   counter_.kept_query_stride = kept_.strides[2];
   counter_.kept_key_stride = kept_.strides[3];
+  counter_.query_length = plan.problem.query_length;
   counter_.key_length = plan.problem.key_length;
 }
 
