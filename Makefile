@@ -1,6 +1,6 @@
 # A newcomer's words for what CMake, ctest and the scripts in tools/ do. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help explain build test check sanitize fuzz neon pictures mutate clean
+.PHONY: help explain build bench test check sanitize fuzz neon pictures mutate clean
 
 JOBS ?= $(shell nproc)
 RELEASE := build/release
@@ -25,6 +25,9 @@ build:  ## build the libraries and the command (build/release/foveal)
 	@tools/setup build
 	cmake --preset release -DFOVEAL_TEXT=ON $(WERROR)
 	cmake --build $(RELEASE) --target foveal_command foveal_text -j $(JOBS)
+
+bench: build  ## measure speed as a share of this machine's peak
+	@$(RELEASE)/foveal bench
 
 test:  ## build release and run every test
 	@tools/setup test

@@ -17,6 +17,9 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  /// What is done from now on.
+  void set(const std::string& what);
+
  private:
   void show();
 

@@ -5,6 +5,7 @@
 #include "kernels/decode.h"
 #include "kernels/forward_partial.h"
 #include "kernels/gemm.h"
+#include "kernels/peak.h"
 #include "kernels/targets/target.h"
 
 namespace foveal {
@@ -28,6 +29,9 @@ constexpr BackwardKernels<T> backward_kernels() {
           backward_tile<T>,       backward_end<T>,         backward_block_end<T>};
 }
 
+// bfloat16 is widened, so that its products are float32's.
+constexpr PeakKernel kPeak = {kPeakOperations, multiply_adds};
+
 constexpr Target make_target(const char* name) {
   return {name,
           gemm_kernels<float>(),
@@ -39,7 +43,10 @@ constexpr Target make_target(const char* name) {
           decode<float, float>,
           decode<float, BrainBits>,
           decode<float, HalfBits>,
-          decode<double, double>};
+          decode<double, double>,
+          kPeak,
+          kPeak,
+          read_numbers};
 }
 
 }  // namespace

@@ -53,6 +53,12 @@ struct BackwardKernels {
 template <class T>
 using DecodeKernel = void (*)(DecodeTask<T>& task, const DecodeChunk& chunk);
 
+/// Multiply-adds that touch no memory: what a target's products can reach at most.
+struct PeakKernel {
+  double operations;             ///< of one round; a multiply-add counts as two
+  float (*run)(int64_t rounds);  ///< returns a number, so that nothing is left out
+};
+
 struct Target {
   const char* name;
   GemmKernels<float> gemm_float32;
@@ -63,6 +69,10 @@ struct Target {
   BackwardKernels<double> backward_float64;
   DecodeKernel<float> decode_float32, decode_bfloat16, decode_float16;
   DecodeKernel<double> decode_float64;
+  /// Of the instructions that products of the dtype use.
+  PeakKernel peak_float32, peak_bfloat16;
+  /// Reads `count` numbers, a multiple of 128, and returns their sum.
+  float (*read)(const float* numbers, int64_t count);
 };
 
 const Target& portable_target();

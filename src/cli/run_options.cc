@@ -1,0 +1,23 @@
+#include "cli/run_options.h"
+
+#include <cstdlib>
+
+#include "foveal/threads.h"
+#include "kernels/targets/registry.h"
+
+namespace foveal::cli {
+
+void add_run_options(CLI::App* command, RunOptions& options) {
+  command->add_option("--threads", options.threads, "1 or more; the CPUs where not given")
+      ->check(CLI::Range(1, 1024));
+  command->add_option("--target", options.target, "a name that foveal targets lists");
+}
+
+void apply(const RunOptions& options) {
+  const Target& target = find_target(options.target);
+  // Products of tensors take no option: they ask the environment.
+  ::setenv("FOVEAL_TARGET", target.name, 1);
+  if (options.threads) set_num_threads(*options.threads);
+}
+
+}  // namespace foveal::cli

@@ -1,0 +1,21 @@
+#pragma once
+// How commands that measure are to run: target and threads.
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+
+namespace foveal::cli {
+
+struct RunOptions {
+  std::string target;
+  std::optional<int> threads;
+};
+
+void add_run_options(CLI::App* command, RunOptions& options);
+
+/// For all that this process runs from here on. Throws Error (kind usage) for a target that is
+/// unknown or unusable here.
+void apply(const RunOptions& options);
+
+}  // namespace foveal::cli
