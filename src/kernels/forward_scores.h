@@ -153,9 +153,11 @@ inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& tas
   const bool simple = is_simple(task);
   const int64_t row = tile.first + corner.row;
   const T* const key = task.key + row * task.key_stride;
-  // Past the last key too: a prefetch of what isn't there does nothing.
-  prefetch_rows(task.value + row * task.value_stride, task.value_stride, R, task.value_size);
-  prefetch_rows(key + R * task.key_stride, task.key_stride, R, task.head_size);
+  if (task.keys_are_new) {
+    // Past the last key too: a prefetch of what isn't there does nothing.
+    prefetch_rows(task.value + row * task.value_stride, task.value_stride, R, task.value_size);
+    prefetch_rows(key + R * task.key_stride, task.key_stride, R, task.head_size);
+  }
   Block<T, R, C> scores;
   multiply<T, R, C>(scores, {key, task.key_stride, 1}, state.query + corner.lane, task.head_size,
                     simple ? state.maximum + corner.lane : nullptr);

@@ -24,6 +24,7 @@ struct ForwardTask {
   const T* query = nullptr;  ///< the tile's first query
   const T* key = nullptr;
   const T* value = nullptr;
+  bool keys_are_new = false;  ///< no cache holds keys and values yet: they are asked for ahead
   int64_t query_stride = 0, key_stride = 0, value_stride = 0;  ///< between rows
   int64_t query_count = 0, head_size = 0, value_size = 0;
   int64_t first_query = 0;  ///< i of the tile's first query

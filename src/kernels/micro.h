@@ -21,6 +21,7 @@ struct Block {
   inline __attribute__((always_inline)) void add_product(const Rows<T>& a, const T* b,
                                                          int64_t b_stride, int64_t count) {
     const T* element = a.data;
+#pragma GCC unroll 4
     for (int64_t k = 0; k < count; ++k) {
       Vector<T> column[C];
 #pragma GCC unroll 16

@@ -17,32 +17,66 @@ namespace {
 /// A tile of queries of one head.
 struct QueryTile {
   std::int64_t b = 0, h = 0, tile = 0;
+  bool first = false;  ///< of those that share a KV head
 };
 
 /// The sequence's tiles of queries, head by head, the heaviest first within a head.
 QueryTile query_tile_at(const Problem& problem, const SequencePlan& sequence, std::int64_t index) {
   const std::int64_t head = index / sequence.query_tiles;
-  QueryTile at{head / problem.heads, head % problem.heads, 0};
+  QueryTile at{head / problem.heads, head % problem.heads, 0, false};
+  const std::int64_t group = problem.heads / problem.kv_heads;
+  at.first = index % sequence.query_tiles == 0 && at.h % group == 0;
   const auto& order = sequence.order[static_cast<std::size_t>(sequence.plane(at.b, at.h))];
   at.tile = order[static_cast<std::size_t>(index % sequence.query_tiles)];
   return at;
 }
 
+/// Asks, a few rows with each tile of keys, for what the end of this task and the next task need:
+/// all at once they would hold up the kernels' own reads.
+template <class T>
+class Upcoming {
+ public:
+  Upcoming(const ForwardTask<T>& now, const ForwardTask<T>& later, std::int64_t key_length)
+      : now_(now), later_(later) {
+    constexpr std::int64_t kMostSteps = 4;
+    const std::int64_t tiles = (key_length + kPlanKeyTile - 1) / kPlanKeyTile;
+    const std::int64_t steps = std::clamp<std::int64_t>(tiles, 1, kMostSteps);
+    rows_ = (std::max(now.query_count, later.query_count) + steps - 1) / steps;
+  }
+
+  void ask() {
+    const auto left = [&](std::int64_t count) {
+      return std::clamp<std::int64_t>(count - first_, 0, rows_);
+    };
+    prefetch_rows(later_.query + first_ * later_.query_stride, later_.query_stride,
+                  left(later_.query_count), later_.head_size);
+    prefetch_rows<T, true>(now_.output + first_ * now_.output_stride, now_.output_stride,
+                           left(now_.query_count), now_.value_size);
+    first_ += rows_;
+  }
+
+ private:
+  const ForwardTask<T>&now_, &later_;
+  std::int64_t rows_ = 0, first_ = 0;
+};
+
 template <class T>
 void run_tile(const Call<T>& call, const SequencePlan& sequence, const QueryTile& at,
               const QueryTile& next) {
-  const auto& [b, h, tile] = at;
+  const auto& [b, h, tile, first] = at;
   const ForwardKernels<T>& kernels = forward_kernels<T>(*call.plan.target);
   ForwardTask<T> task = call.task(sequence.sequence, b, h, tile);
   task.workspace = workspace<T>(kernels.workspace(task.head_size, task.value_size));
+  task.keys_are_new = first;
   DropoutCounter dropout;
   task.dropout = call.head_dropout(b, h, dropout);
   kernels.begin(task);
   const ForwardTask<T> later = call.task(sequence.sequence, next.b, next.h, next.tile);
-  prefetch_rows(later.query, later.query_stride, later.query_count, later.head_size);
-  prefetch_rows<T, true>(task.output, task.output_stride, task.query_count, task.value_size);
-  for_each_key_tile(task, sequence, b, h, tile, call.plan.query_tile,
-                    [&](const KeyTile& keys) { kernels.tile(task, keys); });
+  Upcoming<T> upcoming(task, later, sequence.sequence.key_length);
+  for_each_key_tile(task, sequence, b, h, tile, call.plan.query_tile, [&](const KeyTile& keys) {
+    upcoming.ask();
+    kernels.tile(task, keys);
+  });
   kernels.end(task);
 }
 
@@ -82,7 +116,8 @@ AttentionResult run_as(const PlanData& plan, const Tensor& query, const Tensor& 
                        : Tensor::zeros(problem.output_shape(), dtype);
   AttentionResult result;
   if (plan.options.return_lse || needs_second_pass(plan.options)) {
-    result.lse = Tensor::zeros(problem.row_shape(), dtype);
+    result.lse = full ? TensorBuilder::empty(problem.row_shape(), dtype)
+                      : Tensor::zeros(problem.row_shape(), dtype);
   }
   if (!plan.decodes_all()) {
     Call<T> call(plan, query, key, value);
