@@ -84,9 +84,9 @@ __attribute__((noinline)) void finish_scores(const ForwardTask<T>& task,
 /// Multiplies a block's weights by the factors of dropout. The row sums stay: weights are dropped
 /// after softmax.
 template <class T>
-__attribute__((noinline)) void drop_weights(const ForwardTask<T>& task,
-                                            const ForwardState<T>& state, const KeyTile& tile,
-                                            const Corner& corner, int rows, int lanes) {
+__attribute__((noinline)) void multiply_factors(const ForwardTask<T>& task,
+                                                const ForwardState<T>& state, const KeyTile& tile,
+                                                const Corner& corner, int rows, int lanes) {
   const int64_t first = tile.first + corner.row;
   T* const weights = state.weights + corner.row * kQueryTile<T> + corner.lane;
   for (int q = 0; q < lanes; ++q) {
@@ -98,6 +98,12 @@ __attribute__((noinline)) void drop_weights(const ForwardTask<T>& task,
       weights[(j - first) * kQueryTile<T> + q] *= static_cast<T>(factor[j % 4]);
     }
   }
+}
+
+template <class T>
+inline void drop_weights(const ForwardTask<T>& task, const ForwardState<T>& state,
+                         const KeyTile& tile, const Corner& corner, int rows, int lanes) {
+  if (task.dropout != nullptr) multiply_factors(task, state, tile, corner, rows, lanes);
 }
 
 template <class T, int R, int C>
@@ -113,12 +119,13 @@ inline __attribute__((always_inline)) void hide(const KeyTile& tile, const Corne
   }
 }
 
-/// Scores above the maximum become weights, and join the row sums.
+/// Keeps a block's scores above the maximum, raised where they pass its limit, where their weights
+/// will be.
 template <class T, int R, int C>
-inline __attribute__((always_inline)) void absorb(const ForwardTask<T>& task,
-                                                  const ForwardState<T>& state,
-                                                  const Corner& corner, int64_t first_row,
-                                                  Block<T, R, C>& scores) {
+inline __attribute__((always_inline)) void keep_scores(const ForwardTask<T>& task,
+                                                       const ForwardState<T>& state,
+                                                       const Corner& corner, int64_t first_row,
+                                                       Block<T, R, C>& scores) {
   Bits<T> passed{};
 #pragma GCC unroll 16
   for (int v = 0; v < C; ++v) {
@@ -129,46 +136,102 @@ inline __attribute__((always_inline)) void absorb(const ForwardTask<T>& task,
     raise_maximum<T, R, C>(task, state, corner, first_row, copy);
     scores = copy;
   }
+  T* const at = state.weights + corner.row * kQueryTile<T> + corner.lane;
 #pragma GCC unroll 16
-  for (int v = 0; v < C; ++v) {
-    const int lane = corner.lane + v * kLanes<T>;
-    Vector<T> sum = load(state.sum + lane);
+  for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-      const Vector<T> weight = exp2(scores.at[r][v]);
-      sum += weight;
-      store(state.weights + (corner.row + r) * kQueryTile<T> + lane, weight);
-    }
-    store(state.sum + lane, sum);
+    for (int v = 0; v < C; ++v) store(at + r * kQueryTile<T> + v * kLanes<T>, scores.at[r][v]);
   }
 }
 
-/// One block, from the product to weights. `rows` begins with the first row whose weights are still
-/// to be multiplied with V.
+/// Vector n of a block's kept scores becomes weights, which join the row sums: `sum` holds those of
+/// one vector of queries while its R keys follow one another.
+template <class T, int R>
+inline __attribute__((always_inline)) void weigh(const ForwardState<T>& state, const Corner& corner,
+                                                 int n, Vector<T>& sum) {
+  const int lane = corner.lane + n / R * kLanes<T>;
+  T* const at = state.weights + (corner.row + n % R) * kQueryTile<T> + lane;
+  if (n % R == 0) sum = load(state.sum + lane);
+  const Vector<T> weight = exp2(load(at));
+  sum += weight;
+  store(at, weight);
+  if (n % R == R - 1) store(state.sum + lane, sum);
+}
+
 template <class T, int R, int C>
+inline __attribute__((always_inline)) void weigh_block(const ForwardState<T>& state,
+                                                       const Corner& corner) {
+  Vector<T> sum;
+#pragma GCC unroll 16
+  for (int n = 0; n < R * C; ++n) weigh<T, R>(state, corner, n, sum);
+}
+
+/// Adds a block's product; in between, the block before becomes weights: a run of exponentials
+/// alone would leave the multipliers waiting.
+template <class T, int R, int C>
+inline __attribute__((always_inline)) void multiply_and_weigh(const ForwardState<T>& state,
+                                                              const Corner& before,
+                                                              const Rows<T>& keys, const T* columns,
+                                                              int64_t size,
+                                                              Block<T, R, C>& scores) {
+  constexpr int64_t kShare = 2, kStride = kQueryTile<T>;  // a step of the product is R * C sums
+  int64_t done = 0;
+  if (size >= kShare * R * C) {
+    Vector<T> sum;
+#pragma GCC unroll 16
+    for (int n = 0; n < R * C; ++n, done += kShare) {
+      scores.add_product({keys.data + done, keys.row_stride, 1}, columns + done * kStride, kStride,
+                         kShare);
+      weigh<T, R>(state, before, n, sum);
+    }
+  } else {
+    weigh_block<T, R, C>(state, before);
+  }
+  scores.add_product({keys.data + done, keys.row_stride, 1}, columns + done * kStride, kStride,
+                     size - done);
+}
+
+/// One block, from the product to scores that are kept; the block before it becomes weights if it
+/// is `pending`. `first_row` is the first row whose weights are still to be multiplied with V.
+template <class T, int R, int C, bool pending>
 inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& task,
                                                        const ForwardState<T>& state,
                                                        const KeyTile& tile, const Corner& corner,
                                                        int64_t first_row) {
   const bool simple = is_simple(task);
   const int64_t row = tile.first + corner.row;
-  const T* const key = task.key + row * task.key_stride;
+  const Rows<T> keys{task.key + row * task.key_stride, task.key_stride, 1};
   if (task.keys_are_new) {
     // Past the last key too: a prefetch of what isn't there does nothing.
     prefetch_rows(task.value + row * task.value_stride, task.value_stride, R, task.value_size);
-    prefetch_rows(key + R * task.key_stride, task.key_stride, R, task.head_size);
+    prefetch_rows(keys.data + R * task.key_stride, task.key_stride, R, task.head_size);
   }
   Block<T, R, C> scores;
-  multiply<T, R, C>(scores, {key, task.key_stride, 1}, state.query + corner.lane, task.head_size,
-                    simple ? state.maximum + corner.lane : nullptr);
+  start<T, R, C>(scores, simple ? state.maximum + corner.lane : nullptr);
+  const T* const columns = state.query + corner.lane;
+  if constexpr (pending) {
+    const Corner before{corner.row - R, corner.lane};
+    multiply_and_weigh<T, R, C>(state, before, keys, columns, task.head_size, scores);
+    drop_weights(task, state, tile, before, R, C * kLanes<T>);
+  } else {
+    scores.add_product(keys, columns, kQueryTile<T>, task.head_size);
+  }
   if (!simple) {
     Block<T, R, C> copy = scores;
     finish_scores<T, R, C>(task, state, tile, corner, copy);
     scores = copy;
   }
   if (tile.bits != nullptr) hide(tile, corner, scores);
-  absorb<T, R, C>(task, state, corner, first_row, scores);
-  if (task.dropout != nullptr) drop_weights(task, state, tile, corner, R, C * kLanes<T>);
+  keep_scores<T, R, C>(task, state, corner, first_row, scores);
+}
+
+/// The weights of a block whose scores are kept.
+template <class T, int R, int C>
+inline __attribute__((always_inline)) void finish_block(const ForwardTask<T>& task,
+                                                        const ForwardState<T>& state,
+                                                        const KeyTile& tile, const Corner& corner) {
+  weigh_block<T, R, C>(state, corner);
+  drop_weights(task, state, tile, corner, R, C * kLanes<T>);
 }
 
 /// Rows of keys of a tile, and the vectors of queries from `lane` on that they concern.
@@ -183,11 +246,16 @@ void score_rows(const ForwardTask<T>& task, const ForwardState<T>& state, const 
   constexpr int R = keys_per_block(C);
   const auto [first, last] = segment.rows;
   Corner corner{first, segment.lane};
-  for (; corner.row + R <= last; corner.row += R) {
-    score_block<T, R, C>(task, state, tile, corner, first);
+  if (corner.row + R <= last) {
+    score_block<T, R, C, false>(task, state, tile, corner, first);
+    for (corner.row += R; corner.row + R <= last; corner.row += R) {
+      score_block<T, R, C, true>(task, state, tile, corner, first);
+    }
+    finish_block<T, R, C>(task, state, tile, {corner.row - R, corner.lane});
   }
   for (; corner.row < last; ++corner.row) {
-    score_block<T, 1, C>(task, state, tile, corner, first);
+    score_block<T, 1, C, false>(task, state, tile, corner, first);
+    finish_block<T, 1, C>(task, state, tile, corner);
   }
 }
 

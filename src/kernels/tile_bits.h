@@ -53,18 +53,23 @@ inline Bits<T> visible(const KeyTile& tile, int64_t row, int lane) {
   return lanes_of<T>(tile.bits[row] >> lane);
 }
 
-/// `start` (one number a query, subtracted; may be null) and then the product of `keys` with
-/// `columns`.
+/// Minus `first` (a number a query), or zeros where it is null.
+template <class T, int R, int C>
+inline __attribute__((always_inline)) void start(Block<T, R, C>& block, const T* first) {
+#pragma GCC unroll 16
+  for (int v = 0; v < C; ++v) {
+    const Vector<T> value = first == nullptr ? Vector<T>{} : -load(first + v * kLanes<T>);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) block.at[r][v] = value;
+  }
+}
+
+/// Minus `first`, and then the product of `keys` with `columns`.
 template <class T, int R, int C>
 inline __attribute__((always_inline)) void multiply(Block<T, R, C>& block, const Rows<T>& keys,
                                                     const T* columns, int64_t size,
-                                                    const T* start) {
-#pragma GCC unroll 16
-  for (int v = 0; v < C; ++v) {
-    const Vector<T> first = start == nullptr ? Vector<T>{} : -load(start + v * kLanes<T>);
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) block.at[r][v] = first;
-  }
+                                                    const T* first) {
+  start<T, R, C>(block, first);
   block.add_product(keys, columns, kQueryTile<T>, size);
 }
 
