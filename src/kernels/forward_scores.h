@@ -158,64 +158,64 @@ inline __attribute__((always_inline)) void weigh(const ForwardState<T>& state, c
   if (n % R == R - 1) store(state.sum + lane, sum);
 }
 
+/// The same for a whole block, out of line to keep the code of the products small.
 template <class T, int R, int C>
-inline __attribute__((always_inline)) void weigh_block(const ForwardState<T>& state,
-                                                       const Corner& corner) {
+__attribute__((noinline)) void weigh_block(const ForwardState<T>& state, const Corner& corner) {
   Vector<T> sum;
 #pragma GCC unroll 16
   for (int n = 0; n < R * C; ++n) weigh<T, R>(state, corner, n, sum);
 }
 
-/// Adds a block's product; in between, the block before becomes weights: a run of exponentials
-/// alone would leave the multipliers waiting.
+/// The first steps of a block's product; in between, the block before becomes weights: a run of
+/// exponentials alone would leave the multipliers waiting. How many steps were made.
 template <class T, int R, int C>
-inline __attribute__((always_inline)) void multiply_and_weigh(const ForwardState<T>& state,
-                                                              const Corner& before,
-                                                              const Rows<T>& keys, const T* columns,
-                                                              int64_t size,
-                                                              Block<T, R, C>& scores) {
-  constexpr int64_t kShare = 2, kStride = kQueryTile<T>;  // a step of the product is R * C sums
-  int64_t done = 0;
-  if (size >= kShare * R * C) {
-    Vector<T> sum;
-#pragma GCC unroll 16
-    for (int n = 0; n < R * C; ++n, done += kShare) {
-      scores.add_product({keys.data + done, keys.row_stride, 1}, columns + done * kStride, kStride,
-                         kShare);
-      weigh<T, R>(state, before, n, sum);
-    }
-  } else {
+inline __attribute__((always_inline)) int64_t multiply_and_weigh(const ForwardState<T>& state,
+                                                                 const Corner& before,
+                                                                 const Rows<T>& keys,
+                                                                 const T* columns, int64_t size,
+                                                                 Block<T, R, C>& scores) {
+  constexpr int64_t kShare = 2;  // a step is R * C sums
+  if (size < kShare * R * C) {
     weigh_block<T, R, C>(state, before);
+    return 0;
   }
-  scores.add_product({keys.data + done, keys.row_stride, 1}, columns + done * kStride, kStride,
-                     size - done);
+  Vector<T> sum;
+#pragma GCC unroll 16
+  for (int n = 0; n < R * C; ++n) {
+    scores.add_product({keys.data + n * kShare, keys.row_stride, 1},
+                       columns + n * kShare * kQueryTile<T>, kQueryTile<T>, kShare);
+    weigh<T, R>(state, before, n, sum);
+  }
+  return kShare * R * C;
 }
 
 /// One block, from the product to scores that are kept; the block before it becomes weights if it
 /// is `pending`. `first_row` is the first row whose weights are still to be multiplied with V.
-template <class T, int R, int C, bool pending>
+template <class T, int R, int C>
 inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& task,
                                                        const ForwardState<T>& state,
                                                        const KeyTile& tile, const Corner& corner,
-                                                       int64_t first_row) {
+                                                       int64_t first_row, bool pending) {
   const bool simple = is_simple(task);
   const int64_t row = tile.first + corner.row;
   const Rows<T> keys{task.key + row * task.key_stride, task.key_stride, 1};
   if (task.keys_are_new) {
-    // Past the last key too: a prefetch of what isn't there does nothing.
-    prefetch_rows(task.value + row * task.value_stride, task.value_stride, R, task.value_size);
-    prefetch_rows(keys.data + R * task.key_stride, task.key_stride, R, task.head_size);
+    // The next tile's rows. Past the last key too: a prefetch of what isn't there does nothing.
+    const int64_t ahead = row + kKeyTile;
+    prefetch_rows(task.value + ahead * task.value_stride, task.value_stride, R, task.value_size);
+    prefetch_rows(task.key + ahead * task.key_stride, task.key_stride, R, task.head_size);
   }
   Block<T, R, C> scores;
   start<T, R, C>(scores, simple ? state.maximum + corner.lane : nullptr);
   const T* const columns = state.query + corner.lane;
-  if constexpr (pending) {
+  int64_t done = 0;
+  if (pending) {
     const Corner before{corner.row - R, corner.lane};
-    multiply_and_weigh<T, R, C>(state, before, keys, columns, task.head_size, scores);
+    done = multiply_and_weigh<T, R, C>(state, before, keys, columns, task.head_size, scores);
     drop_weights(task, state, tile, before, R, C * kLanes<T>);
-  } else {
-    scores.add_product(keys, columns, kQueryTile<T>, task.head_size);
   }
+  scores.add_product({keys.data + done, keys.row_stride, 1}, columns + done * kQueryTile<T>,
+                     kQueryTile<T>, task.head_size - done);
   if (!simple) {
     Block<T, R, C> copy = scores;
     finish_scores<T, R, C>(task, state, tile, corner, copy);
@@ -225,13 +225,20 @@ inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& tas
   keep_scores<T, R, C>(task, state, corner, first_row, scores);
 }
 
-/// The weights of a block whose scores are kept.
+/// The blocks of R keys that fit between two rows. Where they end.
 template <class T, int R, int C>
-inline __attribute__((always_inline)) void finish_block(const ForwardTask<T>& task,
-                                                        const ForwardState<T>& state,
-                                                        const KeyTile& tile, const Corner& corner) {
-  weigh_block<T, R, C>(state, corner);
-  drop_weights(task, state, tile, corner, R, C * kLanes<T>);
+__attribute__((noinline)) int64_t score_blocks(const ForwardTask<T>& task,
+                                               const ForwardState<T>& state, const KeyTile& tile,
+                                               const Range& rows, int lane, int64_t first_row) {
+  Corner corner{rows.first, lane};
+  for (; corner.row + R <= rows.last; corner.row += R) {
+    score_block<T, R, C>(task, state, tile, corner, first_row, corner.row > rows.first);
+  }
+  if (corner.row == rows.first) return corner.row;
+  const Corner last{corner.row - R, lane};
+  weigh_block<T, R, C>(state, last);
+  drop_weights(task, state, tile, last, R, C * kLanes<T>);
+  return corner.row;
 }
 
 /// Rows of keys of a tile, and the vectors of queries from `lane` on that they concern.
@@ -243,20 +250,10 @@ struct Segment {
 template <class T, int C>
 void score_rows(const ForwardTask<T>& task, const ForwardState<T>& state, const KeyTile& tile,
                 const Segment& segment) {
-  constexpr int R = keys_per_block(C);
   const auto [first, last] = segment.rows;
-  Corner corner{first, segment.lane};
-  if (corner.row + R <= last) {
-    score_block<T, R, C, false>(task, state, tile, corner, first);
-    for (corner.row += R; corner.row + R <= last; corner.row += R) {
-      score_block<T, R, C, true>(task, state, tile, corner, first);
-    }
-    finish_block<T, R, C>(task, state, tile, {corner.row - R, corner.lane});
-  }
-  for (; corner.row < last; ++corner.row) {
-    score_block<T, 1, C, false>(task, state, tile, corner, first);
-    finish_block<T, 1, C>(task, state, tile, corner);
-  }
+  const int64_t rest =
+      score_blocks<T, keys_per_block(C), C>(task, state, tile, segment.rows, segment.lane, first);
+  if (rest < last) score_blocks<T, 1, C>(task, state, tile, {rest, last}, segment.lane, first);
 }
 
 /// The rows from `row` on that concern the same vectors of the strip, sixteen at a time.
