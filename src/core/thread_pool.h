@@ -12,15 +12,17 @@ namespace foveal {
 /// Concurrent callers queue; a nested call runs inline. `body` doesn't throw.
 void run_tasks(std::int64_t count, ParallelBody body, void* context);
 
-/// task(index) for index 0 .. count - 1, each once, on any thread; returns when all are done. The
-/// first exception that a task throws is thrown again here, after the others have finished.
+/// task(index) for index 0 .. count - 1, each once, on any thread; returns when all are done. Where
+/// tasks throw, the exception of the lowest index is thrown again here, after the others have
+/// finished: which one doesn't depend on the threads.
 template <class Task>
 void parallel_for(std::int64_t count, const Task& task) {
   struct Call {
     const Task& task;
     std::mutex mutex;
     std::exception_ptr error;
-  } call{task, {}, nullptr};
+    std::int64_t failed;  // the index that threw `error`
+  } call{task, {}, nullptr, count};
   run_tasks(
       count,
       [](void* context, std::int64_t index) {
@@ -29,7 +31,10 @@ void parallel_for(std::int64_t count, const Task& task) {
           self.task(index);
         } catch (...) {
           const std::lock_guard lock(self.mutex);
-          if (!self.error) self.error = std::current_exception();
+          if (index < self.failed) {
+            self.error = std::current_exception();
+            self.failed = index;
+          }
         }
       },
       &call);

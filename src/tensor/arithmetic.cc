@@ -89,10 +89,8 @@ Tensor scalar_like(const Tensor& tensor, const char* argument, double number) {
 
 template <class Operation, class T>
 void apply_to_all(Tensor& out, const Tensor& a, const Tensor& b) {
-  map<T, T, T>(out, a, b, [](T left, T right) {
-    using C = Compute<T>;
-    return convert<T>(Operation::apply(static_cast<C>(left), static_cast<C>(right)));
-  });
+  using C = Compute<T>;
+  map_numbers<T, T>(out, a, b, [](C left, C right) { return Operation::apply(left, right); });
 }
 
 template <class Operation>
@@ -121,13 +119,13 @@ Tensor binary(const Tensor& a, const Tensor& b) {
   return out;
 }
 
-/// function(a) at each place, in float64, rounded once.
+/// function(a) at each place.
 template <class Function>
 Tensor map_floating(const Tensor& a, Function function) {
   Tensor out = TensorBuilder::empty(a.shape(), a.dtype());
   visit_floating(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    map<T, T>(out, a, [&](T value) { return convert<T>(function(static_cast<double>(value))); });
+    map_numbers<T, T>(out, a, [function](Compute<T> value) { return function(value); });
   });
   return out;
 }
@@ -165,14 +163,16 @@ Tensor operator-(const Tensor& a) {
       return value == INT64_MIN ? (throw_overflow("negate"), value) : -value;
     });
   }
-  return map_floating(a, [](double value) { return -value; });
+  return map_floating(a, [](auto value) { return -value; });
 }
 
 Tensor exp(const Tensor& a) {
   require_defined(a, "exp", "a");
   require_floating(a, "exp", "a");
   // By way of float64, so that float32 results don't depend on a machine's own expf.
-  return map_floating(a, [](double value) { return std::exp(value); });
+  return map_floating(a, [](auto value) {
+    return static_cast<decltype(value)>(std::exp(static_cast<double>(value)));
+  });
 }
 
 Tensor abs(const Tensor& a) {
@@ -184,7 +184,7 @@ Tensor abs(const Tensor& a) {
       return value < 0 ? -value : value;
     });
   }
-  return map_floating(a, [](double value) { return std::abs(value); });
+  return map_floating(a, [](auto value) { return std::abs(value); });
 }
 
 }  // namespace foveal

@@ -23,10 +23,9 @@ Tensor compare(const Tensor& a, const Tensor& b, const char* function, Compare h
   Tensor out = TensorBuilder::empty(shape, DType::boolean);
   visit(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    map<bool, T, T>(out, a.expand(shape), b.expand(shape), [holds](T left, T right) {
-      using C = Compute<T>;
-      return holds(static_cast<C>(left), static_cast<C>(right));
-    });
+    using C = Compute<T>;
+    map_numbers<bool, T>(out, a.expand(shape), b.expand(shape),
+                         [holds](C left, C right) { return holds(left, right); });
   });
   return out;
 }

@@ -1,13 +1,18 @@
 #include "tensor/copy.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <functional>
+#include <optional>
 
 #include "foveal/error.h"
 #include "tensor/builder.h"
 #include "tensor/check.h"
 #include "tensor/elementwise.h"
 #include "tensor/numbers.h"
+#include "tensor/runs.h"
+#include "tensor/transposed_copy.h"
 #include "tensor/visit.h"
 
 namespace foveal {
@@ -36,6 +41,75 @@ Tensor expand_source(const Tensor& source, const Shape& shape) {
   }
 }
 
+/// A call of memcpy costs as much as 200 bytes: short runs are copied here.
+template <class T>
+void copy_run(T* to, const T* from, std::int64_t count) {
+  constexpr std::int64_t kLine = 64 / sizeof(T), kShort = 1024 / sizeof(T);
+  std::int64_t i = 0;
+  if (count <= kShort) {
+    for (; i + kLine <= count; i += kLine) {
+      std::memcpy(static_cast<void*>(to + i), from + i, 64);
+    }
+  }
+  std::memcpy(static_cast<void*>(to + i), from + i,
+              static_cast<std::size_t>(count - i) * sizeof(T));
+}
+
+/// Where the second array jumps along the innermost axis but has another axis of unit stride: that
+/// axis.
+std::optional<std::size_t> turned_axis(const JoinedAxes<2>& axes) {
+  const std::size_t inner = axes.shape.size() - 1;
+  const auto step = [&axes](std::size_t axis) { return std::abs(axes.strides[axis][1]); };
+  if (step(inner) <= 1) return std::nullopt;
+  for (std::size_t axis = 0; axis < inner; ++axis) {
+    if (axes.strides[axis][1] == 1) return axis;
+  }
+  return std::nullopt;
+}
+
+/// `turned` is one of the axes. Each index of the others gives a matrix: a band of its rows is a
+/// piece of work.
+template <class T>
+void copy_turned(T* to, const T* from, JoinedAxes<2> axes, std::size_t turned) {
+  const std::int64_t rows = axes.shape.back(), columns = axes.shape[turned];
+  const std::int64_t from_stride = axes.strides.back()[1], to_stride = axes.strides[turned][0];
+  const std::int64_t bands = (rows + kTransposedRows<T> - 1) / kTransposedRows<T>;
+  axes.shape.erase(axes.shape.begin() + static_cast<std::ptrdiff_t>(turned));
+  axes.strides.erase(axes.strides.begin() + static_cast<std::ptrdiff_t>(turned));
+  const std::int64_t work = kTransposedRows<T> * columns;
+  for_ranges(axes.rows() * bands, work, [&](std::int64_t first, std::int64_t last) {
+    RowWalk<2> walk(axes, first / bands);
+    for (std::int64_t index = first; index < last; ++index) {
+      const std::int64_t row = index % bands * kTransposedRows<T>;
+      copy_transposed(from + walk.starts()[1] + row * from_stride, from_stride,
+                      std::min(kTransposedRows<T>, rows - row), columns,
+                      to + walk.starts()[0] + row, to_stride);
+      if (index % bands == bands - 1) walk.advance();
+    }
+  });
+}
+
+template <class T>
+void copy(Tensor& to, const Tensor& from) {
+  if (to.element_count() == 0) return;
+  Raw<T>* const to_data = raw(to.data<T>());
+  const Raw<T>* const from_data = raw(from.data<T>());
+  const std::array<Strides, 2> strides = {to.strides(), from.strides()};
+  const JoinedAxes<2> axes = join_in_memory_order<2>(to.shape(), strides);
+  const std::optional<std::size_t> turned = turned_axis(axes);
+  if (turned && axes.strides.back()[0] == 1) return copy_turned(to_data, from_data, axes, *turned);
+  for_runs<2>(to.shape(), strides, [=](const Run<2>& run) {
+    Raw<T>* const target = to_data + run.starts[0];
+    const Raw<T>* const source = from_data + run.starts[1];
+    if (run.is_dense()) {
+      copy_run(target, source, run.count);
+    } else {
+      const auto [to_step, from_step] = run.steps;
+      for (std::int64_t i = 0; i < run.count; ++i) target[i * to_step] = source[i * from_step];
+    }
+  });
+}
+
 }  // namespace
 
 bool may_overlap(const Tensor& a, const Tensor& b) {
@@ -46,10 +120,27 @@ bool may_overlap(const Tensor& a, const Tensor& b) {
 }
 
 void copy_elements(Tensor& to, const Tensor& from) {
-  visit(to.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    map<T, T>(to, from, [](T value) { return value; });
-  });
+  visit(to.dtype(), [&](auto zero) { copy<decltype(zero)>(to, from); });
+}
+
+Tensor laid_out_like(const Tensor& out, const Tensor& tensor) {
+  if (tensor.element_count() < kRangeWork) return tensor;
+  if (!turned_axis(join_in_memory_order<2>(out.shape(), {out.strides(), tensor.strides()}))) {
+    return tensor;
+  }
+  // Axes that repeat are not written out; the others lie as they do in `out`.
+  Shape shape = tensor.shape();
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    if (tensor.strides()[axis] == 0) shape[axis] = 1;
+  }
+  const std::vector<std::size_t> order = memory_order(out.strides());
+  const Strides dense = row_major_strides(reordered(shape, order));
+  Strides strides(shape.size());
+  for (std::size_t n = 0; n < order.size(); ++n) strides[order[n]] = dense[n];
+  Tensor memory = TensorBuilder::empty(shape, tensor.dtype());
+  Tensor copy = TensorBuilder::view(memory, shape, strides);
+  copy_elements(copy, TensorBuilder::view(tensor, shape, tensor.strides()));
+  return copy.expand(tensor.shape());
 }
 
 Tensor Tensor::clone() const {
@@ -72,7 +163,11 @@ Tensor Tensor::to(DType dtype) const {
     using From = decltype(from_zero);
     visit(dtype, [&](auto to_zero) {
       using To = decltype(to_zero);
-      map<To, From>(result, *this, [](From value) { return convert<To>(value); });
+      using C = Compute<From>;
+      map_numbers<To, From>(result, *this, [](C value) {
+        if constexpr (is_half<To>) return about_to_round(value);
+        return convert<Compute<To>>(value);
+      });
     });
   });
   return result;
@@ -83,7 +178,7 @@ Tensor& Tensor::fill_(double value) {
   visit(dtype_, [&](auto zero) {
     using T = decltype(zero);
     const T element = convert_scalar<T>(value, "fill_");
-    map<T, T>(*this, *this, [element](T) { return element; });
+    map<T, T>(*this, *this, [element](Raw<T>) { return raw_of(element); });
   });
   storage_->count_write();
   return *this;

@@ -1,5 +1,9 @@
 // Masks: masked_fill, triu, tril.
 
+#include <bit>
+#include <cstdint>
+#include <type_traits>
+
 #include "foveal/error.h"
 #include "foveal/operations.h"
 #include "tensor/builder.h"
@@ -32,13 +36,25 @@ Tensor checked_mask(const Tensor& a, const Tensor& mask, const char* function) {
   return mask.to(DType::boolean).expand(a.shape());
 }
 
+template <std::size_t bytes>
+using UnsignedBits = std::conditional_t<
+    bytes == 8, std::uint64_t,
+    std::conditional_t<bytes == 4, std::uint32_t,
+                       std::conditional_t<bytes == 2, std::uint16_t, std::uint8_t>>>;
+
 /// Writes `value` to `out` where `mask` is true, and `a` elsewhere.
 void fill_where(Tensor& out, const Tensor& a, const Tensor& mask, double value,
                 const char* function) {
   visit(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const T filling = convert_scalar<T>(value, function);
-    map<T, T, bool>(out, a, mask, [filling](T old, bool masked) { return masked ? filling : old; });
+    // By bits: a branch would be guessed wrong, and keep the loop from becoming a vector loop.
+    using Bits = UnsignedBits<sizeof(T)>;
+    const auto filling = std::bit_cast<Bits>(convert_scalar<T>(value, function));
+    map<T, T, bool>(out, a, mask, [filling](Raw<T> old, bool masked) {
+      const auto chosen = static_cast<Bits>(Bits{0} - std::bit_cast<std::uint8_t>(masked));
+      const Bits kept = std::bit_cast<Bits>(old) & static_cast<Bits>(~chosen);
+      return std::bit_cast<Raw<T>>(static_cast<Bits>((filling & chosen) | kept));
+    });
   });
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <type_traits>
 
+#include "core/half.h"
 #include "foveal/dtype.h"
 #include "foveal/error.h"
 
@@ -18,6 +19,49 @@ inline constexpr bool is_half = std::is_same_v<T, BFloat16> || std::is_same_v<T,
 /// The type that elementwise operations on T compute in: float32 for the 16-bit types, else T.
 template <class T>
 using Compute = std::conditional_t<is_half<T>, float, T>;
+
+/// Half types as the bits that they are: loops over structs don't become vector loops.
+template <class T>
+using Raw = std::conditional_t<is_half<T>, std::uint16_t, T>;
+
+template <class T>
+Raw<T>* raw(T* data) {
+  if constexpr (is_half<T>) {
+    return &data->bits;
+  } else {
+    return data;
+  }
+}
+
+template <class T>
+const Raw<T>* raw(const T* data) {
+  return raw(const_cast<T*>(data));
+}
+
+template <class T>
+Raw<T> raw_of(T value) {
+  return *raw(&value);
+}
+
+/// In the type that operations compute in, exactly. Inline, so that loops become vector loops.
+template <class T>
+Compute<T> widened(T value) {
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    return float_of_bfloat16(value.bits);
+  } else if constexpr (std::is_same_v<T, Float16>) {
+    return float_of_float16(value.bits);
+  } else {
+    return value;
+  }
+}
+
+/// A float32 to nearest even.
+template <class Half>
+Half half_of_float(float value) {
+  Half half;
+  half.bits = std::is_same_v<Half, BFloat16> ? bfloat16_of_float(value) : float16_of_float(value);
+  return half;
+}
 
 /// A float64 that rounds to any 16-bit float as `value` itself does: where 53 bits can't hold the
 /// integer, its last kept bit is set instead of rounding twice.
@@ -37,14 +81,29 @@ inline std::string number_text(double value) {
   return text.data();
 }
 
+// Out of line, so that the loops around conversions stay small.
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_no_int64(double value) {
+  throw Error("to(int64): the value " + number_text(value) +
+              " has no int64: it must be finite, from -2^63 to below 2^63");
+}
+
 /// Towards zero. Throws Error where the result is no int64.
 inline std::int64_t to_int64(double value) {
   // 2^63 is a float64; INT64_MAX isn't.
-  if (!(value >= -0x1p63 && value < 0x1p63)) {
-    throw Error("to(int64): the value " + number_text(value) +
-                " has no int64: it must be finite, from -2^63 to below 2^63");
-  }
+  if (!(value >= -0x1p63 && value < 0x1p63)) throw_no_int64(value);
   return static_cast<std::int64_t>(value);
+}
+
+/// A float32 that rounds to any 16-bit float as `value` itself does.
+template <class T>
+float about_to_round(T value) {
+  if constexpr (std::is_same_v<T, std::int64_t>) {
+    return rounded_to_odd(rounded_to_odd(value));
+  } else if constexpr (std::is_same_v<T, double>) {
+    return rounded_to_odd(value);
+  } else {
+    return static_cast<float>(value);
+  }
 }
 
 /// To a floating type: to nearest even, rounded once. To bool: nonzero (NaN too) is true. To int64:
@@ -54,15 +113,14 @@ To convert(From value) {
   if constexpr (std::is_same_v<To, From>) {
     return value;
   } else if constexpr (is_half<From>) {
-    return convert<To>(static_cast<float>(value));
+    return convert<To>(widened(value));
   } else if constexpr (std::is_same_v<To, bool>) {
     return value != From{0};
   } else if constexpr (std::is_same_v<To, std::int64_t>) {
     if constexpr (std::is_same_v<From, bool>) return value ? 1 : 0;
     return to_int64(static_cast<double>(value));
   } else if constexpr (is_half<To>) {
-    if constexpr (std::is_same_v<From, std::int64_t>) return To(rounded_to_odd(value));
-    return To(static_cast<double>(value));
+    return half_of_float<To>(about_to_round(value));
   } else {
     return static_cast<To>(value);
   }

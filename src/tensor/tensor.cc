@@ -9,6 +9,7 @@
 #include "tensor/builder.h"
 #include "tensor/check.h"
 #include "tensor/numbers.h"
+#include "tensor/parallel.h"
 #include "tensor/visit.h"
 #include "tensor/walk.h"
 
@@ -47,8 +48,11 @@ void require_type(const Tensor& tensor) {
 Tensor Tensor::zeros(const Shape& shape, DType dtype) {
   Tensor result = TensorBuilder::empty(shape, dtype);
   // All bits zero is 0 in every dtype.
-  std::memset(result.raw_data(), 0,
-              static_cast<std::size_t>(result.element_count()) * size_of(dtype));
+  auto* const bytes = static_cast<char*>(result.raw_data());
+  const auto size = static_cast<std::int64_t>(size_of(dtype));
+  for_ranges(result.element_count(), 1, [=](std::int64_t first, std::int64_t last) {
+    std::memset(bytes + first * size, 0, static_cast<std::size_t>((last - first) * size));
+  });
   return result;
 }
 
@@ -59,7 +63,10 @@ Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
     using T = decltype(zero);
     const T element = convert_scalar<T>(value, "full");
     Tensor result = TensorBuilder::empty(shape, dtype);
-    std::fill_n(result.data<T>(), result.element_count(), element);
+    Raw<T>* const data = raw(result.data<T>());
+    for_ranges(result.element_count(), 1, [=](std::int64_t first, std::int64_t last) {
+      for (std::int64_t i = first; i < last; ++i) data[i] = raw_of(element);
+    });
     return result;
   });
 }

@@ -51,33 +51,59 @@ struct JoinedAxes {
     }
   }
 
+  std::int64_t rows() const { return element_count(Shape(shape.begin(), shape.end() - 1)); }
+
   Shape shape;
   std::vector<std::array<std::int64_t, N>> strides;
 };
 
-/// Calls function(run) for runs along the innermost axis until every element was visited once.
-/// `strides` count elements, one list an array, each of shape's rank (0 repeats an element).
+/// The rows of joined axes, that is all axes but the innermost one, in row-major order.
+template <std::size_t N>
+class RowWalk {
+ public:
+  /// Starts at row number `row`.
+  RowWalk(const JoinedAxes<N>& axes, std::int64_t row)
+      : axes_(axes), index_(axes.shape.size() - 1) {
+    for (std::size_t axis = index_.size(); axis-- > 0;) {
+      index_[axis] = row % axes.shape[axis];
+      row /= axes.shape[axis];
+      for (std::size_t n = 0; n < N; ++n) starts_[n] += index_[axis] * axes.strides[axis][n];
+    }
+  }
+
+  /// Where the row begins in each array.
+  const std::array<std::int64_t, N>& starts() const { return starts_; }
+
+  void advance() {
+    for (std::size_t axis = index_.size(); axis-- > 0;) {
+      for (std::size_t n = 0; n < N; ++n) starts_[n] += axes_.strides[axis][n];
+      if (++index_[axis] < axes_.shape[axis]) return;
+      for (std::size_t n = 0; n < N; ++n) {
+        starts_[n] -= axes_.strides[axis][n] * axes_.shape[axis];
+      }
+      index_[axis] = 0;
+    }
+  }
+
+ private:
+  const JoinedAxes<N>& axes_;
+  Shape index_;
+  std::array<std::int64_t, N> starts_{};
+};
+
+/// Calls function(run) for runs along the innermost axis until every element was visited once, in
+/// row-major order. `strides` count elements, one list an array, each of shape's rank (0 repeats an
+/// element).
 template <std::size_t N, class Function>
 void for_each_run(const Shape& shape, const std::array<Strides, N>& strides, Function function) {
   if (element_count(shape) == 0) return;
   const JoinedAxes<N> axes(shape, strides);
-  const std::size_t inner = axes.shape.size() - 1;
-  Run<N> run{{}, axes.strides[inner], axes.shape[inner]};
-  std::vector<std::int64_t> index(inner, 0);
-  for (;;) {
+  Run<N> run{{}, axes.strides.back(), axes.shape.back()};
+  RowWalk<N> walk(axes, 0);
+  for (std::int64_t row = axes.rows(); row > 0; --row) {
+    run.starts = walk.starts();
     function(static_cast<const Run<N>&>(run));
-    std::size_t axis = inner;
-    while (axis > 0) {
-      --axis;
-      for (std::size_t n = 0; n < N; ++n) run.starts[n] += axes.strides[axis][n];
-      if (++index[axis] < axes.shape[axis]) break;
-      for (std::size_t n = 0; n < N; ++n) {
-        run.starts[n] -= axes.strides[axis][n] * axes.shape[axis];
-      }
-      index[axis] = 0;
-      if (axis == 0) return;
-    }
-    if (inner == 0) return;
+    walk.advance();
   }
 }
 

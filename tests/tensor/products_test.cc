@@ -2,29 +2,17 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "foveal/operations.h"
 #include "foveal/random.h"
 #include "foveal/threads.h"
-#include "kernels/targets/registry.h"
 #include "tensor/samples.h"
+#include "tensor/targets.h"
 
 namespace foveal {
 namespace {
 
+using samples::for_each_target;
 using samples::Sampler;
-
-/// Runs `test` once for each target, which products take from the environment.
-template <class Test>
-void for_each_target(const Test& test) {
-  for (const Target* target : usable_targets()) {
-    SCOPED_TRACE(target->name);
-    setenv("FOVEAL_TARGET", target->name, 1);
-    test();
-  }
-  unsetenv("FOVEAL_TARGET");
-}
 
 /// The columns of a and the rows of b summed one by one, in float64.
 Tensor plain_product(const Tensor& a, const Tensor& b) {

@@ -2,6 +2,7 @@
 // The kernels of the target whose words have been included, as a table.
 
 #include "kernels/attention_backward.h"
+#include "kernels/convert.h"
 #include "kernels/decode.h"
 #include "kernels/forward_partial.h"
 #include "kernels/gemm.h"
@@ -34,6 +35,8 @@ constexpr PeakKernel kPeak = {kPeakOperations, multiply_adds};
 
 constexpr Target make_target(const char* name) {
   return {name,
+          {widen<BrainBits>, narrow<BrainBits>},
+          {widen<HalfBits>, narrow<HalfBits>},
           gemm_kernels<float>(),
           gemm_kernels<double>(),
           forward_kernels<float>(),

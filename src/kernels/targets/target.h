@@ -59,8 +59,15 @@ struct PeakKernel {
   float (*run)(int64_t rounds);  ///< returns a number, so that nothing is left out
 };
 
+/// A 16-bit type to float32 and back, to nearest even.
+struct HalfKernels {
+  void (*widen)(const uint16_t* from, int64_t count, float* to);
+  void (*narrow)(const float* from, int64_t count, uint16_t* to);
+};
+
 struct Target {
   const char* name;
+  HalfKernels bfloat16, float16;
   GemmKernels<float> gemm_float32;
   GemmKernels<double> gemm_float64;
   ForwardKernels<float> forward_float32;
