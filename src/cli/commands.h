@@ -9,6 +9,7 @@ namespace foveal::cli {
 void add_explain(CLI::App& program, int* status);
 void add_check(CLI::App& program, int* status);
 void add_attend(CLI::App& program, int* status);
+void add_audit(CLI::App& program, int* status);
 void add_bench(CLI::App& program, int* status);
 void add_targets(CLI::App& program, int* status);
 

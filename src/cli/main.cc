@@ -40,8 +40,8 @@ int parse_and_run(CLI::App& program, int argc, char** argv, const int& status) {
     program.parse(argc, argv);
     if (program.get_subcommands().empty()) {
       return fail(
-          "a command is needed: foveal explain, check, attend, bench or targets (foveal --help "
-          "tells more)",
+          "a command is needed: foveal explain, check, attend, bench, audit or targets (foveal "
+          "--help tells more)",
           kUsage);
     }
     return status;
@@ -67,6 +67,7 @@ int main(int argc, char** argv) {
     foveal::cli::add_check(program, &status);
     foveal::cli::add_attend(program, &status);
     foveal::cli::add_bench(program, &status);
+    foveal::cli::add_audit(program, &status);
     foveal::cli::add_targets(program, &status);
     return parse_and_run(program, argc, argv, status);
   } catch (const foveal::Error& error) {

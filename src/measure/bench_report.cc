@@ -7,6 +7,7 @@
 #include "draw/terminal.h"
 #include "io/json.h"
 #include "measure/bench.h"
+#include "measure/report.h"
 
 namespace foveal::measure {
 namespace {
@@ -15,14 +16,6 @@ namespace terminal = draw::terminal;
 
 std::string number_or_null(const std::optional<double>& number) {
   return number ? json_number(*number) : "null";
-}
-
-std::string shape_json(const Request& request) {
-  std::string text;
-  for (const auto& [name, size] : named_sizes(request.op, request.sizes)) {
-    text += fmt::format("{}\"{}\": {}", text.empty() ? "" : ", ", name, size);
-  }
-  return "{" + text + "}";
 }
 
 std::string mask_text(const Request& request) {
@@ -35,11 +28,11 @@ std::string row_json(const BenchRow& row) {
       "{{\"op\": \"{}\", \"dtype\": \"{}\", \"shape\": {}, \"mask\": {}, \"repeats\": {}, "
       "\"median_ms\": {}, \"spread_ms\": {}, \"gflops\": {}, \"gbs\": {}, \"share_of_peak\": {}, "
       "\"max_error\": {}, \"target\": \"{}\", \"threads\": {}, \"peak\": {}}}",
-      to_string(request.op), foveal::to_string(request.dtype), shape_json(request),
-      json_string(mask_text(request)), row.seconds.repeats, json_number(row.seconds.median * 1e3),
-      json_number(row.seconds.spread * 1e3), number_or_null(row.gflops), number_or_null(row.gbs),
-      number_or_null(row.share_of_peak), number_or_null(row.max_error), row.target, row.threads,
-      number_or_null(row.peak));
+      to_string(request.op), foveal::to_string(request.dtype),
+      shape_json(request.op, request.sizes), json_string(mask_text(request)), row.seconds.repeats,
+      json_number(row.seconds.median * 1e3), json_number(row.seconds.spread * 1e3),
+      number_or_null(row.gflops), number_or_null(row.gbs), number_or_null(row.share_of_peak),
+      number_or_null(row.max_error), row.target, row.threads, number_or_null(row.peak));
 }
 
 /// Eighths of a column, from an empty bar to a full one.
@@ -61,19 +54,12 @@ std::string short_number(double value) {
   return fmt::format("{:.4f}", value);
 }
 
-/// "causal & window(128, 0)": without the empty parentheses of a mask that takes nothing.
-std::string shown_mask(const Request& request) {
-  std::string text = mask_text(request);
-  for (std::size_t at; (at = text.find("()")) != std::string::npos;) text.erase(at, 2);
-  return text;
-}
-
 /// The mask, and before it what differs from the run's target and threads.
 std::string mask_column(const BenchRow& row, const Machine& machine) {
   std::string text;
   if (row.target != machine.target) text += row.target + " ";
   if (row.threads != machine.threads) text += fmt::format("{}t ", row.threads);
-  return text + shown_mask(row.request);
+  return row.request.op == Op::gemm ? text : text + shown_mask(row.request.mask);
 }
 
 std::string line(const std::string& op, const std::string& dtype, const std::string& shape,
@@ -101,6 +87,20 @@ std::string row_text(const BenchRow& row, const Machine& machine, bool colour) {
 }
 
 }  // namespace
+
+std::string shape_json(Op op, const Sizes& sizes) {
+  std::string text;
+  for (const auto& [name, size] : named_sizes(op, sizes)) {
+    text += fmt::format("{}\"{}\": {}", text.empty() ? "" : ", ", name, size);
+  }
+  return "{" + text + "}";
+}
+
+std::string shown_mask(const Mask& mask) {
+  std::string text = foveal::to_string(mask);
+  for (std::size_t at; (at = text.find("()")) != std::string::npos;) text.erase(at, 2);
+  return text;
+}
 
 std::string bench_json(const Bench& bench) {
   const Machine& machine = bench.machine;

@@ -44,6 +44,13 @@ void Error64::add(double got, double want) {
   ++count;
 }
 
+void Error64::add(const Error64& other) {
+  if (!(other.error <= error)) error = std::isnan(error) ? error : other.error;
+  largest = std::max(largest, other.largest);
+  squares += other.squares;
+  count += other.count;
+}
+
 double Error64::rms() const {
   return count == 0 ? 0 : std::sqrt(squares / static_cast<double>(count));
 }

@@ -51,6 +51,8 @@ struct Error64 {
   std::int64_t count = 0;
 
   void add(double got, double want);
+  /// What another one has gathered.
+  void add(const Error64& other);
   double rms() const;
 };
 
