@@ -18,23 +18,13 @@ void copy_columns(const T* from, int64_t stride, int64_t count, int64_t size, T 
   }
 }
 
-/// to[0 .. size) = from * factor, and zeros up to `width`. Whether all of it is finite.
+/// to[0 .. size) = from * factor, and zeros up to `width`.
 template <class T>
-inline bool copy_row(const T* from, int64_t size, T factor, T* to, int64_t width) {
-  Vector<T> zeros{};  // x * 0 is NaN where x is not finite
+inline void copy_row(const T* from, int64_t size, T factor, T* to, int64_t width) {
   int64_t d = 0;
-  for (; d + kLanes<T> <= size; d += kLanes<T>) {
-    const Vector<T> value = load(from + d);
-    zeros += value * 0;
-    store(to + d, value * factor);
-  }
-  T zero = 0;
-  for (; d < size; ++d) {
-    zero += from[d] * 0;
-    to[d] = from[d] * factor;
-  }
+  for (; d + kLanes<T> <= size; d += kLanes<T>) store(to + d, load(from + d) * factor);
+  for (; d < size; ++d) to[d] = from[d] * factor;
   for (; d < width; ++d) to[d] = 0;
-  return zero == 0 && !any(zeros != 0);
 }
 
 template <class T>
@@ -55,28 +45,34 @@ void copy_rows(const T* from, int64_t stride, int64_t count, int64_t size, uint6
   }
 }
 
+/// The sums over d of dO times O, as a vector of partial sums. Where O is 0 a fully masked row may
+/// hold anything in dO.
 template <class T>
-inline T total(Vector<T> sums) {
-  T lanes[kLanes<T>];
-  store(lanes, sums);
-  for (int half = kLanes<T> / 2; half > 0; half /= 2) {
-    for (int n = 0; n < half; ++n) lanes[n] += lanes[n + half];
-  }
-  return lanes[0];
-}
-
-/// Sum of dO times O. Where O is 0 a fully masked row may hold anything in dO.
-template <class T>
-T row_delta(const T* gradient, const T* output, int64_t size) {
+inline Vector<T> partial_delta(const T* gradient, const T* output, int64_t size) {
   Vector<T> sums{};
   int64_t d = 0;
   for (; d + kLanes<T> <= size; d += kLanes<T>) {
     const Vector<T> o = load(output + d);
     sums += o == 0 ? Vector<T>{} : o * load(gradient + d);
   }
-  T sum = total<T>(sums);
-  for (; d < size; ++d) sum += output[d] == 0 ? 0 : output[d] * gradient[d];
-  return sum;
+  for (; d < size; ++d) sums[0] += output[d] == 0 ? 0 : output[d] * gradient[d];
+  return sums;
+}
+
+/// delta of the tile's queries from `first` on, a lane each; 0 past the last.
+template <class T>
+Vector<T> deltas(const BackwardTask<T>& task, int64_t first) {
+  Vector<T> rows[kLanes<T>] = {};
+  for (int64_t n = 0; n < kLanes<T> && first + n < task.query_count; ++n) {
+    const int64_t q = first + n;
+    rows[n] = partial_delta(task.output_gradient + q * task.output_gradient_stride,
+                            task.output + q * task.output_stride, task.value_size);
+  }
+  turn<T, kLanes<T> / 2>(rows);
+  for (int half = kLanes<T> / 2; half > 0; half /= 2) {
+    for (int n = 0; n < half; ++n) rows[n] += rows[n + half];
+  }
+  return rows[0];
 }
 
 template <class T>
@@ -86,29 +82,33 @@ void backward_block_begin(const BackwardTask<T>& task) {
   clear(state.value_gradient, task.key_count * padded<T>(task.value_size));
 }
 
+/// The rows that dK and dV are made from: in place where they are finite and whole vectors, else
+/// copied, those that are not finite as zeros.
+template <class T>
+void find_rows(BackwardTask<T>& task, const BackwardState<T>& state) {
+  const int64_t count = task.query_count, d = task.head_size, dv = task.value_size;
+  const uint64_t aside =
+      rows_not_finite(task.query, task.query_stride, count, d) |
+      rows_not_finite(task.output_gradient, task.output_gradient_stride, count, dv);
+  task.queries_not_finite = aside;
+  task.rows_in_place = aside == 0 && d == padded<T>(d) && dv == padded<T>(dv);
+  if (task.rows_in_place) return;
+  copy_rows(task.query, task.query_stride, count, d, aside, padded<T>(d), state.query_rows);
+  copy_rows(task.output_gradient, task.output_gradient_stride, count, dv, aside, padded<T>(dv),
+            state.output_gradient_rows);
+}
+
 template <class T>
 void backward_begin(BackwardTask<T>& task) {
   const BackwardState<T> state(task);
   const int64_t count = task.query_count, d = task.head_size, dv = task.value_size;
   const T factor = task.softcap > 0 ? task.scale / task.softcap : task.scale * kLog2E<T>;
-  task.queries_not_finite = 0;
+  find_rows(task, state);
+  for (int64_t q = 0; q < kQueryTile<T>; q += kLanes<T>) store(state.delta + q, deltas(task, q));
   for (int64_t q = 0; q < kQueryTile<T>; ++q) {
-    state.lse[q] = -kMasked<T>;
-    state.delta[q] = 0;
-    if (q >= count) continue;
-    const T* const gradient = task.output_gradient + q * task.output_gradient_stride;
-    state.delta[q] = row_delta(gradient, task.output + q * task.output_stride, dv);
     // -inf: P is 0 throughout.
-    if (task.lse[q] != -__builtin_inf()) state.lse[q] = task.lse[q] * kLog2E<T>;
-    T* const query_row = state.query_rows + q * padded<T>(d);
-    T* const gradient_row = state.output_gradient_rows + q * padded<T>(dv);
-    const T* const query = task.query + q * task.query_stride;
-    const bool query_finite = copy_row(query, d, T(1), query_row, padded<T>(d));
-    const bool gradient_finite = copy_row(gradient, dv, T(1), gradient_row, padded<T>(dv));
-    if (query_finite && gradient_finite) continue;
-    task.queries_not_finite |= uint64_t{1} << q;
-    clear(query_row, padded<T>(d));
-    clear(gradient_row, padded<T>(dv));
+    const bool sees = q < count && task.lse[q] != -__builtin_inf();
+    state.lse[q] = sees ? task.lse[q] * kLog2E<T> : -kMasked<T>;
   }
   copy_columns(task.query, task.query_stride, count, d, factor, state.query_columns);
   copy_columns(task.output_gradient, task.output_gradient_stride, count, dv, T(1),
@@ -122,10 +122,7 @@ template <class T>
 uint64_t set_keys_aside(const BackwardTask<T>& task, const BackwardState<T>& state,
                         const KeyTile& tile) {
   const T* const key = task.key + tile.first * task.key_stride;
-  uint64_t rows = 0;
-  for (int64_t k = 0; k < tile.count; ++k) {
-    if (!is_finite_row(key + k * task.key_stride, task.head_size)) rows |= uint64_t{1} << k;
-  }
+  const uint64_t rows = rows_not_finite(key, task.key_stride, tile.count, task.head_size);
   if (rows != 0) {
     copy_rows(key, task.key_stride, tile.count, task.head_size, rows, task.head_size, state.key);
   }
@@ -182,9 +179,13 @@ void backward_tile(const BackwardTask<T>& task, const KeyTile& tile) {
     take_strip<T, Step::weigh>(task, state, tile, strip);
     take_strip<T, Step::differentiate>(task, state, tile, strip);
   }
-  add_keys<T>({state.weights, state.output_gradient_rows, value_gradient, dv}, tile,
-              task.query_count);
-  add_keys<T>({state.score_gradients, state.query_rows, key_gradient, d}, tile, task.query_count);
+  const bool in_place = task.rows_in_place;
+  add_keys<T>({state.weights, in_place ? task.output_gradient : state.output_gradient_rows,
+               in_place ? task.output_gradient_stride : dv, value_gradient, dv},
+              tile, task.query_count);
+  add_keys<T>({state.score_gradients, in_place ? task.query : state.query_rows,
+               in_place ? task.query_stride : d, key_gradient, d},
+              tile, task.query_count);
   for (int strip = 0; strip < strips; ++strip) {
     add_query_gradient(task, state, key, key_stride, tile, strip);
   }

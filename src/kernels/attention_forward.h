@@ -62,17 +62,6 @@ void add_values(const ForwardTask<T>& task, const ForwardState<T>& state, const 
   for (; d < task.value_size; ++d) add_columns<T, 1, C>(state, value, value_stride, segment, d);
 }
 
-/// Bit k is set where row k of the tile's V holds a NaN or infinity.
-template <class T>
-uint64_t rows_not_finite(const ForwardTask<T>& task, const T* value, int64_t count) {
-  uint64_t rows = 0;
-  for (int64_t k = 0; k < count; ++k) {
-    const bool finite = is_finite_row(value + k * task.value_stride, task.value_size);
-    if (!finite) rows |= uint64_t{1} << k;
-  }
-  return rows;
-}
-
 /// Copies V into the state, the rows of `skipped` as zeros.
 template <class T>
 void copy_finite_rows(const ForwardTask<T>& task, const ForwardState<T>& state, const T* value,
@@ -107,7 +96,9 @@ template <class T>
 void forward_tile(const ForwardTask<T>& task, const KeyTile& tile) {
   const ForwardState<T> state(task);
   const T* const value = task.value + tile.first * task.value_stride;
-  const uint64_t skipped = tile.bits == nullptr ? 0 : rows_not_finite(task, value, tile.count);
+  const uint64_t skipped =
+      tile.bits == nullptr ? 0
+                           : rows_not_finite(value, task.value_stride, tile.count, task.value_size);
   if (skipped != 0) copy_finite_rows(task, state, value, tile.count, skipped);
   for (int strip = 0; strip * kStripLanes<T> < task.query_count; ++strip) {
     for_each_segment<T>(tile, strip, [&]<int C>(const Segment& segment) {

@@ -32,12 +32,12 @@ inline Range queries_range(const KeyTile& tile, int64_t row, int64_t count, int6
   return {__builtin_ctzll(seen), 64 - __builtin_clzll(seen)};
 }
 
-/// One of the products over queries: sum[k] += cells[k][q] * rows[q]; rows and sums are `width`
-/// apart.
+/// One of the products over queries: sum[k] += cells[k][q] * rows[q]; sums are `width` apart.
 template <class T>
 struct KeySums {
   const T* cells;
   const T* rows;
+  int64_t row_stride;
   T* sum;
   int64_t width;
 };
@@ -55,13 +55,14 @@ void add_key_columns(const KeySums<T>& sums, const KeyTile& tile, int64_t query_
     if (seen == 0) continue;
     const T* const cells = sums.cells + row * kQueryTile<T> + first;
     if (count == 4) {
-      add_block<T, 4, C>({cells, kQueryTile<T>, 1}, rows + first * sums.width, sums.width, seen,
-                         sum + row * sums.width, sums.width);
+      add_block<T, 4, C>({cells, kQueryTile<T>, 1}, rows + first * sums.row_stride, sums.row_stride,
+                         seen, sum + row * sums.width, sums.width);
       continue;
     }
     for (int64_t r = 0; r < count; ++r) {
-      add_block<T, 1, C>({cells + r * kQueryTile<T>, kQueryTile<T>, 1}, rows + first * sums.width,
-                         sums.width, seen, sum + (row + r) * sums.width, sums.width);
+      add_block<T, 1, C>({cells + r * kQueryTile<T>, kQueryTile<T>, 1},
+                         rows + first * sums.row_stride, sums.row_stride, seen,
+                         sum + (row + r) * sums.width, sums.width);
     }
   }
 }

@@ -24,6 +24,7 @@ struct BackwardTask : ForwardTask<T> {
   /// Bit q is set where Q or dO of the tile's query q holds a NaN or infinity. Set as a tile
   /// begins.
   uint64_t queries_not_finite = 0;
+  bool rows_in_place = false;  ///< Q and dO are read where they lie. Set as a tile begins.
 };
 
 }  // namespace foveal

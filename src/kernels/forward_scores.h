@@ -166,29 +166,6 @@ __attribute__((noinline)) void weigh_block(const ForwardState<T>& state, const C
   for (int n = 0; n < R * C; ++n) weigh<T, R>(state, corner, n, sum);
 }
 
-/// The first steps of a block's product; in between, the block before becomes weights: a run of
-/// exponentials alone would leave the multipliers waiting. How many steps were made.
-template <class T, int R, int C>
-inline __attribute__((always_inline)) int64_t multiply_and_weigh(const ForwardState<T>& state,
-                                                                 const Corner& before,
-                                                                 const Rows<T>& keys,
-                                                                 const T* columns, int64_t size,
-                                                                 Block<T, R, C>& scores) {
-  constexpr int64_t kShare = 2;  // a step is R * C sums
-  if (size < kShare * R * C) {
-    weigh_block<T, R, C>(state, before);
-    return 0;
-  }
-  Vector<T> sum;
-#pragma GCC unroll 16
-  for (int n = 0; n < R * C; ++n) {
-    scores.add_product({keys.data + n * kShare, keys.row_stride, 1},
-                       columns + n * kShare * kQueryTile<T>, kQueryTile<T>, kShare);
-    weigh<T, R>(state, before, n, sum);
-  }
-  return kShare * R * C;
-}
-
 /// One block, from the product to scores that are kept; the block before it becomes weights if it
 /// is `pending`. `first_row` is the first row whose weights are still to be multiplied with V.
 template <class T, int R, int C>
@@ -208,14 +185,15 @@ inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& tas
   Block<T, R, C> scores;
   start<T, R, C>(scores, simple ? state.maximum + corner.lane : nullptr);
   const T* const columns = state.query + corner.lane;
-  int64_t done = 0;
   if (pending) {
     const Corner before{corner.row - R, corner.lane};
-    done = multiply_and_weigh<T, R, C>(state, before, keys, columns, task.head_size, scores);
+    Vector<T> sum;
+    scores.add_product_and(keys, columns, kQueryTile<T>, task.head_size,
+                           [&](int n) { weigh<T, R>(state, before, n, sum); });
     drop_weights(task, state, tile, before, R, C * kLanes<T>);
+  } else {
+    scores.add_product(keys, columns, kQueryTile<T>, task.head_size);
   }
-  scores.add_product({keys.data + done, keys.row_stride, 1}, columns + done * kQueryTile<T>,
-                     kQueryTile<T>, task.head_size - done);
   if (!simple) {
     Block<T, R, C> copy = scores;
     finish_scores<T, R, C>(task, state, tile, corner, copy);
