@@ -62,14 +62,14 @@ __attribute__((noinline)) void raise_maximum(const ForwardTask<T>& task,
 }
 
 /// Softcap, bias, ALiBi and the mask, on scores as they come from the product; leaves units of log2
-/// above the row's maximum.
+/// above the row's maximum, of which `maxima` holds the tile's.
 template <class T, int R, int C>
-__attribute__((noinline)) void finish_scores(const ForwardTask<T>& task,
-                                             const ForwardState<T>& state, const KeyTile& tile,
-                                             const Corner& corner, Block<T, R, C>& scores) {
+__attribute__((noinline)) void finish_scores(const ForwardTask<T>& task, const T* maxima,
+                                             const KeyTile& tile, const Corner& corner,
+                                             Block<T, R, C>& scores) {
   for (int v = 0; v < C; ++v) {
     const int lane = corner.lane + v * kLanes<T>;
-    const Vector<T> maximum = load(state.maximum + lane);
+    const Vector<T> maximum = load(maxima + lane);
     for (int r = 0; r < R; ++r) {
       const int64_t j = tile.first + corner.row + r;
       Vector<T> score = scores.at[r][v];
@@ -196,7 +196,7 @@ inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& tas
   }
   if (!simple) {
     Block<T, R, C> copy = scores;
-    finish_scores<T, R, C>(task, state, tile, corner, copy);
+    finish_scores<T, R, C>(task, state.maximum, tile, corner, copy);
     scores = copy;
   }
   if (tile.bits != nullptr) hide(tile, corner, scores);

@@ -112,11 +112,99 @@ TEST(Attention, AVisibleNaNStaysInItsRows) {
   }
 }
 
+/// Each tile's scores pass those before it by far, so that all that was added is rescaled.
+TEST(Attention, ScoresMayRiseFromTileToTile) {
+  for (const Target* target : usable_targets()) {
+    for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16}) {
+      for (const double rise : {0.4, 3.0}) {
+        Cases cases(8);
+        Case one;
+        one.query = Tensor::ones({1, 1, 70, 4}, dtype);
+        Tensor key = cases.normal({1, 1, 400, 4});
+        for (std::int64_t j = 0; j < 400; ++j) {
+          key.set({0, 0, j, 0}, rise * static_cast<double>(j / 16 * 16));
+        }
+        one.key = key.to(dtype);
+        one.value = cases.normal({1, 1, 400, 20}).to(dtype);
+        one.options.target = target->name;
+        one.options.return_lse = true;
+        one.options.mask = causal(Corner::bottom_right);
+        SCOPED_TRACE(std::string(target->name) + " " + to_string(dtype));
+        check_case(one, dtype == DType::bfloat16  ? 0x1p-8 / 16
+                        : dtype == DType::float32 ? 0x1p-22
+                                                  : 0x1p-50);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+/// A lone key's value comes back as it is: the weights are divided by the sum of what they were
+/// rounded to.
+TEST(Attention, ALoneKeyGivesItsValue) {
+  for (const Target* target : usable_targets()) {
+    Cases cases(9);
+    const Tensor query = cases.normal({1, 1, 65, 33}).to(DType::bfloat16);
+    const Tensor key = cases.normal({1, 1, 65, 33}).to(DType::bfloat16);
+    const Tensor value = cases.normal({1, 1, 65, 19}).to(DType::bfloat16);
+    AttentionOptions options;
+    options.mask = window(0, 0);
+    options.target = target->name;
+    EXPECT_TRUE(equal(attention(query, key, value, options).output, value)) << target->name;
+  }
+}
+
+TEST(Attention, SameBitsAloneAndInABatch) {
+  for (const Target* target : usable_targets()) {
+    for (const DType dtype : {DType::float32, DType::bfloat16}) {
+      Cases cases(10);
+      const Tensor query = cases.normal({3, 4, 130, 40}).to(dtype);
+      const Tensor key = cases.normal({3, 2, 200, 40}).to(dtype);
+      AttentionOptions options;
+      options.mask = causal(Corner::bottom_right);
+      options.target = target->name;
+      const Tensor whole = attention(query, key, key, options).output;
+      const Tensor keys = key.slice(0, 1, 2);
+      EXPECT_TRUE(equal(attention(query.slice(0, 1, 2), keys, keys, options).output,
+                        whole.slice(0, 1, 2).contiguous()))
+          << target->name << " " << to_string(dtype);
+    }
+  }
+}
+
+/// Some of the sequences have so few queries that they are decoded.
+TEST(Attention, PackedSequencesEqualEachAlone) {
+  for (const Target* target : usable_targets()) {
+    for (const DType dtype : {DType::float32, DType::bfloat16}) {
+      Cases cases(11);
+      const Tensor query = cases.normal({1, 4, 150, 12}).to(dtype);
+      const Tensor key = cases.normal({1, 2, 190, 12}).to(dtype);
+      const Tensor value = cases.normal({1, 2, 190, 6}).to(dtype);
+      AttentionOptions options;
+      options.mask = causal(Corner::bottom_right);
+      options.target = target->name;
+      AttentionOptions packed = options;
+      const std::vector<std::int64_t> queries{0, 60, 60, 61, 150}, keys{0, 80, 83, 90, 190};
+      packed.query_starts = queries;
+      packed.key_starts = keys;
+      const Tensor whole = attention(query, key, value, packed).output;
+      for (std::size_t n = 0; n + 1 < queries.size(); ++n) {
+        const Tensor alone = attention(query.slice(2, queries[n], queries[n + 1]),
+                                       key.slice(2, keys[n], keys[n + 1]),
+                                       value.slice(2, keys[n], keys[n + 1]), options)
+                                 .output;
+        EXPECT_TRUE(equal(alone, whole.slice(2, queries[n], queries[n + 1]).contiguous()))
+            << target->name << " " << to_string(dtype) << " " << n;
+      }
+    }
+  }
+}
+
 TEST(Attention, SameBitsForAnyNumberOfThreads) {
   const int before = num_threads();
-  for (unsigned seed = 0; seed < 20; ++seed) {
+  for (unsigned seed = 0; seed < 40; ++seed) {
     Cases cases(seed);
-    const Case one = make_case(cases, DType::float32);
+    const Case one = make_case(cases, seed % 2 == 0 ? DType::float32 : DType::bfloat16);
     set_num_threads(1);
     const AttentionResult first = attention(one.query, one.key, one.value, one.options);
     for (int threads : {2, 3, 8}) {

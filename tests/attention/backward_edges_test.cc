@@ -119,9 +119,10 @@ TEST(BackwardEdges, FullyMaskedRowsGiveZeros) {
 TEST(BackwardEdges, StaysWithinItsArrays) {
   for (const Target* target : usable_targets()) {
     for (Guard guard : {Guard::before, Guard::after}) {
-      for (unsigned seed = 0; seed < 40; ++seed) {
+      for (unsigned seed = 0; seed < 60; ++seed) {
         Cases cases(seed);
-        BackwardCase one = make_backward_case(cases, seed % 2 ? DType::float32 : DType::float64);
+        const DType dtypes[] = {DType::float32, DType::float64, DType::bfloat16};
+        BackwardCase one = make_backward_case(cases, dtypes[seed % 3]);
         AttentionOptions& options = one.forward.options;
         options.target = target->name;
         for (Tensor* tensor : {&one.forward.query, &one.forward.key, &one.forward.value,

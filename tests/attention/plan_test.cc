@@ -91,6 +91,20 @@ TEST(Plan, TellsTheSameInWordsAndInJson) {
   }
 }
 
+TEST(Plan, SaysWhatBecomesOfBfloat16) {
+  const Shape shape{1, 2, 50, 16};
+  for (const Target* target : usable_targets()) {
+    AttentionOptions options;
+    options.target = target->name;
+    const bool multiplied = std::string(target->name) == "avx512_bf16";
+    const Plan plan = plan_attention(shape, shape, shape, DType::bfloat16, options);
+    EXPECT_EQ(contains(plan.explain(), "bfloat16 is multiplied as it is"), multiplied);
+    EXPECT_EQ(contains(plan.explain(), "has no products of bfloat16"), !multiplied);
+    const Plan other = plan_attention(shape, shape, shape, DType::float16, options);
+    EXPECT_TRUE(contains(other.explain(), "float16 is widened to float32 once"));
+  }
+}
+
 TEST(Plan, SaysWhereItDecodes) {
   for (const std::int64_t queries : {1, 2, 3}) {
     const Plan plan =

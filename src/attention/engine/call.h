@@ -7,26 +7,18 @@
 
 namespace foveal {
 
+/// What a call has besides Q, K, V and O.
 template <class T>
-struct Call {
+struct Terms {
   const PlanData& plan;
-  Tensor query_rows, key_rows, value_rows, bias_rows = {};  // what the pointers below look into
-  Heads<T> query = {}, key = {}, value = {}, output = {};
-  T* lse = nullptr;    // (B, H, L_q), or null
+  T* lse = nullptr;  // (B, H, L_q), or null
+  Tensor bias_rows = {};
   Heads<T> bias = {};  // (B, H, L_q, L_k) with stride 0 where broadcast; data null without one
   std::vector<T> slopes = {}, sinks = {};
   HeadDropout dropout;
 
-  Call(const PlanData& the_plan, const Tensor& q, const Tensor& k, const Tensor& v)
-      : plan(the_plan),
-        query_rows(unit_rows(q.to(dtype_of<T>()))),
-        key_rows(unit_rows(k.to(dtype_of<T>()))),
-        value_rows(unit_rows(v.to(dtype_of<T>()))),
-        dropout(the_plan) {
+  explicit Terms(const PlanData& the_plan) : plan(the_plan), dropout(the_plan) {
     const AttentionOptions& options = plan.options;
-    query = heads_of<T>(query_rows);
-    key = heads_of<T>(key_rows);
-    value = heads_of<T>(value_rows);
     if (options.bias.defined()) {
       bias_rows = broadcast_to_scores(options.bias.to(dtype_of<T>()), plan.problem);
       bias = heads_of<T>(bias_rows);
@@ -35,21 +27,12 @@ struct Call {
     sinks = numbers_of<T>(options.sinks);
   }
 
-  /// One tile of queries of one head, but for its workspace and dropout.
-  ForwardTask<T> task(const Sequence& sequence, std::int64_t b, std::int64_t h,
-                      std::int64_t tile) const {
+  /// Fills a task for one tile of queries of one head, but for its arrays of numbers, workspace and
+  /// dropout. The row of its first query is first_query of the sequence and the task together.
+  void fill(ForwardTask<T>& task, const Sequence& sequence, std::int64_t b, std::int64_t h,
+            std::int64_t tile) const {
     const Problem& problem = plan.problem;
-    const std::int64_t first = tile * plan.query_tile, kv = problem.kv_head(h);
-    const std::int64_t row = sequence.first_query + first;
-    ForwardTask<T> task;
-    task.query = query.row(b, h, row);
-    task.key = key.row(b, kv, sequence.first_key);
-    task.value = value.row(b, kv, sequence.first_key);
-    task.output = output.row(b, h, row);
-    task.query_stride = query.strides[2];
-    task.key_stride = key.strides[2];
-    task.value_stride = value.strides[2];
-    task.output_stride = output.strides[2];
+    const std::int64_t first = tile * plan.query_tile;
     task.query_count = std::min(plan.query_tile, sequence.query_length - first);
     task.head_size = problem.head_size;
     task.value_size = problem.value_size;
@@ -64,8 +47,10 @@ struct Call {
       task.bias_query_stride = bias.strides[2];
       task.bias_key_stride = bias.strides[3];
     }
-    if (lse != nullptr) task.lse = lse + (b * problem.heads + h) * problem.query_length + row;
-    return task;
+    if (lse != nullptr) {
+      task.lse =
+          lse + (b * problem.heads + h) * problem.query_length + sequence.first_query + first;
+    }
   }
 
   /// The counter of one head, or none.
@@ -74,6 +59,40 @@ struct Call {
     if (!dropout.drops()) return nullptr;
     counter = dropout.of(b, h);
     return &counter;
+  }
+};
+
+template <class T>
+struct Call : Terms<T> {
+  Tensor query_rows, key_rows, value_rows;  // what the pointers below look into
+  Heads<T> query = {}, key = {}, value = {}, output = {};
+
+  Call(const PlanData& the_plan, const Tensor& q, const Tensor& k, const Tensor& v)
+      : Terms<T>(the_plan),
+        query_rows(unit_rows(q.to(dtype_of<T>()))),
+        key_rows(unit_rows(k.to(dtype_of<T>()))),
+        value_rows(unit_rows(v.to(dtype_of<T>()))) {
+    query = heads_of<T>(query_rows);
+    key = heads_of<T>(key_rows);
+    value = heads_of<T>(value_rows);
+  }
+
+  /// One tile of queries of one head, but for its workspace and dropout.
+  ForwardTask<T> task(const Sequence& sequence, std::int64_t b, std::int64_t h,
+                      std::int64_t tile) const {
+    const std::int64_t kv = this->plan.problem.kv_head(h);
+    ForwardTask<T> task;
+    this->fill(task, sequence, b, h, tile);
+    const std::int64_t row = sequence.first_query + task.first_query;
+    task.query = query.row(b, h, row);
+    task.key = key.row(b, kv, sequence.first_key);
+    task.value = value.row(b, kv, sequence.first_key);
+    task.output = output.row(b, h, row);
+    task.query_stride = query.strides[2];
+    task.key_stride = key.strides[2];
+    task.value_stride = value.strides[2];
+    task.output_stride = output.strides[2];
+    return task;
   }
 };
 

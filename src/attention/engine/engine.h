@@ -10,6 +10,10 @@ namespace foveal {
 AttentionResult run_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
                             const Tensor& value);
 
+/// The same for bfloat16 by products of bfloat16, where PlanData::half_products() holds.
+AttentionResult run_half_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
+                                 const Tensor& value);
+
 /// Throws Error where one is undefined, or the dtypes differ.
 void check_dtypes(const Tensor& query, const Tensor& key, const Tensor& value);
 

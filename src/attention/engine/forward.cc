@@ -1,35 +1,16 @@
 // Runs a plan forward: one task a tile of queries of one head.
 
-#include <algorithm>
-
 #include "attention/engine/call.h"
 #include "attention/engine/decode.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
+#include "attention/engine/query_tiles.h"
 #include "attention/engine/workspace.h"
-#include "core/thread_pool.h"
 #include "kernels/prefetch.h"
 #include "tensor/builder.h"
 
 namespace foveal {
 namespace {
-
-/// A tile of queries of one head.
-struct QueryTile {
-  std::int64_t b = 0, h = 0, tile = 0;
-  bool first = false;  ///< of those that share a KV head
-};
-
-/// The sequence's tiles of queries, head by head, the heaviest first within a head.
-QueryTile query_tile_at(const Problem& problem, const SequencePlan& sequence, std::int64_t index) {
-  const std::int64_t head = index / sequence.query_tiles;
-  QueryTile at{head / problem.heads, head % problem.heads, 0, false};
-  const std::int64_t group = problem.heads / problem.kv_heads;
-  at.first = index % sequence.query_tiles == 0 && at.h % group == 0;
-  const auto& order = sequence.order[static_cast<std::size_t>(sequence.plane(at.b, at.h))];
-  at.tile = order[static_cast<std::size_t>(index % sequence.query_tiles)];
-  return at;
-}
 
 /// Asks, a few rows with each tile of keys, for what the end of this task and the next task need:
 /// all at once they would hold up the kernels' own reads.
@@ -80,29 +61,12 @@ void run_tile(const Call<T>& call, const SequencePlan& sequence, const QueryTile
   kernels.end(task);
 }
 
-/// Tiles of queries that one thread takes at a time: several where each is little work.
-std::int64_t tiles_per_task(const SequencePlan& sequence, std::int64_t tiles) {
-  constexpr std::int64_t kFewKeys = 512, kMost = 8, kTasksPerThread = 8;
-  const std::int64_t by_work = kFewKeys / std::max<std::int64_t>(sequence.sequence.key_length, 64);
-  const std::int64_t by_threads = tiles / (kTasksPerThread * num_threads());
-  return std::clamp<std::int64_t>(std::min(by_work, by_threads), 1, kMost);
-}
-
 template <class T>
 void run_all(const Call<T>& call) {
-  const Problem& problem = call.plan.problem;
-  for (const SequencePlan& sequence : call.plan.sequences) {
-    if (sequence.decode) continue;
-    const std::int64_t tiles = problem.batch * problem.heads * sequence.query_tiles;
-    const std::int64_t share = tiles_per_task(sequence, tiles);
-    parallel_for((tiles + share - 1) / share, [&](std::int64_t task) {
-      const std::int64_t last = std::min(tiles, (task + 1) * share);
-      for (std::int64_t index = task * share; index < last; ++index) {
-        run_tile(call, sequence, query_tile_at(problem, sequence, index),
-                 query_tile_at(problem, sequence, std::min(index + 1, tiles - 1)));
-      }
-    });
-  }
+  for_each_query_tile(
+      call.plan, [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile& next) {
+        run_tile(call, sequence, at, next);
+      });
 }
 
 template <class T>
@@ -137,6 +101,7 @@ AttentionResult run_as(const PlanData& plan, const Tensor& query, const Tensor& 
 AttentionResult run_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
                             const Tensor& value) {
   if (plan.problem.dtype == DType::float64) return run_as<double>(plan, query, key, value);
+  if (plan.half_products()) return run_half_forward(plan, query, key, value);
   return run_as<float>(plan, query, key, value);
 }
 

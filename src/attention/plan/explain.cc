@@ -43,6 +43,22 @@ std::string target_reason(const PlanData& plan) {
   return "FOVEAL_TARGET names it";
 }
 
+/// What becomes of numbers of 16 bits.
+std::string half_reason(const PlanData& plan) {
+  const std::string dtype = to_string(plan.problem.dtype);
+  if (plan.decodes_all()) {
+    return dtype + " is widened to float32 in registers; products and sums are float32";
+  }
+  if (plan.half_products()) {
+    return "bfloat16 is multiplied as it is, two products a lane, with float32 sums; weights are "
+           "rounded to bfloat16 before they meet V" +
+           std::string(needs_second_pass(plan.options) ? "; the second pass widens it to float32"
+                                                       : "");
+  }
+  return dtype + " is widened to float32 once, since target " + plan.target->name +
+         " has no products of " + dtype + "; products and sums are float32";
+}
+
 /// Why it runs as it does, a line each.
 std::vector<std::string> reasons_of(const PlanData& plan) {
   const AttentionOptions& options = plan.options;
@@ -53,7 +69,6 @@ std::vector<std::string> reasons_of(const PlanData& plan) {
       std::to_string(kPlanKeyTile) + " keys a tile: one word holds a query's mask bits",
       "one task for each tile of queries of each head, heaviest first, so that threads end "
       "together"};
-  const std::string dtype = to_string(plan.problem.dtype);
   if (std::any_of(plan.sequences.begin(), plan.sequences.end(),
                   [](const SequencePlan& sequence) { return sequence.decode; })) {
     reasons.push_back(
@@ -61,11 +76,7 @@ std::vector<std::string> reasons_of(const PlanData& plan) {
         "together, each key and value read once, in splits of " +
         std::to_string(kDecodeSplit) + " keys");
   }
-  if (size_of(plan.problem.dtype) == 2) {
-    reasons.push_back(dtype + " is widened to float32 " +
-                      (plan.decodes_all() ? "in registers" : "once") +
-                      "; products and sums are float32");
-  }
+  if (size_of(plan.problem.dtype) == 2) reasons.push_back(half_reason(plan));
   if (options.bias.defined()) reasons.push_back("bias is read where it lies, never spread out");
   if (options.dropout_mask.defined()) {
     reasons.push_back("dropout_mask is read where it lies, never spread out");

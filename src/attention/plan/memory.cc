@@ -18,11 +18,12 @@ double keys_of(const Problem& problem) {
          static_cast<double>(problem.key_length);
 }
 
-/// Half-precision inputs are widened to float32, and the output narrowed. A decode reads keys and
-/// values as they are.
+/// Half-precision inputs are widened to float32, and the output narrowed, unless they are
+/// multiplied as they are in all passes. A decode reads keys and values as they are.
 double widened_bytes(const PlanData& plan) {
   const Problem& problem = plan.problem;
   if (size_of(problem.dtype) != 2) return 0;
+  if (plan.half_products() && !plan.decodes_all() && !needs_second_pass(plan.options)) return 0;
   const double sizes = static_cast<double>(problem.head_size + problem.value_size);
   const double rows = rows_of(problem) + (plan.decodes_all() ? 0 : keys_of(problem));
   return 4 * sizes * rows;
@@ -74,10 +75,10 @@ double result_bytes(const PlanData& plan) {
 
 double workspace_bytes(const PlanData& plan, int threads) {
   const Problem& problem = plan.problem;
-  const std::int64_t numbers =
-      problem.dtype == DType::float64
-          ? plan.target->forward_float64.workspace(problem.head_size, problem.value_size)
-          : plan.target->forward_float32.workspace(problem.head_size, problem.value_size);
+  const auto workspace = problem.dtype == DType::float64 ? plan.target->forward_float64.workspace
+                         : plan.half_products()          ? plan.target->half_forward.workspace
+                                                         : plan.target->forward_float32.workspace;
+  const std::int64_t numbers = workspace(problem.head_size, problem.value_size);
   return threads * static_cast<double>(numbers) * width_of(plan) + widened_bytes(plan) +
          split_bytes(plan) + statistics_workspace(plan, threads);
 }

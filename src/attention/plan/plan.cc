@@ -53,6 +53,10 @@ bool PlanData::decodes_all() const {
                      [](const SequencePlan& sequence) { return sequence.decode; });
 }
 
+bool PlanData::half_products() const {
+  return problem.dtype == DType::bfloat16 && target->half_forward.tile != nullptr;
+}
+
 Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DType dtype,
                     const AttentionOptions& options) {
   auto data = std::make_shared<PlanData>();

@@ -13,10 +13,11 @@ std::vector<const Target*> detect() {
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (avx2) targets.push_back(&avx2_target());
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    targets.push_back(&avx512_target());
-  }
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl");
+  if (avx512) targets.push_back(&avx512_target());
+  if (avx512 && __builtin_cpu_supports("avx512bf16")) targets.push_back(&avx512_bf16_target());
 #elif defined(__aarch64__)
   targets.push_back(&neon_target());  // every AArch64 CPU has it
 #endif

@@ -49,7 +49,8 @@ constexpr Target make_target(const char* name) {
           decode<double, double>,
           kPeak,
           kPeak,
-          read_numbers};
+          read_numbers,
+          {}};
 }
 
 }  // namespace

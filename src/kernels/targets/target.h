@@ -6,6 +6,7 @@
 #include "kernels/backward_task.h"
 #include "kernels/decode_task.h"
 #include "kernels/gemm_task.h"
+#include "kernels/half_task.h"
 
 namespace foveal {
 
@@ -24,6 +25,16 @@ struct ForwardKernels {
   void (*weights_begin)(const ForwardTask<T>& task);
   const T* (*weights_tile)(const ForwardTask<T>& task, const KeyTile& tile, const T* factors);
   void (*weights_factors)(const ForwardTask<T>& task, T* factors);
+};
+
+/// Attention of bfloat16 by products of bfloat16. All null where the target has none: then
+/// bfloat16 is widened to float32. Called as the first of ForwardKernels; tiles of queries are
+/// those of float32.
+struct HalfForwardKernels {
+  int64_t (*workspace)(int64_t head_size, int64_t value_size);
+  void (*begin)(HalfTask& task);
+  void (*tile)(HalfTask& task, const KeyTile& tile);
+  void (*end)(HalfTask& task);
 };
 
 template <class T>
@@ -80,12 +91,14 @@ struct Target {
   PeakKernel peak_float32, peak_bfloat16;
   /// Reads `count` numbers, a multiple of 128, and returns their sum.
   float (*read)(const float* numbers, int64_t count);
+  HalfForwardKernels half_forward;
 };
 
 const Target& portable_target();
 #if defined(__x86_64__)
 const Target& avx2_target();
 const Target& avx512_target();
+const Target& avx512_bf16_target();
 #elif defined(__aarch64__)
 const Target& neon_target();
 #endif

@@ -1,0 +1,111 @@
+// The forward of bfloat16 where the target multiplies bfloat16: the tensors are read where they
+// lie.
+
+#include "attention/engine/call.h"
+#include "attention/engine/decode.h"
+#include "attention/engine/engine.h"
+#include "attention/engine/key_tiles.h"
+#include "attention/engine/query_tiles.h"
+#include "attention/engine/workspace.h"
+#include "kernels/prefetch.h"
+#include "tensor/builder.h"
+
+namespace foveal {
+namespace {
+
+/// One call's arrays, as they were given but for a last stride that isn't 1.
+struct HalfCall : Terms<float> {
+  Tensor query_rows, key_rows, value_rows;
+  Heads<BFloat16> query, key, value, output;
+
+  HalfCall(const PlanData& the_plan, const Tensor& q, const Tensor& k, const Tensor& v,
+           const Tensor& o)
+      : Terms<float>(the_plan),
+        query_rows(unit_rows(q)),
+        key_rows(unit_rows(k)),
+        value_rows(unit_rows(v)),
+        query(heads_of<BFloat16>(query_rows)),
+        key(heads_of<BFloat16>(key_rows)),
+        value(heads_of<BFloat16>(value_rows)),
+        output(heads_of<BFloat16>(o)) {}
+
+  /// One tile of queries of one head, but for its workspace and dropout.
+  HalfTask task(const Sequence& sequence, std::int64_t b, std::int64_t h, std::int64_t tile) const {
+    const std::int64_t kv = plan.problem.kv_head(h);
+    HalfTask task;
+    fill(task, sequence, b, h, tile);
+    const std::int64_t row = sequence.first_query + task.first_query;
+    task.half_query = bits_of(query.row(b, h, row));
+    task.half_key = bits_of(key.row(b, kv, sequence.first_key));
+    task.half_value = bits_of(value.row(b, kv, sequence.first_key));
+    task.half_output = bits_of(output.row(b, h, row));
+    task.query_stride = query.strides[2];
+    task.key_stride = key.strides[2];
+    task.value_stride = value.strides[2];
+    task.output_stride = output.strides[2];
+    return task;
+  }
+
+ private:
+  static std::uint16_t* bits_of(BFloat16* numbers) {
+    return reinterpret_cast<std::uint16_t*>(numbers);
+  }
+};
+
+void run_tile(const HalfCall& call, const SequencePlan& sequence, const QueryTile& at,
+              const QueryTile& next) {
+  const auto& [b, h, tile, first] = at;
+  const HalfForwardKernels& kernels = call.plan.target->half_forward;
+  HalfTask task = call.task(sequence.sequence, b, h, tile);
+  task.workspace = workspace<float>(kernels.workspace(task.head_size, task.value_size));
+  task.keys_are_new = first;
+  DropoutCounter dropout;
+  task.dropout = call.head_dropout(b, h, dropout);
+  kernels.begin(task);
+  const HalfTask later = call.task(sequence.sequence, next.b, next.h, next.tile);
+  prefetch_rows(later.half_query, later.query_stride, later.query_count, later.head_size);
+  prefetch_rows<std::uint16_t, true>(task.half_output, task.output_stride, task.query_count,
+                                     task.value_size);
+  for_each_key_tile<float>(task, sequence, b, h, tile, call.plan.query_tile,
+                           [&](const KeyTile& keys) { kernels.tile(task, keys); });
+  kernels.end(task);
+}
+
+/// A decode's output is float32: its rows are rounded into `output`.
+void run_decodes(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
+                 Tensor& output, Tensor& lse) {
+  Tensor wide;
+  for (const SequencePlan& sequence : plan.sequences) {
+    if (!sequence.decode) continue;
+    if (!wide.defined()) wide = Tensor::zeros(output.shape(), DType::float32);
+    run_decode(plan, sequence, query, key, value, wide, lse);
+    const std::int64_t first = sequence.sequence.first_query;
+    const std::int64_t last = first + sequence.sequence.query_length;
+    output.slice(2, first, last).copy_(wide.slice(2, first, last).to(DType::bfloat16));
+  }
+}
+
+}  // namespace
+
+AttentionResult run_half_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
+                                 const Tensor& value) {
+  const Problem& problem = plan.problem;
+  // Packed sequences may leave rows out; else every row is written.
+  const bool full = plan.options.query_starts.empty();
+  AttentionResult result;
+  result.output = full ? TensorBuilder::empty(problem.output_shape(), DType::bfloat16)
+                       : Tensor::zeros(problem.output_shape(), DType::bfloat16);
+  if (plan.options.return_lse || needs_second_pass(plan.options)) {
+    result.lse = Tensor::zeros(problem.row_shape(), DType::float32);
+  }
+  if (!plan.decodes_all()) {
+    HalfCall call(plan, query, key, value, result.output);
+    if (result.lse.defined()) call.lse = result.lse.data<float>();
+    for_each_query_tile(plan, [&](const SequencePlan& sequence, const QueryTile& at,
+                                  const QueryTile& next) { run_tile(call, sequence, at, next); });
+  }
+  run_decodes(plan, query, key, value, result.output, result.lse);
+  return result;
+}
+
+}  // namespace foveal

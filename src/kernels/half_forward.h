@@ -1,0 +1,214 @@
+#pragma once
+// Attention forward for bfloat16: products of pairs with float32 sums. As the float32 forward, on S
+// transposed against a maximum that may be stale; but scale and maximum are applied after the
+// product, and the weights of a few tiles of keys wait until they meet V together.
+
+#include "kernels/attention_forward.h"
+#include "kernels/half_scores.h"
+
+namespace foveal {
+namespace {
+
+/// Q^T in pairs along d, lanes queries; zeros past the last query and the last number.
+inline void pair_queries(const HalfTask& task, uint32_t* pairs) {
+  constexpr int kSquare = kLanes<float>;
+  const int64_t count = task.query_count, whole = task.head_size / 2;
+  const int64_t rows = count - count % kSquare, columns = whole - whole % kSquare;
+  for (int64_t q = 0; q < rows; q += kSquare) {
+    for (int64_t k = 0; k < columns; k += kSquare) {
+      FloatVector square[kSquare];
+#pragma GCC unroll 16
+      for (int n = 0; n < kSquare; ++n) {
+        square[n] = (FloatVector)load_pairs(task.half_query + (q + n) * task.query_stride + 2 * k);
+      }
+      turn<float, kSquare / 2>(square);
+#pragma GCC unroll 16
+      for (int n = 0; n < kSquare; ++n) {
+        store_pairs(pairs + (k + n) * kHalfTile + q, (PairVector)square[n]);
+      }
+    }
+  }
+  for (int64_t q = 0; q < kHalfTile; ++q) {
+    const uint16_t* const row = task.half_query + q * task.query_stride;
+    for (int64_t k = q < rows ? columns : 0; k < (task.head_size + 1) / 2; ++k) {
+      const uint32_t lower = q < count ? row[2 * k] : 0;
+      const uint32_t upper = q < count && k < whole ? row[2 * k + 1] : 0;
+      pairs[k * kHalfTile + q] = lower | upper << 16;
+    }
+  }
+}
+
+void half_begin(HalfTask& task) {
+  const HalfState state(task);
+  pair_queries(task, state.query);
+  for (int64_t n = 0; n < task.value_size * kHalfTile; ++n) state.output[n] = 0;
+  for (int64_t q = 0; q < kHalfTile; ++q) {
+    state.maximum[q] = 0;
+    state.limit[q] = -1;
+    state.sum[q] = 0;
+    state.exact_sum[q] = 0;
+  }
+  task.run_count = 0;
+  task.waiting = 0;
+}
+
+/// O^T[d] += V[k][d] * P[k] for R columns of V over all that waits.
+template <int R>
+inline void add_half_columns(const HalfTask& task, const HalfState& state, int64_t d) {
+  constexpr int C = kQueryVectors;
+  float* const output = state.output + d * kHalfTile;
+  Block<float, R, C> block;
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < C; ++v) block.at[r][v] = load(output + r * kHalfTile + v * kLanes<float>);
+  }
+  for (int n = 0; n < task.run_count; ++n) {
+    const HalfRun& run = task.runs[n];
+    const uint32_t* const value = state.value + run.row * task.value_size + d;
+    const PairRows rows{reinterpret_cast<const uint16_t*>(value), 2, 2 * task.value_size};
+    const uint32_t* const weights = state.weights + run.row * kHalfTile;
+    switch (run.first_vector) {
+      case 0:
+        add_pair_products<0>(block, rows, weights, run.count);
+        break;
+      case 1:
+        add_pair_products<1>(block, rows, weights, run.count);
+        break;
+      case 2:
+        add_pair_products<2>(block, rows, weights, run.count);
+        break;
+      default:
+        add_pair_products<C - 1>(block, rows, weights, run.count);
+        break;
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < C; ++v) store(output + r * kHalfTile + v * kLanes<float>, block.at[r][v]);
+  }
+}
+
+/// The weights that wait meet V.
+void add_waiting(HalfTask& task, const HalfState& state) {
+  int64_t d = 0;
+  for (; d + 4 <= task.value_size; d += 4) add_half_columns<4>(task, state, d);
+  for (; d < task.value_size; ++d) add_half_columns<1>(task, state, d);
+  task.run_count = 0;
+  task.waiting = 0;
+}
+
+/// The tile's V in pairs along the keys, from pair `row` of those that wait. In a partial tile rows
+/// that aren't finite become zeros; a bit each.
+inline uint64_t pair_values(const HalfTask& task, const HalfState& state, const KeyTile& tile,
+                            int64_t row) {
+  uint64_t skipped = 0;
+  for (int64_t k = 0; k < tile.count; k += 2) {
+    const uint16_t* const value = task.half_value + (tile.first + k) * task.value_stride;
+    const bool two = k + 1 < tile.count;
+    uint32_t* const pairs = state.value + (row + k / 2) * task.value_size;
+    interleave(value, two ? value + task.value_stride : nullptr, task.value_size, pairs);
+    if (tile.bits == nullptr) continue;
+    const unsigned finite = finite_halves(pairs, task.value_size);
+    if (finite == 3) continue;
+    skipped |= static_cast<uint64_t>(3 & ~finite) << k;
+    const uint32_t kept = ((finite & 1) != 0 ? 0xffffU : 0) | ((finite & 2) != 0 ? ~0xffffU : 0);
+    for (int64_t d = 0; d < task.value_size; ++d) pairs[d] &= kept;
+  }
+  return skipped;
+}
+
+/// The skipped rows of a segment, for the queries alone that see them: 0 times infinity would be
+/// NaN.
+void add_skipped_values(const HalfTask& task, const HalfState& state, const KeyTile& tile,
+                        uint64_t skipped, int64_t row) {
+  for (int64_t k = 0; k < tile.count; ++k) {
+    if (((skipped >> k) & 1) == 0) continue;
+    const uint16_t* const value = task.half_value + (tile.first + k) * task.value_stride;
+    for (int64_t q = 0; q < task.query_count; ++q) {
+      if (((tile.bits[k] >> q) & 1) == 0) continue;
+      const uint32_t pair = state.weights[(row + k / 2) * kHalfTile + q];
+      const float weight = brain_number(static_cast<uint16_t>(pair >> (k % 2 * 16)));
+      for (int64_t d = 0; d < task.value_size; ++d) {
+        state.output[d * kHalfTile + q] += weight * brain_number(value[d]);
+      }
+    }
+  }
+}
+
+/// Adds a segment's pairs to those that wait, joined with the run before where it goes on.
+inline void add_run(HalfTask& task, const HalfRun& run) {
+  HalfRun* const before = task.run_count == 0 ? nullptr : &task.runs[task.run_count - 1];
+  if (before != nullptr && before->first_vector == run.first_vector &&
+      before->row + before->count == run.row) {
+    before->count += run.count;
+  } else {
+    task.runs[task.run_count++] = run;
+  }
+}
+
+/// Vectors after the segment's are multiplied too: their weights are 0.
+inline void clear_after(const HalfState& state, const HalfRun& run, int64_t lane) {
+  for (int64_t k = run.row; k < run.row + run.count; ++k) {
+    for (int64_t q = lane; q < kHalfTile; q += kLanes<float>) {
+      store_pairs(state.weights + k * kHalfTile + q, PairVector{});
+    }
+  }
+}
+
+void half_tile(HalfTask& task, const KeyTile& tile) {
+  const HalfState state(task);
+  const int64_t row = task.waiting * kTilePairs;
+  for_each_segment<float>(tile, 0, [&]<int C>(const Segment& segment) {
+    const HalfRun run{row + segment.rows.first / 2,
+                      (segment.rows.last - segment.rows.first + 1) / 2,
+                      segment.lane / kLanes<float>};
+    clear_after(state, run, segment.lane + C * kLanes<float>);
+    score_half_rows<C>(task, state, tile, segment, row);
+    add_run(task, run);
+  });
+  const uint64_t skipped = pair_values(task, state, tile, row);
+  if (skipped != 0) add_skipped_values(task, state, tile, skipped, row);
+  if (++task.waiting == kWaitingTiles) add_waiting(task, state);
+}
+
+/// Divides by the sums, sinks included, and writes output and lse.
+void half_end(HalfTask& task) {
+  constexpr int64_t kColumns = kLanes<float>;
+  const HalfState state(task);
+  add_waiting(task, state);
+  float factors[kHalfTile] = {};
+  for (int64_t q = 0; q < task.query_count; ++q) {
+    // Divided by the sum of what was added, lse from what it stands for.
+    factors[q] = static_cast<float>(end_row<float>(task, state.maximum[q], state.sum[q]).factor);
+    if (task.lse == nullptr) continue;
+    const RowEnd end = end_row<float>(task, state.maximum[q], state.exact_sum[q]);
+    task.lse[q] = static_cast<float>(end.lse);
+  }
+  for (int64_t d = 0; d < task.value_size; d += kColumns) {
+    const int64_t count = task.value_size - d < kColumns ? task.value_size - d : kColumns;
+    float* const columns = state.output + d * kHalfTile;
+    for (int64_t n = 0; n < count; ++n) {
+#pragma GCC unroll 16
+      for (int64_t q = 0; q < kHalfTile; q += kLanes<float>) {
+        float* const at = columns + n * kHalfTile + q;
+        store(at, load(at) * load(factors + q));
+      }
+    }
+    float rows[kHalfTile * kColumns];  // columns past the last are not used
+    transpose(columns, kHalfTile, count, kHalfTile, 1.0F, rows, kColumns);
+    for (int64_t q = 0; q < task.query_count; ++q) {
+      const NarrowVector numbers = narrowed(load(rows + q * kColumns));
+      uint16_t* const to = task.half_output + q * task.output_stride + d;
+      if (count == kColumns) {
+        __builtin_memcpy(to, &numbers, sizeof numbers);
+      } else {
+        for (int64_t n = 0; n < count; ++n) to[n] = numbers[n];
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace foveal

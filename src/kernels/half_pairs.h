@@ -1,0 +1,110 @@
+#pragma once
+// Pairs of bfloat16: how they are made, and the product that takes two of them a lane.
+
+#include "kernels/forward_state.h"
+
+namespace foveal {
+namespace {
+
+inline PairVector load_pairs(const void* from) {
+  PairVector pairs;
+  __builtin_memcpy(&pairs, from, sizeof pairs);
+  return pairs;
+}
+
+inline void store_pairs(void* to, PairVector pairs) { __builtin_memcpy(to, &pairs, sizeof pairs); }
+
+/// Two neighbours in memory, in every lane.
+inline PairVector broadcast_pair(const uint16_t* from) {
+  int32_t pair;
+  __builtin_memcpy(&pair, from, sizeof pair);
+  return PairVector{} + pair;
+}
+
+/// A bfloat16's bits as float32.
+inline float brain_number(uint16_t bits) {
+  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
+  float number;
+  __builtin_memcpy(&number, &wide, sizeof number);
+  return number;
+}
+
+/// The lower and the upper numbers of pairs, in float32.
+inline FloatVector lower_of(PairVector pairs) { return (FloatVector)(pairs << 16); }
+inline FloatVector upper_of(PairVector pairs) {
+  return (FloatVector)(pairs & static_cast<int32_t>(0xffff0000));
+}
+
+/// Numbers from 0 up, rounded to the nearest bfloat16 (a tie up).
+inline PairVector paired(FloatVector lower, FloatVector upper) {
+  using Unsigned = uint32_t __attribute__((vector_size(kRegisterBytes)));
+  const Unsigned low = ((Unsigned)lower + 0x8000) >> 16;
+  const Unsigned high = ((Unsigned)upper + 0x8000) & 0xffff0000;
+  return (PairVector)(low | high);
+}
+
+/// A matrix of pairs: pair k of a row lies at data + row * row_stride + k * step.
+struct PairRows {
+  const uint16_t* data;
+  int64_t row_stride, step;
+};
+
+/// at[r] += sum over k of a(r, k) * b[k] for the vectors from First on, where row k of b begins at
+/// b + k * kHalfTile.
+template <int First, int R, int C>
+inline __attribute__((always_inline)) void add_pair_products(Block<float, R, C>& block,
+                                                             const PairRows& a, const uint32_t* b,
+                                                             int64_t count) {
+  const uint16_t* element = a.data;
+  for (int64_t k = 0; k < count; ++k) {
+    PairVector column[C];
+#pragma GCC unroll 16
+    for (int c = First; c < C; ++c) column[c] = in_register(load_pairs(b + c * kLanes<float>));
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const PairVector value = in_register(broadcast_pair(element + r * a.row_stride));
+#pragma GCC unroll 16
+      for (int c = First; c < C; ++c) {
+        block.at[r][c] = add_pairs(block.at[r][c], value, column[c]);
+      }
+    }
+    element += a.step;
+    b += kQueryTile<float>;
+  }
+}
+
+/// Two rows side by side: pairs[d] = (lower[d], upper[d]); upper may be null, for zeros.
+inline void interleave(const uint16_t* lower, const uint16_t* upper, int64_t size,
+                       uint32_t* pairs) {
+  int64_t d = 0;
+  for (; upper != nullptr && d + 2 * kLanes<float> <= size; d += 2 * kLanes<float>) {
+    PairVector first, second;
+    mix(load_pairs(lower + d), load_pairs(upper + d), first, second);
+    store_pairs(pairs + d, first);
+    store_pairs(pairs + d + kLanes<float>, second);
+  }
+  for (; d < size; ++d) {
+    pairs[d] = lower[d] | static_cast<uint32_t>(upper == nullptr ? 0 : upper[d]) << 16;
+  }
+}
+
+/// Whether all lower numbers of a row of pairs are finite, in bit 0; whether all upper ones are, in
+/// bit 1.
+inline unsigned finite_halves(const uint32_t* pairs, int64_t size) {
+  FloatVector lower{}, upper{};  // x * 0 is NaN where x is not finite
+  int64_t d = 0;
+  for (; d + kLanes<float> <= size; d += kLanes<float>) {
+    const PairVector both = load_pairs(pairs + d);
+    lower += lower_of(both) * 0;
+    upper += upper_of(both) * 0;
+  }
+  unsigned finite = (any(lower != 0) ? 0U : 1U) | (any(upper != 0) ? 0U : 2U);
+  for (; d < size; ++d) {
+    if ((pairs[d] & 0x7f80) == 0x7f80) finite &= ~1U;
+    if ((pairs[d] & 0x7f800000) == 0x7f800000) finite &= ~2U;
+  }
+  return finite;
+}
+
+}  // namespace
+}  // namespace foveal

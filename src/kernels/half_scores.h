@@ -1,0 +1,294 @@
+#pragma once
+// Scores of a few bfloat16 keys for a few vectors of queries, and the weights they become: those of
+// two keys in one lane, so that the product with V takes both at once.
+
+#include "kernels/forward_scores.h"
+#include "kernels/half_pairs.h"
+#include "kernels/half_state.h"
+
+namespace foveal {
+namespace {
+
+/// What the sum of a chunk's weights may reach before the maximum is raised.
+constexpr float kMostWeight = 256;
+
+constexpr float kExp2Terms[] = {1.327647199e-3F, 9.675541334e-3F, 5.550713273e-2F,
+                                2.402211972e-1F, 6.931469671e-1F, 1.000000072F};
+
+constexpr PairVector kPairOfOnes = PairVector{} + 0x3f803f80;
+
+/// Multiplies the weights that wait by the factor of their lane: a power of 2, so that they stay as
+/// they were rounded.
+inline void rescale_pairs(uint32_t* pairs, FloatVector factor) {
+  const PairVector both = load_pairs(pairs);
+  store_pairs(pairs, paired(lower_of(both) * factor, upper_of(both) * factor));
+}
+
+/// The product of the block's keys with the queries, not scaled.
+template <int R, int C>
+inline __attribute__((always_inline)) void multiply_half(const HalfTask& task,
+                                                         const uint32_t* queries,
+                                                         const uint16_t* key,
+                                                         Block<float, R, C>& scores) {
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < C; ++v) scores.at[r][v] = FloatVector{};
+  }
+  const int64_t pairs = task.head_size / 2;
+  add_pair_products<0>(scores, {key, task.key_stride, 2}, queries, pairs);
+  if (task.head_size % 2 == 0) return;
+  // The last number has none beside it: the row may end there.
+  uint16_t last[R][2] = {};
+  for (int r = 0; r < R; ++r) last[r][0] = key[r * task.key_stride + 2 * pairs];
+  add_pair_products<0>(scores, {last[0], 2, 0}, queries + pairs * kHalfTile, 1);
+}
+
+/// Keys of a tile whose scores become weights together, and the vectors of queries that they
+/// concern. `row` is that of the first pair among those that wait.
+struct Chunk {
+  int64_t first = 0, count = 0;
+  int lane = 0, vectors = 0;
+  int64_t row = 0;
+};
+
+/// One block of scores, from the product to where the chunk's scores are kept.
+template <int R, int C>
+inline __attribute__((always_inline)) void score_half_block(const HalfTask& task,
+                                                            const HalfState& state,
+                                                            const KeyTile& tile,
+                                                            const Corner& corner, float* to) {
+  const uint16_t* const key = task.half_key + (tile.first + corner.row) * task.key_stride;
+  Block<float, R, C> scores;
+  multiply_half(task, state.query + corner.lane, key, scores);
+  const bool simple = is_simple(task);
+  const float factor = task.softcap > 0 ? task.scale / task.softcap : task.scale * kLog2E<float>;
+#pragma GCC unroll 16
+  for (int v = 0; v < C; ++v) {
+    const FloatVector maximum =
+        simple ? load(state.maximum + corner.lane + v * kLanes<float>) : FloatVector{};
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) scores.at[r][v] = scores.at[r][v] * factor - maximum;
+  }
+  if (!simple) {
+    Block<float, R, C> copy = scores;  // so that `scores` itself needs no memory
+    finish_scores<float, R, C>(task, state.maximum, tile, corner, copy);
+    scores = copy;
+  }
+  if (tile.bits != nullptr) hide(tile, corner, scores);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < C; ++v) store(to + r * kHalfTile + v * kLanes<float>, scores.at[r][v]);
+  }
+}
+
+/// The chunk's scores.
+template <int C>
+inline void score_half_chunk(const HalfTask& task, const HalfState& state, const KeyTile& tile,
+                             const Chunk& chunk) {
+  constexpr int R = keys_per_block(C);
+  int64_t k = 0;
+  const auto take = [&]<int Rows>() {
+    for (; k + Rows <= chunk.count; k += Rows) {
+      score_half_block<Rows, C>(task, state, tile, {chunk.first + k, chunk.lane},
+                                state.scores + k * kHalfTile + chunk.lane);
+    }
+  };
+  take.template operator()<R>();
+  if constexpr (R > 4) take.template operator()<4>();
+  take.template operator()<1>();
+}
+
+/// Keeps the compiler from computing what follows of one before all are there.
+template <int K>
+inline __attribute__((always_inline)) void wait_for_all(FloatVector (&x)[K]) {
+  if constexpr (K == 8) {
+    asm volatile(""
+                 : FOVEAL_VECTOR_REGISTER(x[0]), FOVEAL_VECTOR_REGISTER(x[1]),
+                   FOVEAL_VECTOR_REGISTER(x[2]), FOVEAL_VECTOR_REGISTER(x[3]),
+                   FOVEAL_VECTOR_REGISTER(x[4]), FOVEAL_VECTOR_REGISTER(x[5]),
+                   FOVEAL_VECTOR_REGISTER(x[6]), FOVEAL_VECTOR_REGISTER(x[7]));
+  }
+}
+
+/// The sums of some weights: as they are multiplied with V, and before they were rounded to that.
+struct WeightSums {
+  FloatVector rounded{}, exact{};
+};
+
+/// The sum of all, in the first.
+template <int K>
+inline __attribute__((always_inline)) FloatVector sum_of(FloatVector (&x)[K]) {
+#pragma GCC unroll 16
+  for (int half = K / 2; half > 0; half /= 2) {
+#pragma GCC unroll 16
+    for (int k = 0; k < half; ++k) x[k] += x[k + half];
+  }
+  return x[0];
+}
+
+/// Scores of K keys for one vector of queries become weights, which join the sums (the exact one
+/// where it is asked for); stage by stage, so that no step waits for the one before it.
+template <int K, bool exact>
+inline __attribute__((always_inline)) void weigh_keys(const float* scores, const float* dropped,
+                                                      uint32_t* pairs, WeightSums& sums) {
+  FloatVector x[K], f[K], whole[K];
+#pragma GCC unroll 16
+  for (int k = 0; k < K; ++k) x[k] = load(scores + k * kHalfTile);
+#pragma GCC unroll 16
+  for (int k = 0; k < K; ++k) whole[k] = whole_part(x[k]);
+  wait_for_all(whole);
+#pragma GCC unroll 16
+  for (int k = 0; k < K; ++k) f[k] = x[k] - whole[k];
+  wait_for_all(f);
+#pragma GCC unroll 16
+  for (int k = 0; k < K; ++k) x[k] = f[k] * kExp2Terms[0] + kExp2Terms[1];
+  wait_for_all(x);
+#pragma GCC unroll 16
+  for (int n = 2; n < 6; ++n) {
+#pragma GCC unroll 16
+    for (int k = 0; k < K; ++k) x[k] = x[k] * f[k] + kExp2Terms[n];
+    wait_for_all(x);
+  }
+#pragma GCC unroll 16
+  for (int k = 0; k < K; ++k) x[k] = times_power(x[k], whole[k]);
+  constexpr int kPairs = (K + 1) / 2;
+  PairVector both[kPairs];
+#pragma GCC unroll 16
+  for (int n = 0; n < kPairs; ++n)
+    both[n] = paired(x[2 * n], K == 1 ? FloatVector{} : x[2 * n + (K > 1)]);
+  FloatVector part[kPairs];
+#pragma GCC unroll 16
+  for (int n = 0; n < kPairs; ++n) part[n] = add_pairs(FloatVector{}, both[n], kPairOfOnes);
+  sums.rounded += sum_of(part);
+  if (dropped != nullptr) {
+#pragma GCC unroll 16
+    for (int n = 0; n < kPairs; ++n) {
+      const float* const factors = dropped + 2 * n * kHalfTile;
+      both[n] = paired(x[2 * n] * load(factors),
+                       K == 1 ? FloatVector{} : x[2 * n + (K > 1)] * load(factors + kHalfTile));
+    }
+  }
+#pragma GCC unroll 16
+  for (int n = 0; n < kPairs; ++n) store_pairs(pairs + n * kHalfTile, both[n]);
+  if constexpr (exact) sums.exact += sum_of(x);
+}
+
+/// The chunk's scores become weights, and their sums `sums`, of a vector of queries each. Whether
+/// any passes its limit.
+template <bool exact>
+inline bool weigh_chunk(const HalfState& state, const Chunk& chunk, const float* dropped,
+                        WeightSums* sums) {
+  FloatBits passed{};
+  for (int v = 0; v < chunk.vectors; ++v) {
+    const int lane = chunk.lane + v * kLanes<float>;
+    const float* scores = state.scores + lane;
+    const float* factors = dropped == nullptr ? nullptr : dropped + lane;
+    uint32_t* pairs = state.weights + chunk.row * kHalfTile + lane;
+    WeightSums sum;
+    int64_t left = chunk.count;
+    const auto go_on = [&](int keys) {
+      scores += keys * kHalfTile;
+      pairs += keys / 2 * kHalfTile;
+      if (factors != nullptr) factors += keys * kHalfTile;
+      left -= keys;
+    };
+    while (left >= 8) {
+      weigh_keys<8, exact>(scores, factors, pairs, sum);
+      go_on(8);
+    }
+    while (left >= 2) {
+      weigh_keys<2, exact>(scores, factors, pairs, sum);
+      go_on(2);
+    }
+    if (left > 0) weigh_keys<1, exact>(scores, factors, pairs, sum);
+    passed |= sum.rounded > load(state.limit + lane);
+    sums[v] = sum;
+  }
+  return any(passed);
+}
+
+/// A new maximum for the lanes whose weights pass their limit, a whole number of powers of 2 above
+/// the old one; all that was made against the old one is rescaled: scores, sum, output, and the
+/// weights that wait. Rare, so kept out of line.
+__attribute__((noinline)) void raise_half_maximum(const HalfTask& task, const HalfState& state,
+                                                  const Chunk& chunk, const WeightSums* sums) {
+  for (int v = 0; v < chunk.vectors; ++v) {
+    const int lane = chunk.lane + v * kLanes<float>;
+    float* const scores = state.scores + lane;
+    FloatVector top = load(scores);
+    for (int64_t k = 1; k < chunk.count; ++k) top = larger(load(scores + k * kHalfTile), top);
+    const FloatVector limit = load(state.limit + lane);
+    const FloatBits raised = (sums[v].rounded > limit) & (top > kUnset<float>);
+    const FloatVector shift = raised ? whole_part(top) : FloatVector{};
+    for (int64_t k = 0; k < chunk.count; ++k) {
+      store(scores + k * kHalfTile, load(scores + k * kHalfTile) - shift);
+    }
+    store(state.maximum + lane, load(state.maximum + lane) + shift);
+    store(state.limit + lane, raised ? broadcast(kMostWeight) : limit);
+    // What a row without a maximum holds is zeros: it needs no factor, and 2^-shift may overflow.
+    const FloatBits rescaled = raised & (limit > 0);
+    if (!any(rescaled)) continue;
+    const FloatVector factor = times_power(broadcast(1.0F), rescaled ? -shift : FloatVector{});
+    store(state.sum + lane, load(state.sum + lane) * factor);
+    store(state.exact_sum + lane, load(state.exact_sum + lane) * factor);
+    for (int64_t k = 0; k < chunk.row; ++k) {
+      rescale_pairs(state.weights + k * kHalfTile + lane, factor);
+    }
+    for (int64_t d = 0; d < task.value_size; ++d) {
+      float* const output = state.output + d * kHalfTile + lane;
+      store(output, load(output) * factor);
+    }
+  }
+}
+
+/// What dropout multiplies the chunk's weights by. The row sums stay: weights are dropped after
+/// softmax.
+__attribute__((noinline)) void drop_half_weights(const HalfTask& task, const HalfState& state,
+                                                 const KeyTile& tile, const Chunk& chunk) {
+  for (int q = chunk.lane; q < chunk.lane + chunk.vectors * kLanes<float>; ++q) {
+    double factor[4] = {};
+    for (int64_t k = 0; k < chunk.count; ++k) {
+      const int64_t j = tile.first + chunk.first + k;
+      if (k % 4 == 0) dropout_factors(*task.dropout, j / 4, task.first_query + q, factor);
+      state.dropped[k * kHalfTile + q] = static_cast<float>(factor[j % 4]);
+    }
+  }
+}
+
+/// A segment's scores become weights; the tile's first pair is `row` of those that wait.
+template <int C>
+void score_half_rows(const HalfTask& task, const HalfState& state, const KeyTile& tile,
+                     const Segment& segment, int64_t row) {
+  for (int64_t k = segment.rows.first; k < segment.rows.last; k += kChunk) {
+    const int64_t left = segment.rows.last - k;
+    const Chunk chunk{k, left < kChunk ? left : kChunk, segment.lane, C, row + k / 2};
+    const float* dropped = nullptr;
+    if (task.dropout != nullptr) {
+      drop_half_weights(task, state, tile, chunk);
+      dropped = state.dropped;
+    }
+    const int64_t first = tile.first + k;
+    prefetch_rows(task.half_value + first * task.value_stride, task.value_stride, chunk.count,
+                  task.value_size);
+    // Past the last key too: a prefetch of what isn't there does nothing.
+    prefetch_rows(task.half_key + (first + kChunk) * task.key_stride, task.key_stride, kChunk,
+                  task.head_size);
+    score_half_chunk<C>(task, state, tile, chunk);
+    const auto weigh = task.lse == nullptr ? weigh_chunk<false> : weigh_chunk<true>;
+    WeightSums sums[C];
+    if (__builtin_expect(weigh(state, chunk, dropped, sums), 0)) {
+      raise_half_maximum(task, state, chunk, sums);
+      weigh(state, chunk, dropped, sums);
+    }
+    for (int v = 0; v < C; ++v) {
+      const int lane = segment.lane + v * kLanes<float>;
+      store(state.sum + lane, load(state.sum + lane) + sums[v].rounded);
+      store(state.exact_sum + lane, load(state.exact_sum + lane) + sums[v].exact);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace foveal

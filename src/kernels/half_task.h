@@ -1,0 +1,28 @@
+#pragma once
+// What a forward kernel for bfloat16 is asked to do.
+
+#include "kernels/forward_task.h"
+
+namespace foveal {
+
+/// Pairs of keys whose weights wait for their product with V.
+struct HalfRun {
+  int64_t row = 0, count = 0;  ///< of the state's weights and values
+  int first_vector = 0;        ///< of the queries; those before it see none of the keys
+};
+
+/// A forward task whose Q, K, V and O are bfloat16, given as bits: the base's pointers to them are
+/// null, its strides hold. Everything else, lse too, is float32.
+struct HalfTask : ForwardTask<float> {
+  const uint16_t* half_query = nullptr;  ///< the tile's first query
+  const uint16_t* half_key = nullptr;
+  const uint16_t* half_value = nullptr;
+  uint16_t* half_output = nullptr;
+
+  // Between two tiles of keys:
+  HalfRun runs[16];
+  int run_count = 0;
+  int64_t waiting = 0;  ///< tiles of keys
+};
+
+}  // namespace foveal
