@@ -105,9 +105,9 @@ std::vector<AuditRow> audit_cases() {
   const std::vector<AuditRow> shapes = {
       audit_case("B2,H4,KV2,Lq128,D64", none()),
       audit_case("B2,H4,KV2,Lq128,D64", padding({128, 77})),
-      audit_case("H2,Lq512,D64", causal()),
-      audit_case("H2,Lq512,D128", none()),
-      audit_case("H2,Lq512,D128", window(100, 0) | prefix(4)),
+      audit_case("H1,Lq512,D64", causal()),
+      audit_case("H2,Lq200,D128", none()),
+      audit_case("H2,Lq200,D128", window(100, 0) | prefix(4)),
       audit_case("H2,Lq257,D80", causal()),
       audit_case("H2,Lq257,D80,Dv40", none()),
       audit_case("H2,Lq100,Lk300,D64", causal(Corner::bottom_right)),

@@ -27,7 +27,7 @@ TEST_F(AuditCommand, WritesTheTableToAFile) {
   const Outcome outcome = run({"audit", "--out", path("audit.txt")});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(outcome.out + outcome.err, "");
-  EXPECT_NE(read(path("audit.txt")).find("bfloat16 H2 L512 D64"), std::string::npos);
+  EXPECT_NE(read(path("audit.txt")).find("bfloat16 H1 L512 D64"), std::string::npos);
 }
 
 TEST_F(AuditCommand, WrongOptionsEndWith2) {
