@@ -5,7 +5,9 @@
 //
 // Accumulation: products (matmul, dot, linear) of float32, bfloat16 and float16 accumulate in
 // float32, other sums in float64; both round once at the end. float64 accumulates in float64.
-// Elementwise operations on bfloat16 and float16 compute in float32 and round once.
+// Elementwise operations on bfloat16 and float16 compute in float32 and round once; exp computes in
+// float64 inside, and is right but for the last bit. Large tensors are worked on by all threads;
+// the bits of a result don't depend on how many there are.
 
 #include "foveal/tensor.h"
 

@@ -1,12 +1,15 @@
 // Comparison, to a bool tensor or to one answer.
 
+#include <atomic>
 #include <cmath>
 #include <functional>
+#include <limits>
 
 #include "foveal/error.h"
 #include "foveal/operations.h"
 #include "tensor/builder.h"
 #include "tensor/check.h"
+#include "tensor/chunks.h"
 #include "tensor/elementwise.h"
 #include "tensor/numbers.h"
 #include "tensor/visit.h"
@@ -53,9 +56,36 @@ void require_same_shape(const Tensor& a, const Tensor& b, const char* function) 
 
 /// As PyTorch: equal infinities are close, and nothing else is close to an infinity.
 bool is_close(double a, double b, double rtol, double atol) {
-  if (a == b) return true;
   const double difference = std::abs(a - b);
-  return std::isfinite(difference) && difference <= atol + rtol * std::abs(b);
+  const bool finite = difference <= std::numeric_limits<double>::max();
+  return (a == b) | (finite & (difference <= atol + rtol * std::abs(b)));
+}
+
+/// Whether holds(a, b) at each place, in the type that operations compute in. Stops early.
+template <class Holds>
+bool all_hold(const Tensor& a, const Tensor& b, Holds holds) {
+  std::atomic<bool> all{true};
+  visit(a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* const a_data = a.data<T>();
+    const T* const b_data = b.data<T>();
+    const Reader<T> reader;
+    for_runs<2>(a.shape(), {a.strides(), b.strides()}, [&](const Run<2>& run) {
+      alignas(64) Compute<T> left_room[kChunk], right_room[kChunk];
+      const auto [left_step, right_step] = run.steps;
+      for (std::int64_t done = 0; done < run.count && all; done += kChunk) {
+        const std::int64_t count = std::min(kChunk, run.count - done);
+        const T* const from_a = a_data + run.starts[0] + done * left_step;
+        const T* const from_b = b_data + run.starts[1] + done * right_step;
+        const Compute<T>* const left = reader.read(from_a, left_step, count, left_room);
+        const Compute<T>* const right = reader.read(from_b, right_step, count, right_room);
+        std::int64_t kept = 0;
+        for (std::int64_t i = 0; i < count; ++i) kept += holds(left[i], right[i]) ? 1 : 0;
+        if (kept != count) all = false;
+      }
+    });
+  });
+  return all;
 }
 
 }  // namespace
@@ -89,17 +119,7 @@ bool equal(const Tensor& a, const Tensor& b) {
   require_defined(a, "equal", "a");
   require_defined(b, "equal", "b");
   if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
-  bool same = true;
-  visit(a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T* const left = a.data<T>();
-    const T* const right = b.data<T>();
-    for_each_element<2>(a.shape(), {a.strides(), b.strides()}, [&](const auto& at) {
-      using C = Compute<T>;
-      same = same && static_cast<C>(left[at[0]]) == static_cast<C>(right[at[1]]);
-    });
-  });
-  return same;
+  return all_hold(a, b, std::equal_to<>());
 }
 
 bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol) {
@@ -111,17 +131,9 @@ bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol) {
     throw Error("allclose: rtol is " + number_text(rtol) + " and atol is " + number_text(atol) +
                 ": both must be 0 or more");
   }
-  bool close = true;
-  visit(a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T* const left = a.data<T>();
-    const T* const right = b.data<T>();
-    for_each_element<2>(a.shape(), {a.strides(), b.strides()}, [&](const auto& at) {
-      close = close &&
-              is_close(convert<double>(left[at[0]]), convert<double>(right[at[1]]), rtol, atol);
-    });
+  return all_hold(a, b, [=](auto left, auto right) {
+    return is_close(static_cast<double>(left), static_cast<double>(right), rtol, atol);
   });
-  return close;
 }
 
 }  // namespace foveal

@@ -57,10 +57,9 @@ void map(Tensor& out, const Tensor& given_a, const Tensor& given_b, Function fun
   });
 }
 
-/// On numbers in the types that operations compute in (Compute).
+/// function(numbers, count, results) for chunks, in the types that operations compute in (Compute).
 template <class Out, class A, class Function>
-void map_numbers(Tensor& out, const Tensor& given, Function function) {
-  if constexpr (!is_half<Out> && !is_half<A>) return map<Out, A>(out, given, function);
+void map_chunks(Tensor& out, const Tensor& given, Function function) {
   const Tensor a = laid_out_like(out, given);
   Out* const out_data = out.data<Out>();
   const A* const a_data = a.data<A>();
@@ -73,11 +72,23 @@ void map_numbers(Tensor& out, const Tensor& given, Function function) {
     for (std::int64_t done = 0; done < run.count; done += kChunk) {
       const std::int64_t count = std::min(kChunk, run.count - done);
       const A* const from = a_data + run.starts[1] + done * from_step;
-      const Compute<A>* const numbers = reader.read(from, from_step, count, room);
-      for (std::int64_t i = 0; i < count; ++i) results[i] = function(numbers[i]);
+      function(reader.read(from, from_step, count, room), count, results);
       writer.write(results, count, out_data + run.starts[0] + done * to_step, to_step);
     }
   });
+}
+
+/// On numbers in the types that operations compute in.
+template <class Out, class A, class Function>
+void map_numbers(Tensor& out, const Tensor& a, Function function) {
+  if constexpr (!is_half<Out> && !is_half<A>) {
+    map<Out, A>(out, a, function);
+  } else {
+    map_chunks<Out, A>(out, a,
+                       [function](const Compute<A>* from, std::int64_t count, Compute<Out>* to) {
+                         for (std::int64_t i = 0; i < count; ++i) to[i] = function(from[i]);
+                       });
+  }
 }
 
 template <class Out, class T, class Function>

@@ -1,5 +1,6 @@
 // Masks: masked_fill, triu, tril.
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <type_traits>
@@ -11,6 +12,7 @@
 #include "tensor/copy.h"
 #include "tensor/elementwise.h"
 #include "tensor/numbers.h"
+#include "tensor/parallel.h"
 #include "tensor/visit.h"
 
 namespace foveal {
@@ -58,20 +60,24 @@ void fill_where(Tensor& out, const Tensor& a, const Tensor& mask, double value,
   });
 }
 
-/// Keeps the entries for which keep(column - row) holds, and zeroes the others.
-template <class Keep>
-Tensor triangle(const Tensor& a, const char* function, Keep keep) {
+/// Zeroes, in each row, the columns before row + diagonal, or the others.
+Tensor triangle(const Tensor& a, const char* function, std::int64_t diagonal, bool before) {
   require_defined(a, function, "a");
   if (a.rank() < 2) {
     throw Error(std::string(function) + ": a has shape " + to_string(a.shape()) +
                 ": it must have rows and columns, so at least 2 axes");
   }
   const std::int64_t rows = a.size(-2), columns = a.size(-1);
+  const std::int64_t first = std::clamp(diagonal, -rows, columns);
   Tensor dropped = TensorBuilder::empty({rows, columns}, DType::boolean);
-  bool* next = dropped.data<bool>();
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t column = 0; column < columns; ++column) *next++ = !keep(column - row);
-  }
+  bool* const flags = dropped.data<bool>();
+  for_ranges(rows, columns, [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const std::int64_t boundary = std::clamp<std::int64_t>(row + first, 0, columns);
+      std::fill_n(flags + row * columns, boundary, before);
+      std::fill_n(flags + row * columns + boundary, columns - boundary, !before);
+    }
+  });
   return masked_fill(a, dropped, 0);
 }
 
@@ -94,12 +100,11 @@ Tensor& Tensor::masked_fill_(const Tensor& mask, double value) {
   return *this;
 }
 
-Tensor triu(const Tensor& a, std::int64_t diagonal) {
-  return triangle(a, "triu", [diagonal](std::int64_t place) { return place >= diagonal; });
-}
+Tensor triu(const Tensor& a, std::int64_t diagonal) { return triangle(a, "triu", diagonal, true); }
 
 Tensor tril(const Tensor& a, std::int64_t diagonal) {
-  return triangle(a, "tril", [diagonal](std::int64_t place) { return place <= diagonal; });
+  // The first column to go is the one after the diagonal.
+  return triangle(a, "tril", diagonal < INT64_MAX ? diagonal + 1 : diagonal, false);
 }
 
 }  // namespace foveal

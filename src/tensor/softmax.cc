@@ -1,29 +1,67 @@
-// softmax: exp(a - max) / sum, along one axis.
+// softmax: exp(a - max) / sum, along one axis, by the target's kernel.
 
-#include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "foveal/operations.h"
 #include "tensor/builder.h"
 #include "tensor/check.h"
+#include "tensor/chunks.h"
 #include "tensor/lines.h"
-#include "tensor/numbers.h"
 #include "tensor/visit.h"
 
 namespace foveal {
 namespace {
 
-/// In place, in float64. Subtracting the maximum keeps exp from overflowing; where it is -inf,
-/// -inf - -inf is NaN, and so is the line. A NaN makes every sum NaN.
-void softmax_line(std::vector<double>& line) {
-  const double maximum = *std::max_element(line.begin(), line.end());
-  double sum = 0;
-  for (double& value : line) {
-    value = std::exp(value - maximum);
-    sum += value;
-  }
-  for (double& value : line) value /= sum;
+/// The kernel's room goes beyond a line by so many numbers.
+constexpr std::int64_t kBeyond = 8;
+
+/// A line's numbers while they are worked on.
+template <class T>
+std::vector<T> room_for(std::int64_t count) {
+  return std::vector<T>(static_cast<std::size_t>(count));
+}
+
+/// float32 or float64.
+template <class T>
+auto line_worker(const T* from, std::int64_t count, T* to) {
+  const Target& target = find_target("");
+  const auto kernel = [&target] {
+    if constexpr (sizeof(T) == 8) return target.exponentials_float64.softmax;
+    if constexpr (sizeof(T) == 4) return target.exponentials_float32.softmax;
+  }();
+  return
+      [=, room = room_for<double>(count + kBeyond)](std::int64_t line, std::int64_t place) mutable {
+        kernel(from + line, count, room.data(), to + place);
+      };
+}
+
+/// A 16-bit type.
+template <class Half>
+auto half_line_worker(const Half* from, std::int64_t count, Half* to) {
+  const HalfKernels convert = half_kernels<Half>();
+  const auto kernel = find_target("").softmax_for_halves;
+  return [=, room = room_for<double>(count + kBeyond), numbers = room_for<float>(count)](
+             std::int64_t line, std::int64_t place) mutable {
+    convert.widen(&from[line].bits, count, numbers.data());
+    kernel(numbers.data(), count, room.data(), numbers.data());
+    convert.narrow(numbers.data(), count, &to[place].bits);
+  };
+}
+
+/// Along the last axis, whose elements lie one after the other.
+Tensor softmax_rows(const Tensor& a) {
+  Tensor out = TensorBuilder::empty(a.shape(), a.dtype());
+  visit_floating(a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* const from = a.data<T>();
+    T* const to = out.data<T>();
+    const std::int64_t count = a.size(-1);
+    for_lines(a, out, a.rank() - 1, [=] {
+      if constexpr (is_half<T>) return half_line_worker(from, count, to);
+      if constexpr (!is_half<T>) return line_worker(from, count, to);
+    });
+  });
+  return out;
 }
 
 }  // namespace
@@ -32,25 +70,11 @@ Tensor softmax(const Tensor& a, std::int64_t axis) {
   require_defined(a, "softmax", "a");
   require_floating(a, "softmax", "a");
   const std::int64_t along = normalize_axis(axis, a.rank(), "softmax");
-  Tensor out = TensorBuilder::empty(a.shape(), a.dtype());
-  if (a.element_count() == 0) return out;
-  visit_floating(a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T* const from = a.data<T>();
-    T* const to = out.data<T>();
-    const std::int64_t from_step = a.strides()[along];
-    const std::int64_t to_step = out.strides()[along];
-    const std::int64_t count = a.shape()[along];
-    std::vector<double> line(static_cast<std::size_t>(count));
-    for_each_line(a, out, along, [&](std::int64_t from_line, std::int64_t to_line) {
-      for (std::int64_t i = 0; i < count; ++i) {
-        line[i] = static_cast<double>(from[from_line + i * from_step]);
-      }
-      softmax_line(line);
-      for (std::int64_t i = 0; i < count; ++i) to[to_line + i * to_step] = convert<T>(line[i]);
-    });
-  });
-  return out;
+  if (a.element_count() == 0) return TensorBuilder::empty(a.shape(), a.dtype());
+  // Transposed copies take less time than a walk across rows.
+  const Tensor lines = a.transpose(along, -1);
+  const Tensor out = softmax_rows(lines.strides().back() == 1 ? lines : lines.contiguous());
+  return out.transpose(along, -1).contiguous();
 }
 
 }  // namespace foveal

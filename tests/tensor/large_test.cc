@@ -34,6 +34,11 @@ Shape large_shape(Sampler& sampler, std::int64_t round) {
   }
 }
 
+Shape without(Shape shape, std::int64_t axis) {
+  shape.erase(shape.begin() + axis);
+  return shape;
+}
+
 void expect_each(const Tensor& out, const Tensor& a, const Unary& function) {
   const Values results = out.to_vector(), given = a.to_vector();
   for (std::size_t i = 0; i < given.size(); ++i) ASSERT_EQ(results[i], function(given[i])) << i;
@@ -120,18 +125,57 @@ TEST(Large, ArithmeticAndComparisonBroadcast) {
   });
 }
 
+TEST(Large, ReductionsOfEveryLayoutAndDtype) {
+  Sampler sampler(76);
+  for (int round = 0; round < 72; ++round) {
+    const DType dtype = samples::kAll[round % 6];
+    const Tensor a = sampler.tensor(large_shape(sampler, round / 6), dtype);
+    const std::int64_t axis = sampler.integer(0, a.rank() - 1);
+    Tensor sums = Tensor::zeros(without(a.shape(), axis), DType::float64), maxima = sums - 9.0;
+    const Tensor wide = a.to(DType::float64);
+    for (const Tensor& entry : unbind(wide, axis)) {
+      sums = sums + entry;
+      maxima = masked_fill(maxima, gt(entry, maxima), 0) + masked_fill(entry, le(entry, maxima), 0);
+    }
+    const DType summed = dtype == DType::boolean ? DType::int64 : dtype;
+    ASSERT_TRUE(equal(sum(a, axis), sums.to(summed)));
+    ASSERT_TRUE(equal(max(a, axis), maxima.to(dtype)));
+    double total = 0;
+    for (const double value : a.to_vector()) total += value;
+    ASSERT_EQ(sum(a).item(), Tensor::full({}, total, summed).item());
+  }
+}
+
+TEST(Large, EqualAndAllcloseSeeEveryElement) {
+  Sampler sampler(77);
+  for (int round = 0; round < 24; ++round) {
+    const DType dtype = samples::kAll[round % 6];
+    const Tensor a = sampler.tensor(large_shape(sampler, round / 6), dtype);
+    Tensor b = a.clone();
+    ASSERT_TRUE(equal(a, b) && allclose(a, b));
+    Shape index;
+    for (const std::int64_t size : a.shape()) index.push_back(sampler.integer(0, size - 1));
+    b.set(index, b.at(index) == 0 ? 1 : 0);
+    ASSERT_FALSE(equal(a, b) || equal(b, a) || allclose(a, b));
+  }
+}
+
 TEST(Large, TheSameBitsForAnyNumberOfThreads) {
   Sampler sampler(75);
   const Tensor a = sampler.dense({97, 33, 31}, DType::float32) * 0.37;
   const Tensor b = sampler.dense({33, 97, 31}, DType::float32).transpose(0, 1) * 1.7;
-  Tensor sums, quotients, turned, narrow;
+  Tensor sums, quotients, turned, narrow, along, total;
   samples::for_each_thread_count([&] {
     if (num_threads() == 1) {
       sums = a + b;
       quotients = a / b;
       turned = a.transpose(0, 2).contiguous();
       narrow = b.to(DType::bfloat16);
+      along = sum(a, 1);
+      total = sum(b);
     }
+    ASSERT_TRUE(equal(sum(a, 1), along));
+    ASSERT_TRUE(equal(sum(b), total));
     ASSERT_TRUE(equal(a + b, sums));
     // 0 / 0 is NaN: compared by their bits, as integers would be.
     ASSERT_TRUE(equal(masked_fill(a / b, eq(b, 0.0), 0), masked_fill(quotients, eq(b, 0.0), 0)));

@@ -4,6 +4,7 @@
 #include "kernels/attention_backward.h"
 #include "kernels/convert.h"
 #include "kernels/decode.h"
+#include "kernels/exponentials.h"
 #include "kernels/forward_partial.h"
 #include "kernels/gemm.h"
 #include "kernels/peak.h"
@@ -37,6 +38,9 @@ constexpr Target make_target(const char* name) {
   return {name,
           {widen<BrainBits>, narrow<BrainBits>},
           {widen<HalfBits>, narrow<HalfBits>},
+          {exponentials<float>, softmax<float, false>},
+          {exponentials<double>, softmax<double, false>},
+          softmax<float, true>,
           gemm_kernels<float>(),
           gemm_kernels<double>(),
           forward_kernels<float>(),

@@ -76,9 +76,21 @@ struct HalfKernels {
   void (*narrow)(const float* from, int64_t count, uint16_t* to);
 };
 
+/// In float64, rounded once.
+template <class T>
+struct ExponentialKernels {
+  void (*exp)(const T* from, int64_t count, T* to);
+  /// exp(from - maximum) / sum over a line; `room` takes `count` numbers and 8 more.
+  void (*softmax)(const T* from, int64_t count, double* room, T* to);
+};
+
 struct Target {
   const char* name;
   HalfKernels bfloat16, float16;
+  ExponentialKernels<float> exponentials_float32;
+  ExponentialKernels<double> exponentials_float64;
+  /// softmax whose results round to 16 bits as the float64 ones do.
+  void (*softmax_for_halves)(const float* from, int64_t count, double* room, float* to);
   GemmKernels<float> gemm_float32;
   GemmKernels<double> gemm_float64;
   ForwardKernels<float> forward_float32;
