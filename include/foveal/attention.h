@@ -10,8 +10,9 @@
 
 namespace foveal {
 
-/// What to gather about the weights P, before dropout. It takes a second pass over the scores, tile
-/// by tile, with each row's lse from the first: exact, and nothing of size L_q x L_k is kept.
+/// What to gather about the weights P, before dropout; nothing of size L_q x L_k is kept. Top-k,
+/// entropy and maximum are gathered as the scores pass, in float32 (float64 for float64). Column
+/// mass and rows take a second pass over the scores with each row's lse, rows only where they lie.
 struct StatisticsOptions {
   int top_k = 0;                        ///< the k largest weights of each row and their keys
   bool entropy = false;                 ///< of each row, in nats

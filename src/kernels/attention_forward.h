@@ -21,6 +21,7 @@ void forward_begin(const ForwardTask<T>& task) {
   transpose(task.query, task.query_stride, task.query_count, task.head_size, factor, state.query,
             int64_t{kQueryTile<T>});
   for (int64_t n = 0; n < task.value_size * kQueryTile<T>; ++n) state.output[n] = 0;
+  if (task.observation != nullptr) begin_observation(task);
   for (int q = 0; q < kQueryTile<T>; ++q) {
     state.maximum[q] = 0;
     state.limit[q] = kUnset<T>;
@@ -140,6 +141,7 @@ void forward_end(const ForwardTask<T>& task) {
   for (int64_t q = 0; q < task.query_count; ++q) {
     const RowEnd end = end_row(task, state.maximum[q], state.sum[q]);
     factors[q] = static_cast<T>(end.factor);
+    if (task.observation != nullptr) end_observation(task, state, q, end.factor);
     if (task.lse != nullptr) task.lse[q] = static_cast<T>(end.lse);
   }
   for (int64_t d = 0; d < task.value_size; ++d) {

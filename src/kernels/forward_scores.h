@@ -2,6 +2,7 @@
 // Scores of a few keys for a few vectors of queries: product, softcap, bias, ALiBi, mask, and the
 // weights they become.
 
+#include "kernels/forward_observe.h"
 #include "kernels/philox.h"
 #include "kernels/prefetch.h"
 #include "kernels/tile_bits.h"
@@ -51,6 +52,7 @@ __attribute__((noinline)) void raise_maximum(const ForwardTask<T>& task,
     store(state.maximum + lane, load(state.maximum + lane) + shift);
     store(state.limit + lane, raised ? broadcast(task.slack) : limit);
     if (!any(rescaled)) continue;
+    raise_observation(task, lane, shift, factor, load(state.sum + lane));
     multiply(state.sum + lane, factor);
     for (int64_t k = first_row; k < corner.row; ++k) {
       multiply(state.weights + k * kQueryTile<T> + lane, factor);
@@ -146,29 +148,35 @@ inline __attribute__((always_inline)) void keep_scores(const ForwardTask<T>& tas
 
 /// Vector n of a block's kept scores becomes weights, which join the row sums: `sum` holds those of
 /// one vector of queries while its R keys follow one another.
-template <class T, int R>
-inline __attribute__((always_inline)) void weigh(const ForwardState<T>& state, const Corner& corner,
-                                                 int n, Vector<T>& sum) {
+template <class T, int R, bool observed>
+inline __attribute__((always_inline)) void weigh(const ForwardTask<T>& task,
+                                                 const ForwardState<T>& state, const KeyTile& tile,
+                                                 const Corner& corner, int n, Vector<T>& sum) {
   const int lane = corner.lane + n / R * kLanes<T>;
   T* const at = state.weights + (corner.row + n % R) * kQueryTile<T> + lane;
   if (n % R == 0) sum = load(state.sum + lane);
-  const Vector<T> weight = exp2(load(at));
+  const Vector<T> score = load(at), weight = exp2(score);
   sum += weight;
+  if constexpr (observed) {
+    observe(task, state, score, weight, lane, tile.first + corner.row + n % R);
+  }
   store(at, weight);
   if (n % R == R - 1) store(state.sum + lane, sum);
 }
 
-/// The same for a whole block, out of line to keep the code of the products small.
-template <class T, int R, int C>
-__attribute__((noinline)) void weigh_block(const ForwardState<T>& state, const Corner& corner) {
-  Vector<T> sum;
+/// The same for a whole block, out of line to keep the code of the products small; and dropout.
+template <class T, int R, int C, bool observed>
+__attribute__((noinline)) void weigh_block(const ForwardTask<T>& task, const ForwardState<T>& state,
+                                           const KeyTile& tile, const Corner& corner) {
+  Vector<T> sum{};
 #pragma GCC unroll 16
-  for (int n = 0; n < R * C; ++n) weigh<T, R>(state, corner, n, sum);
+  for (int n = 0; n < R * C; ++n) weigh<T, R, observed>(task, state, tile, corner, n, sum);
+  drop_weights(task, state, tile, corner, R, C * kLanes<T>);
 }
 
 /// One block, from the product to scores that are kept; the block before it becomes weights if it
 /// is `pending`. `first_row` is the first row whose weights are still to be multiplied with V.
-template <class T, int R, int C>
+template <class T, int R, int C, bool observed>
 inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& task,
                                                        const ForwardState<T>& state,
                                                        const KeyTile& tile, const Corner& corner,
@@ -187,9 +195,10 @@ inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& tas
   const T* const columns = state.query + corner.lane;
   if (pending) {
     const Corner before{corner.row - R, corner.lane};
-    Vector<T> sum;
-    scores.add_product_and(keys, columns, kQueryTile<T>, task.head_size,
-                           [&](int n) { weigh<T, R>(state, before, n, sum); });
+    Vector<T> sum{};
+    scores.add_product_and(keys, columns, kQueryTile<T>, task.head_size, [&](int n) {
+      weigh<T, R, observed>(task, state, tile, before, n, sum);
+    });
     drop_weights(task, state, tile, before, R, C * kLanes<T>);
   } else {
     scores.add_product(keys, columns, kQueryTile<T>, task.head_size);
@@ -204,18 +213,16 @@ inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& tas
 }
 
 /// The blocks of R keys that fit between two rows. Where they end.
-template <class T, int R, int C>
+template <class T, int R, int C, bool observed>
 __attribute__((noinline)) int64_t score_blocks(const ForwardTask<T>& task,
                                                const ForwardState<T>& state, const KeyTile& tile,
                                                const Range& rows, int lane, int64_t first_row) {
   Corner corner{rows.first, lane};
   for (; corner.row + R <= rows.last; corner.row += R) {
-    score_block<T, R, C>(task, state, tile, corner, first_row, corner.row > rows.first);
+    score_block<T, R, C, observed>(task, state, tile, corner, first_row, corner.row > rows.first);
   }
   if (corner.row == rows.first) return corner.row;
-  const Corner last{corner.row - R, lane};
-  weigh_block<T, R, C>(state, last);
-  drop_weights(task, state, tile, last, R, C * kLanes<T>);
+  weigh_block<T, R, C, observed>(task, state, tile, {corner.row - R, lane});
   return corner.row;
 }
 
@@ -225,13 +232,24 @@ struct Segment {
   int lane = 0, vectors = 0;
 };
 
+template <class T, int C, bool observed>
+inline void score_segment(const ForwardTask<T>& task, const ForwardState<T>& state,
+                          const KeyTile& tile, const Segment& segment) {
+  constexpr int R = keys_per_block(C);
+  const auto& [rows, lane, vectors] = segment;
+  const int64_t rest = score_blocks<T, R, C, observed>(task, state, tile, rows, lane, rows.first);
+  if (rest == rows.last) return;
+  score_blocks<T, 1, C, observed>(task, state, tile, {rest, rows.last}, lane, rows.first);
+}
+
 template <class T, int C>
 void score_rows(const ForwardTask<T>& task, const ForwardState<T>& state, const KeyTile& tile,
                 const Segment& segment) {
-  const auto [first, last] = segment.rows;
-  const int64_t rest =
-      score_blocks<T, keys_per_block(C), C>(task, state, tile, segment.rows, segment.lane, first);
-  if (rest < last) score_blocks<T, 1, C>(task, state, tile, {rest, last}, segment.lane, first);
+  if (task.observation == nullptr) {
+    score_segment<T, C, false>(task, state, tile, segment);
+  } else {
+    score_segment<T, C, true>(task, state, tile, segment);
+  }
 }
 
 /// The rows from `row` on that concern the same vectors of the strip, sixteen at a time.

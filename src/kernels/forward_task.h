@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "kernels/observation.h"
+
 namespace foveal {
 
 /// Dropout by counter: Philox4x32-10 with key = seed and counter (j div 4, i, head, offset); or by
@@ -38,9 +40,10 @@ struct ForwardTask {
   const T* sink = nullptr;  ///< one logit, or null
   T* output = nullptr;      ///< rows of value_size
   int64_t output_stride = 0;
-  T* lse = nullptr;        ///< query_count values, or null
-  T* maximum = nullptr;    ///< of end_state: query_count values
-  T* sum = nullptr;        ///< the same
+  T* lse = nullptr;                       ///< query_count values, or null
+  T* maximum = nullptr;                   ///< of end_state: query_count values
+  T* sum = nullptr;                       ///< the same
+  Observation<T>* observation = nullptr;  ///< or null: nothing is gathered
   T slack = T(8);          ///< how far, in powers of 2, scores may pass a row's maximum
   T* workspace = nullptr;  ///< forward_workspace(head_size, value_size) numbers
 };

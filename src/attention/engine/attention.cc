@@ -78,7 +78,7 @@ AttentionResult Plan::run(const Tensor& query, const Tensor& key, const Tensor& 
 AttentionState attention_state(const Tensor& query, const Tensor& key, const Tensor& value,
                                const AttentionOptions& options) {
   check_dtypes(query, key, value);
-  if (needs_second_pass(options)) {
+  if (needs_second_pass(options) || gathers_rows(options)) {
     throw Error(
         "attention_state: weights and statistics are asked for, but a part of the keys has none: "
         "ask attention() over all keys");

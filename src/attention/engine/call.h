@@ -47,10 +47,14 @@ struct Terms {
       task.bias_query_stride = bias.strides[2];
       task.bias_key_stride = bias.strides[3];
     }
-    if (lse != nullptr) {
-      task.lse =
-          lse + (b * problem.heads + h) * problem.query_length + sequence.first_query + first;
-    }
+    if (lse != nullptr) task.lse = lse + row(sequence, b, h, tile);
+  }
+
+  /// Where the first query of a tile lies in (B, H, L_q).
+  std::int64_t row(const Sequence& sequence, std::int64_t b, std::int64_t h,
+                   std::int64_t tile) const {
+    return (b * plan.problem.heads + h) * plan.problem.query_length + sequence.first_query +
+           tile * plan.query_tile;
   }
 
   /// The counter of one head, or none.

@@ -5,6 +5,7 @@
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/query_tiles.h"
+#include "attention/engine/row_statistics.h"
 #include "attention/engine/workspace.h"
 #include "kernels/prefetch.h"
 #include "tensor/builder.h"
@@ -42,8 +43,8 @@ class Upcoming {
 };
 
 template <class T>
-void run_tile(const Call<T>& call, const SequencePlan& sequence, const QueryTile& at,
-              const QueryTile& next) {
+void run_tile(const Call<T>& call, const RowStatistics<T>& statistics, const SequencePlan& sequence,
+              const QueryTile& at, const QueryTile& next) {
   const auto& [b, h, tile, first] = at;
   const ForwardKernels<T>& kernels = forward_kernels<T>(*call.plan.target);
   ForwardTask<T> task = call.task(sequence.sequence, b, h, tile);
@@ -51,6 +52,10 @@ void run_tile(const Call<T>& call, const SequencePlan& sequence, const QueryTile
   task.keys_are_new = first;
   DropoutCounter dropout;
   task.dropout = call.head_dropout(b, h, dropout);
+  if (gathers_rows(call.plan.options)) {
+    task.observation =
+        statistics.of(call.row(sequence.sequence, b, h, tile), sequence.sequence.first_key);
+  }
   kernels.begin(task);
   const ForwardTask<T> later = call.task(sequence.sequence, next.b, next.h, next.tile);
   Upcoming<T> upcoming(task, later, sequence.sequence.key_length);
@@ -62,10 +67,10 @@ void run_tile(const Call<T>& call, const SequencePlan& sequence, const QueryTile
 }
 
 template <class T>
-void run_all(const Call<T>& call) {
+void run_all(const Call<T>& call, const RowStatistics<T>& statistics) {
   for_each_query_tile(
       call.plan, [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile& next) {
-        run_tile(call, sequence, at, next);
+        run_tile(call, statistics, sequence, at, next);
       });
 }
 
@@ -83,11 +88,12 @@ AttentionResult run_as(const PlanData& plan, const Tensor& query, const Tensor& 
     result.lse = full ? TensorBuilder::empty(problem.row_shape(), dtype)
                       : Tensor::zeros(problem.row_shape(), dtype);
   }
+  const RowStatistics<T> statistics(plan, result.statistics);
   if (!plan.decodes_all()) {
     Call<T> call(plan, query, key, value);
     call.output = heads_of<T>(output);
     if (result.lse.defined()) call.lse = result.lse.template data<T>();
-    run_all(call);
+    run_all(call, statistics);
   }
   for (const SequencePlan& sequence : plan.sequences) {
     if (sequence.decode) run_decode(plan, sequence, query, key, value, output, result.lse);

@@ -1,19 +1,28 @@
-// Weights and statistics: a second pass over the scores, each row against the lse that the first
-// pass gave, so that a tile's scores become P at once and nothing of size L_q x L_k is kept. Scores
-// round differently than in the first pass: the tiles are walked twice, for the rows' sums and then
-// for P, so that the weights of a row sum to 1 whatever the size of its scores.
+// Weights, column mass and rows in full: a second pass over the scores, each row against the lse
+// that the first pass gave, so that a tile's scores become P at once and nothing of size L_q x L_k
+// is kept. Scores round differently than in the first pass: the tiles are walked twice, for the
+// rows' sums and then for P, so that the weights of a row sum to 1 whatever the size of its scores.
 
 #include <array>
 
 #include "attention/engine/call.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
-#include "attention/engine/row_statistics.h"
 #include "attention/engine/workspace.h"
 #include "core/thread_pool.h"
 
 namespace foveal {
 namespace {
+
+/// P of one tile of keys as the kernels give it: [key][query], rows `stride` apart.
+template <class T>
+struct WeightTile {
+  const T* weights;
+  std::int64_t stride;
+  KeyTile keys;
+
+  T at(std::int64_t key, std::int64_t query) const { return weights[key * stride + query]; }
+};
 
 /// Selected queries and where each goes in the result, by query.
 using RowPlaces = std::vector<std::pair<std::int64_t, std::int64_t>>;
@@ -42,13 +51,6 @@ class SecondPass {
     constexpr DType dtype = dtype_of<T>();
     Statistics& statistics = result.statistics;
     if (plan.options.return_weights) result.weights = Tensor::zeros(p.score_shape(), dtype);
-    if (asked_.top_k > 0) {
-      const Shape shape{p.batch, p.heads, p.query_length, asked_.top_k};
-      statistics.top_k_keys = Tensor::full(shape, -1, DType::int64);
-      statistics.top_k_weights = Tensor::zeros(shape, dtype);
-    }
-    if (asked_.entropy) statistics.entropy = Tensor::zeros(p.row_shape(), dtype);
-    if (asked_.maximum) statistics.maximum = Tensor::zeros(p.row_shape(), dtype);
     if (asked_.column_mass) {
       statistics.column_mass = Tensor::zeros({p.batch, p.heads, p.key_length}, dtype);
     }
@@ -81,10 +83,9 @@ class SecondPass {
     parallel_for(heads * pieces, [&](std::int64_t task) {
       const std::int64_t piece = task % pieces;
       double* const mass = masses.data() + (asked_.column_mass ? task * keys : 0);
-      RowStatistics<T> rows(asked_.top_k, asked_.entropy, asked_.maximum);
       for (std::int64_t tile = piece * sequence.query_tiles / pieces;
            tile < (piece + 1) * sequence.query_tiles / pieces; ++tile) {
-        run_tile(sequence, head(task / pieces), tile, rows, mass);
+        run_tile(sequence, head(task / pieces), tile, mass);
       }
     });
     if (!asked_.column_mass) return;
@@ -93,10 +94,11 @@ class SecondPass {
     });
   }
 
-  void run_tile(const SequencePlan& sequence, const Head& head, std::int64_t tile,
-                RowStatistics<T>& rows, double* mass) {
+  void run_tile(const SequencePlan& sequence, const Head& head, std::int64_t tile, double* mass) {
     const ForwardKernels<T>& kernels = forward_kernels<T>(*plan_.target);
     ForwardTask<T> task = call_.task(sequence.sequence, head.b, head.h, tile);
+    const bool all = plan_.options.return_weights || asked_.column_mass;
+    if (!all && first_place(sequence.sequence, task) == places_.end()) return;
     task.value_size = 0;
     task.workspace = workspace<T>(kernels.workspace(task.head_size, 0));
     std::array<T, 64> factors;
@@ -104,16 +106,13 @@ class SecondPass {
     for_each_key_tile(task, sequence, head.b, head.h, tile, plan_.query_tile,
                       [&](const KeyTile& keys) { kernels.weights_tile(task, keys, nullptr); });
     kernels.weights_factors(task, factors.data());
-    rows.begin();
     for_each_key_tile(
         task, sequence, head.b, head.h, tile, plan_.query_tile, [&](const KeyTile& keys) {
           const WeightTile<T> weights{kernels.weights_tile(task, keys, factors.data()),
                                       kernels.query_tile, keys};
-          rows.add(task, weights);
           if (asked_.column_mass) add_mass(task, weights, mass);
           copy_weights(sequence.sequence, head, task, weights);
         });
-    write_rows(sequence.sequence, head, task, rows);
   }
 
   static void add_mass(const ForwardTask<T>& task, const WeightTile<T>& tile, double* mass) {
@@ -150,33 +149,23 @@ class SecondPass {
                       (head.number * plan_.problem.query_length + first) * length;
       for (std::int64_t q = 0; q < task.query_count; ++q) copy_row(rows + q * length, q);
     }
-    if (places_.empty()) return;
     const auto count = static_cast<std::int64_t>(places_.size());
+    if (count == 0) return;
     T* const selected = result_.statistics.rows.template data<T>() + head.number * count * length;
-    auto place =
-        std::lower_bound(places_.begin(), places_.end(), std::pair(first, std::int64_t{0}));
-    for (; place != places_.end() && place->first < first + task.query_count; ++place) {
+    for (auto place = first_place(sequence, task);
+         place != places_.end() && place->first < first + task.query_count; ++place) {
       copy_row(selected + place->second * length, place->first - first);
     }
   }
 
-  void write_rows(const Sequence& sequence, const Head& head, const ForwardTask<T>& task,
-                  RowStatistics<T>& rows) {
-    Statistics& statistics = result_.statistics;
-    const std::int64_t first =
-        head.number * plan_.problem.query_length + sequence.first_query + task.first_query;
-    for (std::int64_t q = 0; q < task.query_count; ++q) {
-      if (asked_.entropy) {
-        statistics.entropy.template data<T>()[first + q] = static_cast<T>(rows.entropy(q));
-      }
-      if (asked_.maximum) statistics.maximum.template data<T>()[first + q] = rows.maximum(q);
-      if (asked_.top_k == 0) continue;
-      std::int64_t place = (first + q) * asked_.top_k;
-      for (const auto& [weight, key] : rows.top(q).sorted()) {
-        statistics.top_k_keys.template data<std::int64_t>()[place] = sequence.first_key + key;
-        statistics.top_k_weights.template data<T>()[place++] = weight;
-      }
-    }
+  /// The first of the selected queries that the task holds, or the end.
+  RowPlaces::const_iterator first_place(const Sequence& sequence,
+                                        const ForwardTask<T>& task) const {
+    const std::int64_t first = sequence.first_query + task.first_query;
+    const auto place =
+        std::lower_bound(places_.begin(), places_.end(), std::pair(first, std::int64_t{0}));
+    const bool held = place != places_.end() && place->first < first + task.query_count;
+    return held ? place : places_.end();
   }
 
   const PlanData& plan_;

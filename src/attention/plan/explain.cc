@@ -55,6 +55,9 @@ std::string half_reason(const PlanData& plan) {
            std::string(needs_second_pass(plan.options) ? "; the second pass widens it to float32"
                                                        : "");
   }
+  if (plan.target->half_forward.tile != nullptr && plan.problem.dtype == DType::bfloat16) {
+    return dtype + " is widened to float32 once, for the statistics; products and sums are float32";
+  }
   return dtype + " is widened to float32 once, since target " + plan.target->name +
          " has no products of " + dtype + "; products and sums are float32";
 }
@@ -83,6 +86,11 @@ std::vector<std::string> reasons_of(const PlanData& plan) {
   } else if (options.dropout > 0) {
     reasons.push_back("dropout is drawn by counter, tile by tile: no mask is stored");
   }
+  if (gathers_rows(options)) {
+    reasons.push_back(
+        "top-k, entropy, maximum: gathered as the scores pass, which tiles of float32 (float64 for "
+        "float64) do: no decode, no products of 16 bits");
+  }
   if (plan.sequences.size() != 1) {
     reasons.push_back(std::to_string(plan.sequences.size()) +
                       " packed sequences: each has its own tiles, none sees another");
@@ -94,7 +102,8 @@ std::vector<std::string> reasons_of(const PlanData& plan) {
 std::vector<std::string> extras_of(const PlanData& plan) {
   std::vector<std::string> extras;
   if (!needs_second_pass(plan.options)) return extras;
-  extras.push_back("statistics and weights: a second pass over the scores, with each row's lse");
+  extras.push_back(
+      "weights, column mass, rows in full: a second pass over the scores, with each row's lse");
   if (plan.options.return_weights) extras.push_back("weights: L_q x L_k numbers a head are stored");
   return extras;
 }

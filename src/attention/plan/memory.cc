@@ -41,10 +41,10 @@ double split_bytes(const PlanData& plan) {
          static_cast<double>(decode_width(plan.problem.value_size) + 2);
 }
 
-/// Heaps of the largest weights, and sums of columns, a piece each.
+/// Scores of the largest weights, and sums of columns, a piece each.
 double statistics_workspace(const PlanData& plan, int threads) {
   const StatisticsOptions& asked = plan.options.statistics;
-  double bytes = 16.0 * asked.top_k * static_cast<double>(plan.query_tile) * threads;
+  double bytes = 8.0 * asked.top_k * static_cast<double>(plan.query_tile) * threads;
   if (asked.column_mass) {
     bytes += 8.0 * static_cast<double>(kStatisticsPieces * plan.problem.key_length) *
              static_cast<double>(plan.problem.batch * plan.problem.heads);

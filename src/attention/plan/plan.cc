@@ -14,15 +14,15 @@ std::int64_t tiles_in(const std::vector<TileRun>& runs) {
   return count;
 }
 
-SequencePlan plan_sequence(const Sequence& sequence, const Problem& problem, const Mask& mask,
-                           std::int64_t query_tile) {
+SequencePlan plan_sequence(const Sequence& sequence, const Problem& problem,
+                           const AttentionOptions& options, std::int64_t query_tile) {
   SequencePlan plan;
   plan.sequence = sequence;
   const MaskShape shape{problem.batch, problem.heads, sequence.query_length, sequence.key_length};
-  plan.mask = mask.node().bind(shape);
+  plan.mask = options.mask.node().bind(shape);
   plan.query_tiles = (sequence.query_length + query_tile - 1) / query_tile;
   const std::int64_t rows = problem.heads / problem.kv_heads * sequence.query_length;
-  plan.decode = rows >= 1 && rows <= kDecodeRows;
+  plan.decode = rows >= 1 && rows <= kDecodeRows && !gathers_rows(options);
   const std::int64_t batch = plan.mask->varies_by_batch() ? shape.batch : 1;
   const std::int64_t heads = plan.mask->varies_by_head() ? shape.heads : 1;
   for (std::int64_t b = 0; b < batch; ++b) {
@@ -54,7 +54,8 @@ bool PlanData::decodes_all() const {
 }
 
 bool PlanData::half_products() const {
-  return problem.dtype == DType::bfloat16 && target->half_forward.tile != nullptr;
+  return problem.dtype == DType::bfloat16 && target->half_forward.tile != nullptr &&
+         !gathers_rows(options);
 }
 
 Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DType dtype,
@@ -66,8 +67,7 @@ Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DT
   data->query_tile = dtype == DType::float64 ? data->target->forward_float64.query_tile
                                              : data->target->forward_float32.query_tile;
   for (const Sequence& sequence : sequences_of(data->problem, options)) {
-    data->sequences.push_back(
-        plan_sequence(sequence, data->problem, options.mask, data->query_tile));
+    data->sequences.push_back(plan_sequence(sequence, data->problem, options, data->query_tile));
   }
   return Plan(std::move(data));
 }

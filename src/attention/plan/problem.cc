@@ -123,8 +123,9 @@ Problem check_problem(const Shape& query, const Shape& key, const Shape& value, 
   check_numbers(options);
   if (options.strict && needs_second_pass(options)) {
     throw Error(
-        "attention: strict refuses the second pass that weights and statistics take: leave strict "
-        "or them out");
+        "attention: strict refuses the second pass that weights, column mass and rows in full "
+        "take: "
+        "leave strict or them out");
   }
   check_per_head(options.alibi_slopes, "alibi_slopes", problem);
   check_per_head(options.sinks, "sinks", problem);
@@ -144,8 +145,12 @@ bool drops_weights(const AttentionOptions& options) {
 
 bool needs_second_pass(const AttentionOptions& options) {
   const StatisticsOptions& asked = options.statistics;
-  return options.return_weights || asked.top_k > 0 || asked.entropy || asked.maximum ||
-         asked.column_mass || !asked.rows.empty();
+  return options.return_weights || asked.column_mass || !asked.rows.empty();
+}
+
+bool gathers_rows(const AttentionOptions& options) {
+  const StatisticsOptions& asked = options.statistics;
+  return asked.top_k > 0 || asked.entropy || asked.maximum;
 }
 
 std::vector<Sequence> sequences_of(const Problem& problem, const AttentionOptions& options) {

@@ -23,9 +23,12 @@ Problem check_problem(const Shape& query, const Shape& key, const Shape& value, 
 /// Whether weights are dropped after softmax.
 bool drops_weights(const AttentionOptions& options);
 
-/// Whether weights or statistics are asked for: they come from a second pass, which needs each
-/// row's lse from the first.
+/// Whether weights, column mass or rows in full are asked for: they come from a second pass, which
+/// needs each row's lse from the first.
 bool needs_second_pass(const AttentionOptions& options);
+
+/// Whether top-k, entropy or maximum are asked for: the first pass gathers them.
+bool gathers_rows(const AttentionOptions& options);
 
 /// The sequences of a packed batch: first query, query count, first key, key count.
 struct Sequence {
