@@ -65,8 +65,7 @@ inline void add_half_columns(const HalfTask& task, const HalfState& state, int64
   }
   for (int n = 0; n < task.run_count; ++n) {
     const HalfRun& run = task.runs[n];
-    const uint32_t* const value = state.value + run.row * task.value_size + d;
-    const PairRows rows{reinterpret_cast<const uint16_t*>(value), 2, 2 * task.value_size};
+    const PairRows rows{reinterpret_cast<const uint16_t*>(run.value + d), 2, 2 * task.value_size};
     const uint32_t* const weights = state.weights + run.row * kHalfTile;
     switch (run.first_vector) {
       case 0:
@@ -99,24 +98,52 @@ void add_waiting(HalfTask& task, const HalfState& state) {
   task.waiting = 0;
 }
 
-/// The tile's V in pairs along the keys, from pair `row` of those that wait. In a partial tile rows
-/// that aren't finite become zeros; a bit each.
-inline uint64_t pair_values(const HalfTask& task, const HalfState& state, const KeyTile& tile,
-                            int64_t row) {
-  uint64_t skipped = 0;
-  for (int64_t k = 0; k < tile.count; k += 2) {
+/// The tile's V in pairs along the keys. The rows that hold a NaN or infinity, a bit each.
+inline uint64_t pair_values(const HalfTask& task, const KeyTile& tile, uint32_t* pairs) {
+  uint64_t not_finite = 0;
+  for (int64_t k = 0; k < tile.count; k += 2, pairs += task.value_size) {
     const uint16_t* const value = task.half_value + (tile.first + k) * task.value_stride;
     const bool two = k + 1 < tile.count;
-    uint32_t* const pairs = state.value + (row + k / 2) * task.value_size;
     interleave(value, two ? value + task.value_stride : nullptr, task.value_size, pairs);
-    if (tile.bits == nullptr) continue;
-    const unsigned finite = finite_halves(pairs, task.value_size);
-    if (finite == 3) continue;
-    skipped |= static_cast<uint64_t>(3 & ~finite) << k;
-    const uint32_t kept = ((finite & 1) != 0 ? 0xffffU : 0) | ((finite & 2) != 0 ? ~0xffffU : 0);
-    for (int64_t d = 0; d < task.value_size; ++d) pairs[d] &= kept;
+    not_finite |= static_cast<uint64_t>(3 & ~finite_halves(pairs, task.value_size)) << k;
   }
-  return skipped;
+  return not_finite;
+}
+
+/// A copy whose skipped rows are zeros.
+void copy_finite_pairs(const HalfTask& task, const KeyTile& tile, uint64_t skipped,
+                       const uint32_t* pairs, uint32_t* to) {
+  for (int64_t k = 0; k < tile.count; k += 2) {
+    const uint64_t skips = skipped >> k;
+    const uint32_t kept = ((skips & 1) != 0 ? 0 : 0xffffU) | ((skips & 2) != 0 ? 0 : 0xffff0000U);
+    for (int64_t d = 0; d < task.value_size; ++d) *to++ = *pairs++ & kept;
+  }
+}
+
+/// A tile's V: where its pairs lie, and which rows are zeros there instead of what they are.
+struct TileValues {
+  const uint32_t* pairs;
+  uint64_t skipped;
+};
+
+/// The tile's pairs, made if no task before has; `own` has room for them.
+inline TileValues values_of(const HalfTask& task, const KeyTile& tile, uint32_t* own) {
+  const int64_t index = tile.first / kKeyTile;
+  uint32_t* pairs = own;
+  uint64_t not_finite = 0;
+  if (task.values.pairs == nullptr) {
+    not_finite = pair_values(task, tile, pairs);
+  } else {
+    pairs = task.values.pairs + index * kTilePairs * task.value_size;
+    if (!task.values.made[index]) {
+      task.values.not_finite[index] = pair_values(task, tile, pairs);
+      task.values.made[index] = true;
+    }
+    not_finite = task.values.not_finite[index];
+  }
+  if (tile.bits == nullptr || not_finite == 0) return {pairs, 0};
+  copy_finite_pairs(task, tile, not_finite, pairs, own);
+  return {own, not_finite};
 }
 
 /// The skipped rows of a segment, for the queries alone that see them: 0 times infinity would be
@@ -141,7 +168,8 @@ void add_skipped_values(const HalfTask& task, const HalfState& state, const KeyT
 inline void add_run(HalfTask& task, const HalfRun& run) {
   HalfRun* const before = task.run_count == 0 ? nullptr : &task.runs[task.run_count - 1];
   if (before != nullptr && before->first_vector == run.first_vector &&
-      before->row + before->count == run.row) {
+      before->row + before->count == run.row &&
+      before->value + before->count * task.value_size == run.value) {
     before->count += run.count;
   } else {
     task.runs[task.run_count++] = run;
@@ -160,16 +188,16 @@ inline void clear_after(const HalfState& state, const HalfRun& run, int64_t lane
 void half_tile(HalfTask& task, const KeyTile& tile) {
   const HalfState state(task);
   const int64_t row = task.waiting * kTilePairs;
+  const TileValues values = values_of(task, tile, state.value + row * task.value_size);
   for_each_segment<float>(tile, 0, [&]<int C>(const Segment& segment) {
-    const HalfRun run{row + segment.rows.first / 2,
-                      (segment.rows.last - segment.rows.first + 1) / 2,
-                      segment.lane / kLanes<float>};
+    const int64_t first = segment.rows.first / 2;
+    const HalfRun run{row + first, (segment.rows.last - segment.rows.first + 1) / 2,
+                      values.pairs + first * task.value_size, segment.lane / kLanes<float>};
     clear_after(state, run, segment.lane + C * kLanes<float>);
     score_half_rows<C>(task, state, tile, segment, row);
     add_run(task, run);
   });
-  const uint64_t skipped = pair_values(task, state, tile, row);
-  if (skipped != 0) add_skipped_values(task, state, tile, skipped, row);
+  if (values.skipped != 0) add_skipped_values(task, state, tile, values.skipped, row);
   if (++task.waiting == kWaitingTiles) add_waiting(task, state);
 }
 

@@ -269,12 +269,14 @@ void score_half_rows(const HalfTask& task, const HalfState& state, const KeyTile
       drop_half_weights(task, state, tile, chunk);
       dropped = state.dropped;
     }
-    const int64_t first = tile.first + k;
-    prefetch_rows(task.half_value + first * task.value_stride, task.value_stride, chunk.count,
-                  task.value_size);
-    // Past the last key too: a prefetch of what isn't there does nothing.
-    prefetch_rows(task.half_key + (first + kChunk) * task.key_stride, task.key_stride, kChunk,
-                  task.head_size);
+    if (task.keys_are_new) {
+      // The next tile's rows. Past the last key too: a prefetch of what isn't there does nothing.
+      const int64_t ahead = tile.first + kKeyTile + k;
+      prefetch_rows(task.half_value + ahead * task.value_stride, task.value_stride, chunk.count,
+                    task.value_size);
+      prefetch_rows(task.half_key + ahead * task.key_stride, task.key_stride, chunk.count,
+                    task.head_size);
+    }
     score_half_chunk<C>(task, state, tile, chunk);
     const auto weigh = task.lse == nullptr ? weigh_chunk<false> : weigh_chunk<true>;
     WeightSums sums[C];

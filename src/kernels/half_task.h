@@ -7,8 +7,17 @@ namespace foveal {
 
 /// Pairs of keys whose weights wait for their product with V.
 struct HalfRun {
-  int64_t row = 0, count = 0;  ///< of the state's weights and values
-  int first_vector = 0;        ///< of the queries; those before it see none of the keys
+  int64_t row = 0, count = 0;       ///< of the state's weights
+  const uint32_t* value = nullptr;  ///< V in pairs along the keys, rows D_v apart
+  int first_vector = 0;             ///< of the queries; those before it see none of the keys
+};
+
+/// V of one KV head in pairs along the keys, tile by tile as they are first needed, for tasks that
+/// follow one another on one thread. Without it each task makes its own.
+struct HalfValues {
+  uint32_t* pairs = nullptr;       ///< [tiles of 64 keys][32][D_v]
+  uint64_t* not_finite = nullptr;  ///< a bit for each key of each tile
+  bool* made = nullptr;            ///< of each tile
 };
 
 /// A forward task whose Q, K, V and O are bfloat16, given as bits: the base's pointers to them are
@@ -18,6 +27,7 @@ struct HalfTask : ForwardTask<float> {
   const uint16_t* half_key = nullptr;
   const uint16_t* half_value = nullptr;
   uint16_t* half_output = nullptr;
+  HalfValues values;
 
   // Between two tiles of keys:
   HalfRun runs[16];

@@ -1,6 +1,9 @@
 // The forward of bfloat16 where the target multiplies bfloat16: the tensors are read where they
 // lie.
 
+#include <atomic>
+#include <memory>
+
 #include "attention/engine/call.h"
 #include "attention/engine/decode.h"
 #include "attention/engine/engine.h"
@@ -15,6 +18,7 @@ namespace {
 
 /// One call's arrays, as they were given but for a last stride that isn't 1.
 struct HalfCall : Terms<float> {
+  std::uint64_t number = next_number();  // no other call has it
   Tensor query_rows, key_rows, value_rows;
   Heads<BFloat16> query, key, value, output;
 
@@ -47,9 +51,58 @@ struct HalfCall : Terms<float> {
   }
 
  private:
+  static std::uint64_t next_number() {
+    static std::atomic<std::uint64_t> last{0};
+    return ++last;
+  }
   static std::uint16_t* bits_of(BFloat16* numbers) {
     return reinterpret_cast<std::uint16_t*>(numbers);
   }
+};
+
+/// V of the KV head that this thread works on, in pairs: most tasks find it made by the one before.
+class PairedValues {
+ public:
+  /// For the tasks of one KV head of a sequence; nothing where it would outgrow the caches.
+  HalfValues of(const HalfCall& call, const SequencePlan& sequence, std::int64_t b,
+                std::int64_t kv) {
+    constexpr std::int64_t kMostNumbers = 1 << 20;
+    const std::int64_t size = call.plan.problem.value_size;
+    const std::int64_t tiles = (sequence.sequence.key_length + kPlanKeyTile - 1) / kPlanKeyTile;
+    const std::int64_t numbers = tiles * kPlanKeyTile / 2 * size;
+    if (numbers > kMostNumbers) return {};
+    const Owner owner{call.number, &sequence, b, kv};
+    if (!(owner == owner_)) {
+      owner_ = owner;
+      reserve(numbers, tiles);
+      std::fill_n(made_.get(), tiles, false);
+    }
+    return {pairs_.get(), not_finite_.get(), made_.get()};
+  }
+
+ private:
+  struct Owner {
+    std::uint64_t call = 0;
+    const SequencePlan* sequence = nullptr;
+    std::int64_t b = 0, kv = 0;
+    bool operator==(const Owner&) const = default;
+  };
+
+  void reserve(std::int64_t numbers, std::int64_t tiles) {
+    if (numbers > numbers_) pairs_.reset(new std::uint32_t[static_cast<std::size_t>(numbers)]);
+    if (tiles > tiles_) {
+      not_finite_.reset(new std::uint64_t[static_cast<std::size_t>(tiles)]);
+      made_.reset(new bool[static_cast<std::size_t>(tiles)]);
+    }
+    numbers_ = std::max(numbers, numbers_);
+    tiles_ = std::max(tiles, tiles_);
+  }
+
+  Owner owner_;
+  std::int64_t numbers_ = 0, tiles_ = 0;
+  std::unique_ptr<std::uint32_t[]> pairs_;
+  std::unique_ptr<std::uint64_t[]> not_finite_;
+  std::unique_ptr<bool[]> made_;
 };
 
 void run_tile(const HalfCall& call, const SequencePlan& sequence, const QueryTile& at,
@@ -61,6 +114,8 @@ void run_tile(const HalfCall& call, const SequencePlan& sequence, const QueryTil
   task.keys_are_new = first;
   DropoutCounter dropout;
   task.dropout = call.head_dropout(b, h, dropout);
+  thread_local PairedValues values;
+  task.values = values.of(call, sequence, b, call.plan.problem.kv_head(h));
   kernels.begin(task);
   const HalfTask later = call.task(sequence.sequence, next.b, next.h, next.tile);
   prefetch_rows(later.half_query, later.query_stride, later.query_count, later.head_size);
