@@ -28,7 +28,7 @@ class Reader {
     if constexpr (is_half<T>) widen_ = half_kernels<T>().widen;
   }
 
-  /// `count` (at most kChunk) numbers: where they lie, or widened into `room`.
+  /// `count` numbers: where they lie, or widened into `room`, which takes as many.
   const Compute<T>* read(const T* from, std::int64_t step, std::int64_t count,
                          Compute<T>* room) const {
     if (step == 0) {

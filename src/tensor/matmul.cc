@@ -11,6 +11,7 @@
 #include "tensor/check.h"
 #include "tensor/parallel.h"
 #include "tensor/products.h"
+#include "tensor/visit.h"
 #include "tensor/walk.h"
 
 namespace foveal {
@@ -59,7 +60,7 @@ void multiply_batches(const Tensor& a, const Tensor& b, Tensor& out) {
   const auto multiply = [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t index = first; index < last; ++index) {
       const auto& at = places[static_cast<std::size_t>(index)];
-      const T* const no_bias = nullptr;
+      const Compute<T>* const no_bias = nullptr;
       multiply_matrices(matrix_of<T>(a, at[0]), matrix_of<T>(b, at[1]), no_bias, result + at[2],
                         size);
     }
@@ -72,9 +73,6 @@ void multiply_batches(const Tensor& a, const Tensor& b, Tensor& out) {
     for_ranges(count, size.rows * size.columns + size.rows * size.inner, multiply);
   }
 }
-
-/// Products of the half types are products of float32, rounded once at the end.
-bool is_half(DType dtype) { return dtype == DType::bfloat16 || dtype == DType::float16; }
 
 void require_multipliable(const Tensor& a, const char* name_a, const Tensor& b, const char* name_b,
                           const char* function) {
@@ -117,9 +115,6 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     full.push_back(columns);
     return full;
   };
-  if (is_half(a.dtype())) {
-    return matmul(a.to(DType::float32), b.to(DType::float32)).to(a.dtype());
-  }
   if (right.rank() == 2 && left.rank() > 2) {  // one product of all rows
     const std::int64_t rows = element_count(shape) * left.size(-2);
     const Tensor out = matmul(left.reshape({rows, left.size(-1)}), b);
@@ -129,15 +124,12 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   Tensor out = TensorBuilder::empty(with_matrix(left.size(-2), right.size(-1)), a.dtype());
   const Tensor wide_left = left.expand(with_matrix(left.size(-2), left.size(-1)));
   const Tensor wide_right = right.expand(with_matrix(right.size(-2), right.size(-1)));
-  switch (a.dtype()) {
-    case DType::int64:
-      multiply_batches<std::int64_t>(wide_left, wide_right, out);
-      break;
-    case DType::float64:
-      multiply_batches<double>(wide_left, wide_right, out);
-      break;
-    default:
-      multiply_batches<float>(wide_left, wide_right, out);
+  if (a.dtype() == DType::int64) {
+    multiply_batches<std::int64_t>(wide_left, wide_right, out);
+  } else {
+    visit_floating(a.dtype(), [&](auto zero) {
+      multiply_batches<decltype(zero)>(wide_left, wide_right, out);
+    });
   }
   if (a.rank() == 1) out = out.squeeze(-2);
   if (b.rank() == 1) out = out.squeeze(-1);
@@ -168,27 +160,19 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                   ": bias must be (d_out), here (" + std::to_string(d_out) + ")");
     }
   }
-  if (is_half(x.dtype())) {
-    const Tensor wide_bias = bias.defined() ? bias.to(DType::float32) : bias;
-    return linear(x.to(DType::float32), weight.to(DType::float32), wide_bias).to(x.dtype());
-  }
   Shape shape = x.shape();
   shape.back() = d_out;
   Tensor out = TensorBuilder::empty(shape, x.dtype());
   const ProductSize size{element_count(Shape(shape.begin(), shape.end() - 1)), d_in, d_out};
   const Tensor rows = x.reshape({size.rows, d_in}), columns = weight.transpose(0, 1);
-  const Tensor dense_bias = bias.defined() ? bias.contiguous() : bias;
-  const auto run = [&](auto zero) {
+  visit_floating(x.dtype(), [&](auto zero) {
     using T = decltype(zero);
+    using C = Compute<T>;
+    const Tensor wide_bias = bias.defined() ? bias.to(dtype_of<C>()).contiguous() : bias;
     multiply_matrices(matrix_of<T>(rows), matrix_of<T>(columns),
-                      bias.defined() ? std::as_const(dense_bias).data<T>() : nullptr, out.data<T>(),
+                      bias.defined() ? std::as_const(wide_bias).data<C>() : nullptr, out.data<T>(),
                       size);
-  };
-  if (x.dtype() == DType::float64) {
-    run(double{});
-  } else {
-    run(float{});
-  }
+  });
   return out;
 }
 

@@ -7,6 +7,20 @@
 namespace foveal {
 namespace {
 
+// Where the address sanitizer looks on, nothing is kept: it sees what is used after it was
+// released.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kKeeps = false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+constexpr bool kKeeps = false;
+#else
+constexpr bool kKeeps = true;
+#endif
+#else
+constexpr bool kKeeps = true;
+#endif
+
 constexpr std::size_t kLarge = std::size_t{1} << 16;
 constexpr std::size_t kMostBlocks = 64;
 constexpr std::align_val_t kAlignment{64};
@@ -81,7 +95,7 @@ Kept& kept() {
 }  // namespace
 
 void* allocate_memory(std::size_t bytes) {
-  if (bytes < kLarge) return allocate_fresh(bytes);
+  if (!kKeeps || bytes < kLarge) return allocate_fresh(bytes);
   const std::size_t capacity = capacity_of(bytes);
   if (void* const data = kept().take(capacity)) return data;
   if (void* const data = allocate_fresh(capacity)) return data;
@@ -90,7 +104,7 @@ void* allocate_memory(std::size_t bytes) {
 }
 
 void release_memory(void* data, std::size_t bytes) {
-  if (bytes < kLarge) {
+  if (!kKeeps || bytes < kLarge) {
     ::operator delete(data, kAlignment);
   } else {
     kept().keep(data, capacity_of(bytes));

@@ -1,7 +1,9 @@
 #pragma once
-// Products of float32 and float64 matrices on the target's kernels.
+// Products of floating matrices on the target's kernels.
 
 #include <cstdint>
+
+#include "tensor/numbers.h"
 
 namespace foveal {
 
@@ -17,9 +19,10 @@ struct ProductSize {
 };
 
 /// out, row-major = a (rows, inner) times b (inner, columns), plus bias (columns) where not null.
-/// Sums in T, in the order of inner. Parallel; the bits don't depend on the number of threads.
-template <class T>
-void multiply_matrices(const Matrix<T>& a, const Matrix<T>& b, const T* bias, T* out,
+/// Sums in Compute<S>, in the order of inner, rounded to S once; half types are widened block by
+/// block, as they are packed. Parallel; the bits don't depend on the number of threads.
+template <class S>
+void multiply_matrices(const Matrix<S>& a, const Matrix<S>& b, const Compute<S>* bias, S* out,
                        const ProductSize& size);
 
 }  // namespace foveal

@@ -87,6 +87,26 @@ TEST(Products, ARowsBitsDependOnNoOtherRowAndNoThread) {
   set_num_threads(before);
 }
 
+TEST(Products, HalvesAreProductsOfFloat32RoundedOnce) {
+  Generator generator(54);
+  for_each_target([&] {
+    for (const DType half : {DType::bfloat16, DType::float16}) {
+      for (const std::int64_t rows : {1, 7, 96, 205}) {
+        const Tensor x = randn({rows, 801}, generator).to(half);
+        const Tensor weight = randn({101, 801}, generator).to(half);
+        const Tensor bias = randn({101}, generator).to(half);
+        const Tensor wide = x.to(DType::float32), wide_weight = weight.to(DType::float32);
+        ASSERT_TRUE(equal(linear(x, weight, bias),
+                          linear(wide, wide_weight, bias.to(DType::float32)).to(half)));
+        const Tensor dense = weight.transpose(0, 1).contiguous();
+        const Tensor product = matmul(wide, wide_weight.transpose(0, 1)).to(half);
+        ASSERT_TRUE(equal(matmul(x, dense), product));
+        ASSERT_TRUE(equal(matmul(x.transpose(0, 1).contiguous().transpose(0, 1), dense), product));
+      }
+    }
+  });
+}
+
 TEST(Products, BatchesAreProductsOneByOne) {
   Generator generator(53);
   const Tensor a = randn({3, 5, 40, 70}, generator), b = randn({5, 70, 50}, generator);
