@@ -18,7 +18,8 @@ AttentionResult run_half_forward(const PlanData& plan, const Tensor& query, cons
 void check_dtypes(const Tensor& query, const Tensor& key, const Tensor& value);
 
 /// The second pass: scores once more, each tile against its rows' lse, so that they become P; adds
-/// weights, column mass and rows in full to `result` where they are asked for. Bits don't depend on the number of threads.
+/// weights, column mass and rows in full to `result` where they are asked for. Bits don't depend on
+/// the number of threads.
 void add_statistics(const PlanData& plan, const Tensor& query, const Tensor& key,
                     const Tensor& value, AttentionResult& result);
 
