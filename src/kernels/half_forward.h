@@ -9,38 +9,9 @@
 namespace foveal {
 namespace {
 
-/// Q^T in pairs along d, lanes queries; zeros past the last query and the last number.
-inline void pair_queries(const HalfTask& task, uint32_t* pairs) {
-  constexpr int kSquare = kLanes<float>;
-  const int64_t count = task.query_count, whole = task.head_size / 2;
-  const int64_t rows = count - count % kSquare, columns = whole - whole % kSquare;
-  for (int64_t q = 0; q < rows; q += kSquare) {
-    for (int64_t k = 0; k < columns; k += kSquare) {
-      FloatVector square[kSquare];
-#pragma GCC unroll 16
-      for (int n = 0; n < kSquare; ++n) {
-        square[n] = (FloatVector)load_pairs(task.half_query + (q + n) * task.query_stride + 2 * k);
-      }
-      turn<float, kSquare / 2>(square);
-#pragma GCC unroll 16
-      for (int n = 0; n < kSquare; ++n) {
-        store_pairs(pairs + (k + n) * kHalfTile + q, (PairVector)square[n]);
-      }
-    }
-  }
-  for (int64_t q = 0; q < kHalfTile; ++q) {
-    const uint16_t* const row = task.half_query + q * task.query_stride;
-    for (int64_t k = q < rows ? columns : 0; k < (task.head_size + 1) / 2; ++k) {
-      const uint32_t lower = q < count ? row[2 * k] : 0;
-      const uint32_t upper = q < count && k < whole ? row[2 * k + 1] : 0;
-      pairs[k * kHalfTile + q] = lower | upper << 16;
-    }
-  }
-}
-
 void half_begin(HalfTask& task) {
   const HalfState state(task);
-  pair_queries(task, state.query);
+  pair_columns(task.half_query, task.query_stride, task.query_count, task.head_size, state.query);
   for (int64_t n = 0; n < task.value_size * kHalfTile; ++n) state.output[n] = 0;
   for (int64_t q = 0; q < kHalfTile; ++q) {
     state.maximum[q] = 0;

@@ -2,6 +2,7 @@
 // Pairs of bfloat16: how they are made, and the product that takes two of them a lane.
 
 #include "kernels/forward_state.h"
+#include "kernels/transpose.h"
 
 namespace foveal {
 namespace {
@@ -50,11 +51,12 @@ struct PairRows {
 };
 
 /// at[r] += sum over k of a(r, k) * b[k] for the vectors from First on, where row k of b begins at
-/// b + k * kHalfTile.
+/// b + k * b_stride.
 template <int First, int R, int C>
 inline __attribute__((always_inline)) void add_pair_products(Block<float, R, C>& block,
                                                              const PairRows& a, const uint32_t* b,
-                                                             int64_t count) {
+                                                             int64_t count,
+                                                             int64_t b_stride = kQueryTile<float>) {
   const uint16_t* element = a.data;
   for (int64_t k = 0; k < count; ++k) {
     PairVector column[C];
@@ -69,8 +71,27 @@ inline __attribute__((always_inline)) void add_pair_products(Block<float, R, C>&
       }
     }
     element += a.step;
-    b += kQueryTile<float>;
+    b += b_stride;
   }
+}
+
+/// The product of R rows of `size` numbers with columns of pairs, kQueryTile apart.
+template <int R, int C>
+inline __attribute__((always_inline)) void multiply_half(Block<float, R, C>& block,
+                                                         const uint16_t* rows, int64_t row_stride,
+                                                         int64_t size, const uint32_t* columns) {
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < C; ++v) block.at[r][v] = FloatVector{};
+  }
+  const int64_t pairs = size / 2;
+  add_pair_products<0>(block, {rows, row_stride, 2}, columns, pairs);
+  if (size % 2 == 0) return;
+  // The last number has none beside it: the row may end there.
+  uint16_t last[R][2] = {};
+  for (int r = 0; r < R; ++r) last[r][0] = rows[r * row_stride + 2 * pairs];
+  add_pair_products<0>(block, {last[0], 2, 0}, columns + pairs * kQueryTile<float>, 1);
 }
 
 /// Two rows side by side: pairs[d] = (lower[d], upper[d]); upper may be null, for zeros.
@@ -104,6 +125,37 @@ inline unsigned finite_halves(const uint32_t* pairs, int64_t size) {
     if ((pairs[d] & 0x7f800000) == 0x7f800000) finite &= ~2U;
   }
   return finite;
+}
+
+/// The transpose of `count` rows of `size` numbers (Q or dO) in pairs along the row, lanes queries;
+/// zeros past the last query and the last number.
+inline void pair_columns(const uint16_t* from, int64_t stride, int64_t count, int64_t size,
+                         uint32_t* pairs) {
+  constexpr int kSquare = kLanes<float>;
+  const int64_t whole = size / 2;
+  const int64_t rows = count - count % kSquare, columns = whole - whole % kSquare;
+  for (int64_t q = 0; q < rows; q += kSquare) {
+    for (int64_t k = 0; k < columns; k += kSquare) {
+      FloatVector square[kSquare];
+#pragma GCC unroll 16
+      for (int n = 0; n < kSquare; ++n) {
+        square[n] = (FloatVector)load_pairs(from + (q + n) * stride + 2 * k);
+      }
+      turn<float, kSquare / 2>(square);
+#pragma GCC unroll 16
+      for (int n = 0; n < kSquare; ++n) {
+        store_pairs(pairs + (k + n) * kQueryTile<float> + q, (PairVector)square[n]);
+      }
+    }
+  }
+  for (int64_t q = 0; q < kQueryTile<float>; ++q) {
+    const uint16_t* const row = from + q * stride;
+    for (int64_t k = q < rows ? columns : 0; k < (size + 1) / 2; ++k) {
+      const uint32_t lower = q < count ? row[2 * k] : 0;
+      const uint32_t upper = q < count && k < whole ? row[2 * k + 1] : 0;
+      pairs[k * kQueryTile<float> + q] = lower | upper << 16;
+    }
+  }
 }
 
 }  // namespace

@@ -24,26 +24,6 @@ inline void rescale_pairs(uint32_t* pairs, FloatVector factor) {
   store_pairs(pairs, paired(lower_of(both) * factor, upper_of(both) * factor));
 }
 
-/// The product of the block's keys with the queries, not scaled.
-template <int R, int C>
-inline __attribute__((always_inline)) void multiply_half(const HalfTask& task,
-                                                         const uint32_t* queries,
-                                                         const uint16_t* key,
-                                                         Block<float, R, C>& scores) {
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) scores.at[r][v] = FloatVector{};
-  }
-  const int64_t pairs = task.head_size / 2;
-  add_pair_products<0>(scores, {key, task.key_stride, 2}, queries, pairs);
-  if (task.head_size % 2 == 0) return;
-  // The last number has none beside it: the row may end there.
-  uint16_t last[R][2] = {};
-  for (int r = 0; r < R; ++r) last[r][0] = key[r * task.key_stride + 2 * pairs];
-  add_pair_products<0>(scores, {last[0], 2, 0}, queries + pairs * kHalfTile, 1);
-}
-
 /// Keys of a tile whose scores become weights together, and the vectors of queries that they
 /// concern. `row` is that of the first pair among those that wait.
 struct Chunk {
@@ -60,7 +40,7 @@ inline __attribute__((always_inline)) void score_half_block(const HalfTask& task
                                                             const Corner& corner, float* to) {
   const uint16_t* const key = task.half_key + (tile.first + corner.row) * task.key_stride;
   Block<float, R, C> scores;
-  multiply_half(task, state.query + corner.lane, key, scores);
+  multiply_half(scores, key, task.key_stride, task.head_size, state.query + corner.lane);
   const bool simple = is_simple(task);
   const float factor = task.softcap > 0 ? task.scale / task.softcap : task.scale * kLog2E<float>;
 #pragma GCC unroll 16

@@ -140,7 +140,7 @@ TEST(Backward, SameBitsForAnyNumberOfThreads) {
   std::vector<BackwardCase> all{long_case({}), long_case({30, 2500}), long_case({2, 1, 1, 2500})};
   for (unsigned seed = 0; seed < 20; ++seed) {
     Cases cases(seed);
-    all.push_back(make_backward_case(cases, DType::float32));
+    all.push_back(make_backward_case(cases, seed % 2 ? DType::float32 : DType::bfloat16));
   }
   for (const BackwardCase& one : all) {
     set_num_threads(1);
@@ -154,16 +154,24 @@ TEST(Backward, SameBitsForAnyNumberOfThreads) {
 }
 
 TEST(Backward, SameBitsAloneAndInABatch) {
-  BackwardCase one = long_case({});
-  const AttentionGradients whole = differentiate(one);
-  one.forward.query = one.forward.query.slice(0, 1, 2);
-  one.forward.key = one.forward.key.slice(0, 1, 2);
-  one.forward.value = one.forward.value.slice(0, 1, 2);
-  one.grad_output = one.grad_output.slice(0, 1, 2);
-  const AttentionGradients alone = differentiate(one);
-  EXPECT_TRUE(equal(alone.q, whole.q.slice(0, 1, 2)));
-  EXPECT_TRUE(equal(alone.k, whole.k.slice(0, 1, 2)));
-  EXPECT_TRUE(equal(alone.v, whole.v.slice(0, 1, 2)));
+  for (const DType dtype : {DType::float32, DType::bfloat16}) {
+    BackwardCase one = long_case({});
+    one.forward.options.alibi_slopes = {};
+    one.forward.options.gradients = {};
+    one.forward.query = one.forward.query.to(dtype);
+    one.forward.key = one.forward.key.to(dtype);
+    one.forward.value = one.forward.value.to(dtype);
+    one.grad_output = one.grad_output.to(dtype);
+    const AttentionGradients whole = differentiate(one);
+    one.forward.query = one.forward.query.slice(0, 1, 2);
+    one.forward.key = one.forward.key.slice(0, 1, 2);
+    one.forward.value = one.forward.value.slice(0, 1, 2);
+    one.grad_output = one.grad_output.slice(0, 1, 2);
+    const AttentionGradients alone = differentiate(one);
+    EXPECT_TRUE(equal(alone.q, whole.q.slice(0, 1, 2)));
+    EXPECT_TRUE(equal(alone.k, whole.k.slice(0, 1, 2)));
+    EXPECT_TRUE(equal(alone.v, whole.v.slice(0, 1, 2)));
+  }
 }
 
 }  // namespace

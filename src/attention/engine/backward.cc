@@ -1,6 +1,7 @@
 // Attention's gradients: one task a block of keys of one KV head, over all the queries that see it.
 
 #include <cmath>
+#include <optional>
 
 #include "attention/engine/call.h"
 #include "attention/engine/engine.h"
@@ -15,13 +16,47 @@ namespace foveal {
 namespace {
 
 template <class T>
-const BackwardKernels<T>& kernels_of(const Target& target) {
+const BackwardKernels<T>& kernels_of(const PlanData& plan) {
   if constexpr (sizeof(T) == sizeof(double)) {
-    return target.backward_float64;
+    return plan.target->backward_float64;
   } else {
-    return target.backward_float32;
+    return plan.half_products() ? plan.target->half_backward : plan.target->backward_float32;
   }
 }
+
+/// bfloat16 arrays as they were given, for kernels that multiply those.
+struct HalfArrays {
+  Tensor query_rows, key_rows, value_rows, output_gradient_rows;
+  Heads<BFloat16> query, key, value, output_gradient;
+
+  HalfArrays(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& gradient)
+      : query_rows(unit_rows(q)),
+        key_rows(unit_rows(k)),
+        value_rows(unit_rows(v)),
+        output_gradient_rows(unit_rows(gradient)),
+        query(heads_of<BFloat16>(query_rows)),
+        key(heads_of<BFloat16>(key_rows)),
+        value(heads_of<BFloat16>(value_rows)),
+        output_gradient(heads_of<BFloat16>(output_gradient_rows)) {}
+
+  /// Gives the task the bits of what it has in float32.
+  template <class T>
+  void fill(BackwardTask<T>& task, std::int64_t b, std::int64_t h, std::int64_t kv,
+            const Sequence& sequence) const {
+    const auto bits = [](const BFloat16* row) {
+      return reinterpret_cast<const std::uint16_t*>(row);
+    };
+    const std::int64_t row = sequence.first_query + task.first_query;
+    task.half_query = bits(query.row(b, h, row));
+    task.half_key = bits(key.row(b, kv, sequence.first_key));
+    task.half_value = bits(value.row(b, kv, sequence.first_key));
+    task.half_output_gradient = bits(output_gradient.row(b, h, row));
+    task.half_query_stride = query.strides[2];
+    task.half_key_stride = key.strides[2];
+    task.half_value_stride = value.strides[2];
+    task.half_output_gradient_stride = output_gradient.strides[2];
+  }
+};
 
 /// One call's arrays: the forward's, dO, and the gradients.
 template <class T>
@@ -31,8 +66,9 @@ struct Backward {
   Heads<T> output_gradient = {}, query = {}, key = {}, value = {};
   /// What blocks 1, 2, ... of the keys add to dQ, each a dense (B, H, L_q, D); block 0 writes dQ.
   T* query_parts = nullptr;
-  Heads<T> bias = {};          // data null where not asked for
-  std::vector<double> slopes;  // (B, H, parts); empty where not asked for
+  std::optional<HalfArrays> half = {};  // where the target multiplies bfloat16
+  Heads<T> bias = {};                   // data null where not asked for
+  std::vector<double> slopes;           // (B, H, parts); empty where not asked for
 
   Backward(const PlanData& plan, const Tensor& q, const Tensor& k, const Tensor& v)
       : call(plan, q, k, v), blocks(key_blocks(plan)) {}
@@ -47,6 +83,7 @@ BackwardTask<T> make_task(Backward<T>& backward, const KeyBlock& block, std::int
   BackwardTask<T> task{backward.call.task(sequence, block.b, h, tile)};
   const std::int64_t row = sequence.first_query + task.first_query;
   const std::int64_t first_key = sequence.first_key + block.first_key();
+  if (backward.half) backward.half->fill(task, block.b, h, block.kv, sequence);
   task.output_gradient = backward.output_gradient.row(block.b, h, row);
   task.output_gradient_stride = backward.output_gradient.strides[2];
   task.first_key = block.first_key();
@@ -86,7 +123,7 @@ template <class T>
 void run_queries(Backward<T>& backward, const KeyBlock& block, std::int64_t h, std::int64_t tile,
                  T* memory) {
   const PlanData& plan = backward.call.plan;
-  const BackwardKernels<T>& kernels = kernels_of<T>(*plan.target);
+  const BackwardKernels<T>& kernels = kernels_of<T>(plan);
   BackwardTask<T> task = make_task(backward, block, h, tile);
   DropoutCounter dropout;
   task.dropout = backward.call.head_dropout(block.b, h, dropout);
@@ -109,7 +146,7 @@ void run_queries(Backward<T>& backward, const KeyBlock& block, std::int64_t h, s
 template <class T>
 void run_block(Backward<T>& backward, const KeyBlock& block) {
   const PlanData& plan = backward.call.plan;
-  const BackwardKernels<T>& kernels = kernels_of<T>(*plan.target);
+  const BackwardKernels<T>& kernels = kernels_of<T>(plan);
   const std::int64_t group = plan.problem.heads / plan.problem.kv_heads;
   const std::int64_t first_head = block.kv * group;
   if (group == 0 || block.sequence->query_tiles == 0) return;
@@ -195,6 +232,7 @@ AttentionGradients run_as(const PlanData& plan, const Tensor& grad_output, const
   backward.call.output = heads_of<T>(output);
   backward.call.lse = const_cast<T*>(lse.data<T>());  // only read here
   backward.output_gradient = heads_of<T>(gradient);
+  if (plan.half_products()) backward.half.emplace(query, key, value, grad_output);
   // One sequence is written in full; between packed ones there may be gaps.
   const auto make = [&](const Shape& shape) {
     const bool full = plan.options.query_starts.empty() && problem.query_length > 0 &&

@@ -54,6 +54,7 @@ constexpr Target make_target(const char* name) {
           kPeak,
           kPeak,
           read_numbers,
+          {},
           {}};
 }
 

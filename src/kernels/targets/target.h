@@ -104,6 +104,8 @@ struct Target {
   /// Reads `count` numbers, a multiple of 128, and returns their sum.
   float (*read)(const float* numbers, int64_t count);
   HalfForwardKernels half_forward;
+  /// Of bfloat16 tensors, which the task has as bits too; null where the target has none.
+  BackwardKernels<float> half_backward;
 };
 
 const Target& portable_target();

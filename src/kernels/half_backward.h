@@ -1,0 +1,324 @@
+#pragma once
+// Attention backward for bfloat16: the five products by pairs, with float32 sums. Tiles with rows
+// that aren't finite, with terms beside the product, or of odd length take the float32 way: both
+// add to the same sums.
+
+#include "kernels/attention_backward.h"
+#include "kernels/half_pairs.h"
+
+namespace foveal {
+namespace {
+
+constexpr int64_t kBackwardTile = kQueryTile<float>;
+
+/// The arrays of pairs, in the workspace after those of BackwardState.
+struct HalfBackwardState {
+  uint32_t* query_columns;            // [ceil(D / 2)][kBackwardTile], along d, not scaled
+  uint32_t* output_gradient_columns;  // [ceil(D_v / 2)][kBackwardTile]
+  uint32_t* query_rows;               // [kBackwardTile / 2][padded D], along the queries
+  uint32_t* output_gradient_rows;     // [kBackwardTile / 2][padded D_v]
+  uint16_t* weights;                  // [kKeyTile][kBackwardTile]
+  uint16_t* score_gradients;          // [kKeyTile][kBackwardTile]
+  uint32_t* score_gradient_pairs;     // [kKeyTile / 2][kBackwardTile], along the keys
+  uint32_t* keys;                     // [ceil(key_count / 2)][D], along the keys
+
+  explicit HalfBackwardState(const BackwardTask<float>& task) {
+    const int64_t d = task.head_size, dv = task.value_size;
+    uint32_t* next = reinterpret_cast<uint32_t*>(
+        task.workspace + rounded(BackwardState<float>::size(d, dv, task.key_count)));
+    const auto take = [&next](int64_t count) {
+      uint32_t* taken = next;
+      next += rounded(count);
+      return taken;
+    };
+    query_columns = take((d + 1) / 2 * kBackwardTile);
+    output_gradient_columns = take((dv + 1) / 2 * kBackwardTile);
+    query_rows = take(kBackwardTile / 2 * padded<float>(d));
+    output_gradient_rows = take(kBackwardTile / 2 * padded<float>(dv));
+    weights = reinterpret_cast<uint16_t*>(take(kKeyTile * kBackwardTile / 2));
+    score_gradients = reinterpret_cast<uint16_t*>(take(kKeyTile * kBackwardTile / 2));
+    score_gradient_pairs = take(kKeyTile / 2 * kBackwardTile);
+    keys = take((task.key_count + 1) / 2 * d);
+  }
+
+  static int64_t rounded(int64_t count) { return (count + 15) / 16 * 16; }
+
+  /// How many 32-bit numbers both states take.
+  static int64_t size(int64_t head_size, int64_t value_size, int64_t key_count) {
+    const int64_t d = head_size, dv = value_size;
+    const int64_t columns = ((d + 1) / 2 + (dv + 1) / 2) * kBackwardTile;
+    const int64_t rows = kBackwardTile / 2 * (padded<float>(d) + padded<float>(dv));
+    return rounded(BackwardState<float>::size(d, dv, key_count)) + columns + rows +
+           3 * kKeyTile / 2 * kBackwardTile + rounded((key_count + 1) / 2 * d);
+  }
+};
+
+void half_block_begin(const BackwardTask<float>& task) {
+  backward_block_begin(task);
+  const HalfBackwardState state(task);
+  const uint16_t* const key = task.half_key + task.first_key * task.half_key_stride;
+  for (int64_t k = 0; k < task.key_count; k += 2) {
+    const uint16_t* const row = key + k * task.half_key_stride;
+    interleave(row, k + 1 < task.key_count ? row + task.half_key_stride : nullptr, task.head_size,
+               state.keys + k / 2 * task.head_size);
+  }
+}
+
+/// Rows in pairs along the queries, padded with zeros to whole vectors and a whole tile.
+inline void pair_rows(const uint16_t* from, int64_t stride, int64_t count, int64_t size,
+                      uint32_t* pairs) {
+  const int64_t width = padded<float>(size);
+  for (int64_t q = 0; q < kBackwardTile; q += 2, pairs += width) {
+    int64_t filled = 0;
+    if (q < count) {
+      interleave(from + q * stride, q + 1 < count ? from + (q + 1) * stride : nullptr, size, pairs);
+      filled = size;
+    }
+    for (int64_t d = filled; d < width; ++d) pairs[d] = 0;
+  }
+}
+
+void half_backward_begin(BackwardTask<float>& task) {
+  backward_begin(task);
+  const HalfBackwardState state(task);
+  const int64_t count = task.query_count, d = task.head_size, dv = task.value_size;
+  pair_columns(task.half_query, task.half_query_stride, count, d, state.query_columns);
+  pair_columns(task.half_output_gradient, task.half_output_gradient_stride, count, dv,
+               state.output_gradient_columns);
+  pair_rows(task.half_query, task.half_query_stride, count, d, state.query_rows);
+  pair_rows(task.half_output_gradient, task.half_output_gradient_stride, count, dv,
+            state.output_gradient_rows);
+}
+
+/// Four keys for C vectors of queries: their weights, and dS, rounded.
+template <int C>
+void differentiate_half(const BackwardTask<float>& task, const BackwardState<float>& sums,
+                        const HalfBackwardState& state, const KeyTile& tile, const Corner& corner) {
+  constexpr int R = 4;
+  const int64_t j = tile.first + corner.row;
+  const float factor = task.scale * kLog2E<float>;
+  float* const kept = sums.weights + corner.row * kBackwardTile + corner.lane;
+  uint16_t* const weights = state.weights + corner.row * kBackwardTile + corner.lane;
+  uint16_t* const gradients = state.score_gradients + corner.row * kBackwardTile + corner.lane;
+  Block<float, R, C> block;
+  multiply_half(block, task.half_key + j * task.half_key_stride, task.half_key_stride,
+                task.head_size, state.query_columns + corner.lane);
+#pragma GCC unroll 16
+  for (int v = 0; v < C; ++v) {
+    const int lane = v * kLanes<float>;
+    const FloatVector lse = load(sums.lse + corner.lane + lane);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      FloatVector weight = exp2(block.at[r][v] * factor - lse);
+      if (tile.bits != nullptr) {
+        const FloatBits seen = visible<float>(tile, corner.row + r, corner.lane + lane);
+        weight = seen ? weight : FloatVector{};
+      }
+      store(kept + r * kBackwardTile + lane, weight);
+      const NarrowVector rounded = narrowed(weight);
+      __builtin_memcpy(weights + r * kBackwardTile + lane, &rounded, sizeof rounded);
+    }
+  }
+  multiply_half(block, task.half_value + j * task.half_value_stride, task.half_value_stride,
+                task.value_size, state.output_gradient_columns + corner.lane);
+#pragma GCC unroll 16
+  for (int v = 0; v < C; ++v) {
+    const int lane = v * kLanes<float>;
+    const FloatVector delta = load(sums.delta + corner.lane + lane);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      FloatVector gradient = load(kept + r * kBackwardTile + lane) * (block.at[r][v] - delta);
+      if (tile.bits != nullptr) {
+        // V may hold anything where it isn't seen.
+        const FloatBits seen = visible<float>(tile, corner.row + r, corner.lane + lane);
+        gradient = seen ? gradient : FloatVector{};
+      }
+      const NarrowVector rounded = narrowed(gradient);
+      __builtin_memcpy(gradients + r * kBackwardTile + lane, &rounded, sizeof rounded);
+    }
+  }
+}
+
+/// Clears what the products read of rows row .. row + 3 beside the vectors that were computed.
+inline void clear_half_cells(const HalfBackwardState& state, int64_t row, const Range& kept) {
+  constexpr int64_t kLane = kLanes<float>;
+  for (int64_t r = row; r < row + 4; ++r) {
+    for (int64_t v = 0; v < kQueryVectors; ++v) {
+      if (v >= kept.first && v < kept.last) continue;
+      for (int64_t q = v * kLane; q < (v + 1) * kLane; ++q) {
+        state.weights[r * kBackwardTile + q] = 0;
+        state.score_gradients[r * kBackwardTile + q] = 0;
+      }
+    }
+  }
+}
+
+/// dS of rows row .. row + 3 in pairs along the keys.
+inline void pair_gradients(const HalfBackwardState& state, int64_t row) {
+  for (int64_t r = row; r < row + 4; r += 2) {
+    for (int64_t q = 0; q < kBackwardTile; q += 2 * kLanes<float>) {
+      const uint16_t* const cells = state.score_gradients + r * kBackwardTile + q;
+      uint32_t* const to = state.score_gradient_pairs + r / 2 * kBackwardTile + q;
+      PairVector first, second;
+      mix(load_pairs(cells), load_pairs(cells + kBackwardTile), first, second);
+      store_pairs(to, first);
+      store_pairs(to + kLanes<float>, second);
+    }
+  }
+}
+
+/// P and dS of the tile.
+void differentiate_tile(const BackwardTask<float>& task, const BackwardState<float>& sums,
+                        const HalfBackwardState& state, const KeyTile& tile) {
+  for (int64_t row = 0; row < tile.count; row += 4) {
+    Range vectors{0, kQueryVectors};
+    if (tile.bits != nullptr) vectors = vectors_seeing<float>(tile, 0, row, 4);
+    if (vectors.last - vectors.first < kQueryVectors) clear_half_cells(state, row, vectors);
+    const Corner corner{row, static_cast<int>(vectors.first) * kLanes<float>};
+    switch (vectors.last - vectors.first) {
+      case 0:
+        break;
+      case 1:
+        differentiate_half<1>(task, sums, state, tile, corner);
+        break;
+      case 2:
+        differentiate_half<2>(task, sums, state, tile, corner);
+        break;
+      case 3:
+        differentiate_half<3>(task, sums, state, tile, corner);
+        break;
+      default:
+        differentiate_half<kQueryVectors>(task, sums, state, tile, corner);
+        break;
+    }
+    pair_gradients(state, row);
+  }
+}
+
+/// sum[k] += cells[k][q] * rows[q]: dV from P and dO, dK from dS and Q.
+struct HalfKeySums {
+  const uint16_t* cells;
+  const uint32_t* rows;
+  float* sum;
+  int64_t width;  ///< of rows and sums
+};
+
+template <int C>
+void add_half_key_columns(const HalfKeySums& sums, const KeyTile& tile, int64_t query_count,
+                          int64_t column) {
+  for (int64_t row = 0; row < tile.count; row += 4) {
+    const Range queries = queries_range(tile, row, 4, query_count);
+    if (queries.last == 0) continue;
+    const int64_t first = queries.first / 2, pairs = (queries.last + 1) / 2 - first;
+    float* const sum = sums.sum + row * sums.width + column;
+    Block<float, 4, C> block;
+#pragma GCC unroll 16
+    for (int r = 0; r < 4; ++r) {
+#pragma GCC unroll 16
+      for (int c = 0; c < C; ++c) block.at[r][c] = load(sum + r * sums.width + c * kLanes<float>);
+    }
+    add_pair_products<0>(block, {sums.cells + row * kBackwardTile + 2 * first, kBackwardTile, 2},
+                         sums.rows + first * sums.width + column, pairs, sums.width);
+#pragma GCC unroll 16
+    for (int r = 0; r < 4; ++r) {
+#pragma GCC unroll 16
+      for (int c = 0; c < C; ++c) store(sum + r * sums.width + c * kLanes<float>, block.at[r][c]);
+    }
+  }
+}
+
+/// All columns, in groups of nearly equal width.
+inline void add_half_keys(const HalfKeySums& sums, const KeyTile& tile, int64_t query_count) {
+  for (int64_t column = 0; column < sums.width;) {
+    const int64_t left = (sums.width - column) / kLanes<float>;
+    const int64_t groups = (left + kQueryVectors - 1) / kQueryVectors;
+    const int64_t vectors = (left + groups - 1) / groups;
+    switch (vectors) {
+      case 1:
+        add_half_key_columns<1>(sums, tile, query_count, column);
+        break;
+      case 2:
+        add_half_key_columns<2>(sums, tile, query_count, column);
+        break;
+      case 3:
+        add_half_key_columns<3>(sums, tile, query_count, column);
+        break;
+      default:
+        add_half_key_columns<kQueryVectors>(sums, tile, query_count, column);
+        break;
+    }
+    column += vectors * kLanes<float>;
+  }
+}
+
+/// R rows of dQ^T from row d on, over the tile's keys.
+template <int R>
+inline void add_half_query_rows(const BackwardTask<float>& task, const BackwardState<float>& sums,
+                                const HalfBackwardState& state, const uint32_t* keys,
+                                const KeyRuns& runs, int64_t d) {
+  constexpr int C = kQueryVectors;
+  float* const sum = sums.query_gradient + d * kBackwardTile;
+  Block<float, R, C> block;
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int c = 0; c < C; ++c) block.at[r][c] = load(sum + r * kBackwardTile + c * kLanes<float>);
+  }
+  for (int n = 0; n < runs.count; ++n) {
+    const KeyRun& run = runs.runs[n];
+    const uint32_t* const from = keys + run.first / 2 * task.head_size + d;
+    const PairRows rows{reinterpret_cast<const uint16_t*>(from), 2, 2 * task.head_size};
+    const uint32_t* const cells = state.score_gradient_pairs + run.first / 2 * kBackwardTile;
+    const int64_t pairs = (run.last - run.first) / 2;
+    switch (run.first_vector) {
+      case 0:
+        add_pair_products<0>(block, rows, cells, pairs);
+        break;
+      case 1:
+        add_pair_products<1>(block, rows, cells, pairs);
+        break;
+      case 2:
+        add_pair_products<2>(block, rows, cells, pairs);
+        break;
+      default:
+        add_pair_products<C - 1>(block, rows, cells, pairs);
+        break;
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int c = 0; c < C; ++c) store(sum + r * kBackwardTile + c * kLanes<float>, block.at[r][c]);
+  }
+}
+
+/// Whether the tile needs no care beside its mask.
+inline bool is_plain(const BackwardTask<float>& task, const KeyTile& tile) {
+  if (!is_simple(task) || tile.count % 4 != 0 || task.queries_not_finite != 0) return false;
+  if (task.bias_gradient != nullptr) return false;
+  return tile.bits == nullptr || rows_not_finite(task.key + tile.first * task.key_stride,
+                                                 task.key_stride, tile.count, task.head_size) == 0;
+}
+
+void half_backward_tile(const BackwardTask<float>& task, const KeyTile& tile) {
+  if (!is_plain(task, tile)) return backward_tile(task, tile);
+  const BackwardState<float> sums(task);
+  const HalfBackwardState state(task);
+  const int64_t d = padded<float>(task.head_size), dv = padded<float>(task.value_size);
+  const int64_t row = tile.first - task.first_key;
+  differentiate_tile(task, sums, state, tile);
+  add_half_keys({state.weights, state.output_gradient_rows, sums.value_gradient + row * dv, dv},
+                tile, task.query_count);
+  add_half_keys({state.score_gradients, state.query_rows, sums.key_gradient + row * d, d}, tile,
+                task.query_count);
+  const KeyRuns runs = key_runs<float>(tile, 0);
+  const uint32_t* const keys = state.keys + row / 2 * task.head_size;
+  int64_t n = 0;
+  for (; n + 4 <= task.head_size; n += 4) {
+    add_half_query_rows<4>(task, sums, state, keys, runs, n);
+  }
+  for (; n < task.head_size; ++n) add_half_query_rows<1>(task, sums, state, keys, runs, n);
+}
+
+}  // namespace
+}  // namespace foveal
