@@ -98,22 +98,28 @@ void find_rows(BackwardTask<T>& task, const BackwardState<T>& state) {
             state.output_gradient_rows);
 }
 
+/// delta and lse of the tile's queries; their gradient begins at 0.
+template <class T>
+void start_queries(const BackwardTask<T>& task, const BackwardState<T>& state) {
+  for (int64_t q = 0; q < kQueryTile<T>; q += kLanes<T>) store(state.delta + q, deltas(task, q));
+  for (int64_t q = 0; q < kQueryTile<T>; ++q) {
+    // -inf: P is 0 throughout.
+    const bool sees = q < task.query_count && task.lse[q] != -__builtin_inf();
+    state.lse[q] = sees ? task.lse[q] * kLog2E<T> : -kMasked<T>;
+  }
+  clear(state.query_gradient, task.head_size * kQueryTile<T>);
+}
+
 template <class T>
 void backward_begin(BackwardTask<T>& task) {
   const BackwardState<T> state(task);
   const int64_t count = task.query_count, d = task.head_size, dv = task.value_size;
   const T factor = task.softcap > 0 ? task.scale / task.softcap : task.scale * kLog2E<T>;
   find_rows(task, state);
-  for (int64_t q = 0; q < kQueryTile<T>; q += kLanes<T>) store(state.delta + q, deltas(task, q));
-  for (int64_t q = 0; q < kQueryTile<T>; ++q) {
-    // -inf: P is 0 throughout.
-    const bool sees = q < count && task.lse[q] != -__builtin_inf();
-    state.lse[q] = sees ? task.lse[q] * kLog2E<T> : -kMasked<T>;
-  }
+  start_queries(task, state);
   copy_columns(task.query, task.query_stride, count, d, factor, state.query_columns);
   copy_columns(task.output_gradient, task.output_gradient_stride, count, dv, T(1),
                state.output_gradient_columns);
-  clear(state.query_gradient, d * kQueryTile<T>);
 }
 
 /// Bit k is set where row k of the tile's K holds a NaN or infinity; K is then copied into the

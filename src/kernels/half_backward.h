@@ -21,6 +21,7 @@ struct HalfBackwardState {
   uint16_t* score_gradients;          // [kKeyTile][kBackwardTile]
   uint32_t* score_gradient_pairs;     // [kKeyTile / 2][kBackwardTile], along the keys
   uint32_t* keys;                     // [ceil(key_count / 2)][D], along the keys
+  uint64_t* keys_not_finite;          // [tiles of the block], a bit for each row of K
 
   explicit HalfBackwardState(const BackwardTask<float>& task) {
     const int64_t d = task.head_size, dv = task.value_size;
@@ -39,7 +40,10 @@ struct HalfBackwardState {
     score_gradients = reinterpret_cast<uint16_t*>(take(kKeyTile * kBackwardTile / 2));
     score_gradient_pairs = take(kKeyTile / 2 * kBackwardTile);
     keys = take((task.key_count + 1) / 2 * d);
+    keys_not_finite = reinterpret_cast<uint64_t*>(take(2 * tiles_of(task.key_count)));
   }
+
+  static int64_t tiles_of(int64_t key_count) { return (key_count + kKeyTile - 1) / kKeyTile; }
 
   static int64_t rounded(int64_t count) { return (count + 15) / 16 * 16; }
 
@@ -49,7 +53,8 @@ struct HalfBackwardState {
     const int64_t columns = ((d + 1) / 2 + (dv + 1) / 2) * kBackwardTile;
     const int64_t rows = kBackwardTile / 2 * (padded<float>(d) + padded<float>(dv));
     return rounded(BackwardState<float>::size(d, dv, key_count)) + columns + rows +
-           3 * kKeyTile / 2 * kBackwardTile + rounded((key_count + 1) / 2 * d);
+           3 * kKeyTile / 2 * kBackwardTile + rounded((key_count + 1) / 2 * d) +
+           rounded(2 * tiles_of(key_count));
   }
 };
 
@@ -57,37 +62,60 @@ void half_block_begin(const BackwardTask<float>& task) {
   backward_block_begin(task);
   const HalfBackwardState state(task);
   const uint16_t* const key = task.half_key + task.first_key * task.half_key_stride;
+  for (int64_t tile = 0; tile < HalfBackwardState::tiles_of(task.key_count); ++tile) {
+    state.keys_not_finite[tile] = 0;
+  }
   for (int64_t k = 0; k < task.key_count; k += 2) {
     const uint16_t* const row = key + k * task.half_key_stride;
+    uint32_t* const pairs = state.keys + k / 2 * task.head_size;
     interleave(row, k + 1 < task.key_count ? row + task.half_key_stride : nullptr, task.head_size,
-               state.keys + k / 2 * task.head_size);
+               pairs);
+    const uint64_t bad = 3 & ~finite_halves(pairs, task.head_size);
+    state.keys_not_finite[k / kKeyTile] |= bad << k % kKeyTile;
   }
 }
 
-/// Rows in pairs along the queries, padded with zeros to whole vectors and a whole tile.
-inline void pair_rows(const uint16_t* from, int64_t stride, int64_t count, int64_t size,
-                      uint32_t* pairs) {
+/// Rows in pairs along the queries, padded with zeros to whole vectors and a whole tile. Bit q of
+/// the result is set where row q holds a NaN or infinity.
+inline uint64_t pair_rows(const uint16_t* from, int64_t stride, int64_t count, int64_t size,
+                          uint32_t* pairs) {
   const int64_t width = padded<float>(size);
+  uint64_t not_finite = 0;
   for (int64_t q = 0; q < kBackwardTile; q += 2, pairs += width) {
     int64_t filled = 0;
     if (q < count) {
       interleave(from + q * stride, q + 1 < count ? from + (q + 1) * stride : nullptr, size, pairs);
       filled = size;
+      not_finite |= static_cast<uint64_t>(3 & ~finite_halves(pairs, size)) << q;
     }
     for (int64_t d = filled; d < width; ++d) pairs[d] = 0;
   }
+  return not_finite;
+}
+
+/// Whether a tile of the block may take the float32 way.
+inline bool may_widen(const BackwardTask<float>& task, const HalfBackwardState& state) {
+  if (!is_simple(task) || task.bias_gradient != nullptr || task.key_count % 4 != 0) return true;
+  uint64_t bad = task.queries_not_finite;
+  for (int64_t tile = 0; tile < HalfBackwardState::tiles_of(task.key_count); ++tile) {
+    bad |= state.keys_not_finite[tile];
+  }
+  return bad != 0;
 }
 
 void half_backward_begin(BackwardTask<float>& task) {
-  backward_begin(task);
+  const BackwardState<float> sums(task);
   const HalfBackwardState state(task);
   const int64_t count = task.query_count, d = task.head_size, dv = task.value_size;
+  task.queries_not_finite =
+      pair_rows(task.half_query, task.half_query_stride, count, d, state.query_rows) |
+      pair_rows(task.half_output_gradient, task.half_output_gradient_stride, count, dv,
+                state.output_gradient_rows);
   pair_columns(task.half_query, task.half_query_stride, count, d, state.query_columns);
   pair_columns(task.half_output_gradient, task.half_output_gradient_stride, count, dv,
                state.output_gradient_columns);
-  pair_rows(task.half_query, task.half_query_stride, count, d, state.query_rows);
-  pair_rows(task.half_output_gradient, task.half_output_gradient_stride, count, dv,
-            state.output_gradient_rows);
+  if (may_widen(task, state)) return backward_begin(task);
+  start_queries(task, sums);
 }
 
 /// Four keys for C vectors of queries: their weights, and dS, rounded.
@@ -293,17 +321,18 @@ inline void add_half_query_rows(const BackwardTask<float>& task, const BackwardS
 }
 
 /// Whether the tile needs no care beside its mask.
-inline bool is_plain(const BackwardTask<float>& task, const KeyTile& tile) {
+inline bool is_plain(const BackwardTask<float>& task, const HalfBackwardState& state,
+                     const KeyTile& tile) {
   if (!is_simple(task) || tile.count % 4 != 0 || task.queries_not_finite != 0) return false;
   if (task.bias_gradient != nullptr) return false;
-  return tile.bits == nullptr || rows_not_finite(task.key + tile.first * task.key_stride,
-                                                 task.key_stride, tile.count, task.head_size) == 0;
+  return tile.bits == nullptr ||
+         state.keys_not_finite[(tile.first - task.first_key) / kKeyTile] == 0;
 }
 
 void half_backward_tile(const BackwardTask<float>& task, const KeyTile& tile) {
-  if (!is_plain(task, tile)) return backward_tile(task, tile);
-  const BackwardState<float> sums(task);
   const HalfBackwardState state(task);
+  if (!is_plain(task, state, tile)) return backward_tile(task, tile);
+  const BackwardState<float> sums(task);
   const int64_t d = padded<float>(task.head_size), dv = padded<float>(task.value_size);
   const int64_t row = tile.first - task.first_key;
   differentiate_tile(task, sums, state, tile);
