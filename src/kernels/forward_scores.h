@@ -165,18 +165,28 @@ inline __attribute__((always_inline)) void weigh(const ForwardTask<T>& task,
 }
 
 /// The same for a whole block, out of line to keep the code of the products small; and dropout.
-template <class T, int R, int C, bool observed>
+template <class T, int R, int C>
 __attribute__((noinline)) void weigh_block(const ForwardTask<T>& task, const ForwardState<T>& state,
                                            const KeyTile& tile, const Corner& corner) {
   Vector<T> sum{};
+  if (task.observation != nullptr) {
+#pragma GCC unroll 1
+    for (int n = 0; n < R * C; ++n) weigh<T, R, true>(task, state, tile, corner, n, sum);
+  } else {
 #pragma GCC unroll 16
-  for (int n = 0; n < R * C; ++n) weigh<T, R, observed>(task, state, tile, corner, n, sum);
+    for (int n = 0; n < R * C; ++n) weigh<T, R, false>(task, state, tile, corner, n, sum);
+  }
   drop_weights(task, state, tile, corner, R, C * kLanes<T>);
 }
 
+/// Whether blocks become weights between the steps of the next block's product. Narrow ones are
+/// few.
+template <int R, int C>
+constexpr bool kInterleaved = R > 1 && C == kQueryVectors;
+
 /// One block, from the product to scores that are kept; the block before it becomes weights if it
 /// is `pending`. `first_row` is the first row whose weights are still to be multiplied with V.
-template <class T, int R, int C, bool observed>
+template <class T, int R, int C>
 inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& task,
                                                        const ForwardState<T>& state,
                                                        const KeyTile& tile, const Corner& corner,
@@ -193,12 +203,11 @@ inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& tas
   Block<T, R, C> scores;
   start<T, R, C>(scores, simple ? state.maximum + corner.lane : nullptr);
   const T* const columns = state.query + corner.lane;
-  if (pending) {
+  if (kInterleaved<R, C> && pending) {
     const Corner before{corner.row - R, corner.lane};
     Vector<T> sum{};
-    scores.add_product_and(keys, columns, kQueryTile<T>, task.head_size, [&](int n) {
-      weigh<T, R, observed>(task, state, tile, before, n, sum);
-    });
+    scores.add_product_and(keys, columns, kQueryTile<T>, task.head_size,
+                           [&](int n) { weigh<T, R, false>(task, state, tile, before, n, sum); });
     drop_weights(task, state, tile, before, R, C * kLanes<T>);
   } else {
     scores.add_product(keys, columns, kQueryTile<T>, task.head_size);
@@ -213,16 +222,20 @@ inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& tas
 }
 
 /// The blocks of R keys that fit between two rows. Where they end.
-template <class T, int R, int C, bool observed>
+template <class T, int R, int C>
 __attribute__((noinline)) int64_t score_blocks(const ForwardTask<T>& task,
                                                const ForwardState<T>& state, const KeyTile& tile,
                                                const Range& rows, int lane, int64_t first_row) {
+  const bool interleaved = kInterleaved<R, C> && task.observation == nullptr;
   Corner corner{rows.first, lane};
   for (; corner.row + R <= rows.last; corner.row += R) {
-    score_block<T, R, C, observed>(task, state, tile, corner, first_row, corner.row > rows.first);
+    score_block<T, R, C>(task, state, tile, corner, first_row,
+                         interleaved && corner.row > rows.first);
+    if (!interleaved) weigh_block<T, R, C>(task, state, tile, corner);
   }
-  if (corner.row == rows.first) return corner.row;
-  weigh_block<T, R, C, observed>(task, state, tile, {corner.row - R, lane});
+  if (interleaved && corner.row > rows.first) {
+    weigh_block<T, R, C>(task, state, tile, {corner.row - R, lane});
+  }
   return corner.row;
 }
 
@@ -232,24 +245,14 @@ struct Segment {
   int lane = 0, vectors = 0;
 };
 
-template <class T, int C, bool observed>
-inline void score_segment(const ForwardTask<T>& task, const ForwardState<T>& state,
-                          const KeyTile& tile, const Segment& segment) {
-  constexpr int R = keys_per_block(C);
-  const auto& [rows, lane, vectors] = segment;
-  const int64_t rest = score_blocks<T, R, C, observed>(task, state, tile, rows, lane, rows.first);
-  if (rest == rows.last) return;
-  score_blocks<T, 1, C, observed>(task, state, tile, {rest, rows.last}, lane, rows.first);
-}
-
 template <class T, int C>
 void score_rows(const ForwardTask<T>& task, const ForwardState<T>& state, const KeyTile& tile,
                 const Segment& segment) {
-  if (task.observation == nullptr) {
-    score_segment<T, C, false>(task, state, tile, segment);
-  } else {
-    score_segment<T, C, true>(task, state, tile, segment);
-  }
+  const auto& [rows, lane, vectors] = segment;
+  const int64_t rest =
+      score_blocks<T, keys_per_block(C), C>(task, state, tile, rows, lane, rows.first);
+  if (rest == rows.last) return;
+  score_blocks<T, 1, C>(task, state, tile, {rest, rows.last}, lane, rows.first);
 }
 
 /// The rows from `row` on that concern the same vectors of the strip, sixteen at a time.
