@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/progress.h"
+#include "cli/run_options.h"
 #include "cli/statistics.h"
 #include "core/memory.h"
 #include "foveal/error.h"
@@ -22,7 +23,6 @@
 #include "foveal/threads.h"
 #include "io/json.h"
 #include "io/npy.h"
-#include "kernels/targets/registry.h"
 
 namespace foveal::cli {
 namespace {
@@ -33,8 +33,7 @@ struct Options {
   std::optional<std::string> bias, alibi, sinks, dtype, statistics, out, lse, weights;
   double softcap = 0, dropout = 0;
   std::uint64_t seed = 0;
-  std::optional<int> threads;
-  std::string target;
+  RunOptions run;
   bool strict = false, json = false, plan = false;
 };
 
@@ -111,7 +110,7 @@ AttentionOptions attention_options(const Options& options, ArrayReader& reader) 
   result.seed = options.seed;
   result.return_lse = options.lse.has_value();
   result.return_weights = options.weights.has_value();
-  result.target = options.target;
+  result.target = options.run.target;
   result.strict = options.strict;
   return result;
 }
@@ -206,8 +205,7 @@ void write_files_asked_for(const Options& options, const AttentionResult& result
 
 void attend(const Options& options) {
   check_outputs(options);
-  find_target(options.target);
-  if (options.threads) set_num_threads(*options.threads);
+  apply(options.run);
   ArrayReader reader;
   const AttentionOptions asked = attention_options(options, reader);
   const Inputs inputs = read_inputs(options, reader);
@@ -277,9 +275,7 @@ void add_attend(CLI::App& program, int*) {
   command->add_option("--seed", options->seed, "of dropout")->check(whole_number());
   command->add_option("--dtype", options->dtype, "float32, bfloat16, float16")
       ->check(CLI::IsMember({"float32", "bfloat16", "float16"}));
-  command->add_option("--threads", options->threads, "1 or more; the CPUs where not given")
-      ->check(CLI::Range(1, 1024));
-  command->add_option("--target", options->target, "a name that foveal targets lists");
+  add_run_options(command, options->run);
   command->add_flag("--strict", options->strict, "refuse anything but the fused path");
   command->add_option("--statistics", options->statistics,
                       "\"top_k=4,entropy,maximum,column_mass,rows=[0,5]\"");

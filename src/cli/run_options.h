@@ -1,5 +1,5 @@
 #pragma once
-// How commands that measure are to run: target and threads.
+// How commands that compute are to run: target and threads.
 
 #include <CLI/CLI.hpp>
 #include <optional>

@@ -27,6 +27,11 @@ Heads<T> heads_of(const Tensor& tensor) {
   return heads;
 }
 
+/// Numbers of bfloat16 as the kernels take them.
+inline std::uint16_t* bits_of(BFloat16* numbers) {
+  return reinterpret_cast<std::uint16_t*>(numbers);
+}
+
 /// The tensor itself where its last stride is 1, else a dense copy.
 Tensor unit_rows(const Tensor& tensor);
 

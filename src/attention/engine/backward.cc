@@ -43,14 +43,11 @@ struct HalfArrays {
   template <class T>
   void fill(BackwardTask<T>& task, std::int64_t b, std::int64_t h, std::int64_t kv,
             const Sequence& sequence) const {
-    const auto bits = [](const BFloat16* row) {
-      return reinterpret_cast<const std::uint16_t*>(row);
-    };
     const std::int64_t row = sequence.first_query + task.first_query;
-    task.half_query = bits(query.row(b, h, row));
-    task.half_key = bits(key.row(b, kv, sequence.first_key));
-    task.half_value = bits(value.row(b, kv, sequence.first_key));
-    task.half_output_gradient = bits(output_gradient.row(b, h, row));
+    task.half_query = bits_of(query.row(b, h, row));
+    task.half_key = bits_of(key.row(b, kv, sequence.first_key));
+    task.half_value = bits_of(value.row(b, kv, sequence.first_key));
+    task.half_output_gradient = bits_of(output_gradient.row(b, h, row));
     task.half_query_stride = query.strides[2];
     task.half_key_stride = key.strides[2];
     task.half_value_stride = value.strides[2];

@@ -55,9 +55,6 @@ struct HalfCall : Terms<float> {
     static std::atomic<std::uint64_t> last{0};
     return ++last;
   }
-  static std::uint16_t* bits_of(BFloat16* numbers) {
-    return reinterpret_cast<std::uint16_t*>(numbers);
-  }
 };
 
 /// V of the KV head that this thread works on, in pairs: most tasks find it made by the one before.
