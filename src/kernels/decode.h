@@ -1,15 +1,18 @@
 #pragma once
 // Attention of a few queries against many keys, bound by the reading of K and V: each is read once,
-// in the order of addresses, for all the rows. Chunks of keys keep the scores and the second look
-// at V in the cache. Lanes are elements of a head here, then keys, then elements of V.
+// in the order of addresses, a few keys for all the rows. Chunks of keys keep the scores in the
+// cache. Lanes are elements of a head here, then keys, then elements of V.
 
 #include "kernels/decode_scores.h"
 
 namespace foveal {
 namespace {
 
-/// Rows row .. row + R - 1 of the scores of 16-odd keys: a vector of keys at a time, whose products
-/// are summed over lanes together.
+/// How many keys ahead K is asked for, into the second cache: nearer, or V too, was slower.
+constexpr int64_t kKeysAhead = 32;
+
+/// Rows row .. row + R - 1 of the scores of a vector of keys, whose products are summed over lanes
+/// together.
 template <class T, class S, int R>
 inline __attribute__((always_inline)) void score_keys(const DecodeTask<T>& task, const S* key,
                                                       int row, int64_t first, int64_t count) {
@@ -21,6 +24,8 @@ inline __attribute__((always_inline)) void score_keys(const DecodeTask<T>& task,
     Vector<T> sum[R] = {};
     const S* const from = key + (first + k) * task.key_stride;
     for (int64_t d = 0; d < whole; d += kLanes<T>) {
+      // Past the last key too: a prefetch of what isn't there does nothing.
+      __builtin_prefetch(from + kKeysAhead * task.key_stride + d, 0, 2);
       const Vector<T> part = in_register(load_wide<T>(from + d));
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) sum[r] += part * load(query + r * width + d);
@@ -38,39 +43,40 @@ inline __attribute__((always_inline)) void score_keys(const DecodeTask<T>& task,
   }
 }
 
-/// Rows row .. row + R - 1 of the scores of a chunk.
-template <class T, class S, int R>
-void score_chunk(const DecodeTask<T>& task, const DecodeChunk& chunk, int row) {
+/// The scores of a chunk: a few keys for all rows, so that they are still in the first cache.
+template <class T, class S>
+void score_chunk(const DecodeTask<T>& task, const DecodeChunk& chunk) {
   const S* const key = static_cast<const S*>(task.key) + chunk.first * task.key_stride;
   for (int64_t k = 0; k < chunk.count; k += kLanes<T>) {
-    const int64_t left = chunk.count - k;
-    score_keys<T, S, R>(task, key, row, k, left < kLanes<T> ? left : kLanes<T>);
+    const int64_t left = chunk.count - k, count = left < kLanes<T> ? left : kLanes<T>;
+    int row = 0;
+    for (; row + 4 <= task.rows; row += 4) score_keys<T, S, 4>(task, key, row, k, count);
+    for (; row < task.rows; ++row) score_keys<T, S, 1>(task, key, row, k, count);
   }
 }
 
-/// C vectors of the outputs of rows row .. row + R - 1, from element d on.
-template <class T, class S, int R, int C>
-inline __attribute__((always_inline)) void add_chunk_columns(const DecodeTask<T>& task,
-                                                             const DecodeChunk& chunk, int row,
-                                                             int64_t d) {
-  const int64_t width = decode_width(task.value_size);
-  const S* value = static_cast<const S*>(task.value) + chunk.first * task.value_stride + d;
-  T* const output = task.output + row * width + d;
-  const T* const weights = task.scores + row * kDecodeChunk;
-  const int64_t left = task.value_size - d;
+/// A few rows of V as numbers that are computed with.
+template <class T>
+struct ValueRows {
+  const T* data;
+  int64_t stride, count;
+};
+
+/// C vectors of the outputs of R rows, from element d on: weights times V.
+template <class T, int R, int C>
+inline __attribute__((always_inline)) void add_columns(const ValueRows<T>& values, int64_t d,
+                                                       const T* weights, T* output, int64_t width) {
   Vector<T> sum[R][C];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int c = 0; c < C; ++c) sum[r][c] = load(output + r * width + c * kLanes<T>);
+    for (int c = 0; c < C; ++c) sum[r][c] = load(output + r * width + d + c * kLanes<T>);
   }
-  for (int64_t k = 0; k < chunk.count; ++k, value += task.value_stride) {
+  const T* value = values.data + d;
+  for (int64_t k = 0; k < values.count; ++k, value += values.stride) {
     Vector<T> part[C];
 #pragma GCC unroll 16
-    for (int c = 0; c < C; ++c) {
-      part[c] = in_register(C > 1 || left >= kLanes<T> ? load_wide<T>(value + c * kLanes<T>)
-                                                       : load_wide<T>(value, left));
-    }
+    for (int c = 0; c < C; ++c) part[c] = in_register(load(value + c * kLanes<T>));
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       const Vector<T> weight = broadcast(weights[r * kDecodeChunk + k]);
@@ -81,19 +87,55 @@ inline __attribute__((always_inline)) void add_chunk_columns(const DecodeTask<T>
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int c = 0; c < C; ++c) store(output + r * width + c * kLanes<T>, sum[r][c]);
+    for (int c = 0; c < C; ++c) store(output + r * width + d + c * kLanes<T>, sum[r][c]);
   }
 }
 
-template <class T, class S, int R>
-void add_chunk(const DecodeTask<T>& task, const DecodeChunk& chunk, int row) {
-  constexpr int kWide = 8;
+/// All columns for R rows.
+template <class T, int R>
+void add_rows(const DecodeTask<T>& task, const ValueRows<T>& values, const T* weights, int row) {
+  constexpr int C = kQueryVectors >= 4 ? 8 : 4;  // whole rows of V, which memory likes best
+  const int64_t width = decode_width(task.value_size);
+  T* const output = task.output + row * width;
+  weights += row * kDecodeChunk;
   int64_t d = 0;
-  for (; d + kWide * kLanes<T> <= task.value_size; d += kWide * kLanes<T>) {
-    add_chunk_columns<T, S, R, kWide>(task, chunk, row, d);
+  for (; d + C * kLanes<T> <= width; d += C * kLanes<T>) {
+    add_columns<T, R, C>(values, d, weights, output, width);
   }
-  for (; d < task.value_size; d += kLanes<T>) {
-    add_chunk_columns<T, S, R, 1>(task, chunk, row, d);
+  for (; d < width; d += kLanes<T>) add_columns<T, R, 1>(values, d, weights, output, width);
+}
+
+/// Rows of V as numbers in whole vectors: in place, or widened and filled up with zeros.
+template <class T, class S>
+inline ValueRows<T> whole_rows(const DecodeTask<T>& task, const S* value, int64_t count) {
+  const int64_t size = task.value_size, width = decode_width(size);
+  if constexpr (sizeof(S) == sizeof(T)) {
+    if (size == width) return {value, task.value_stride, count};
+  }
+  for (int64_t k = 0; k < count; ++k) {
+    const S* const from = value + k * task.value_stride;
+    T* const to = task.values + k * width;
+    int64_t d = 0;
+    for (; d + kLanes<T> <= size; d += kLanes<T>) store(to + d, load_wide<T>(from + d));
+    for (; d < width; d += kLanes<T>) {
+      store(to + d, load_wide<T>(from + d, size > d ? size - d : 0));
+    }
+  }
+  return {task.values, width, count};
+}
+
+/// What a chunk whose keys are all seen adds to the outputs: a few keys for all rows.
+template <class T, class S>
+void add_chunk(const DecodeTask<T>& task, const DecodeChunk& chunk) {
+  const S* const value = static_cast<const S*>(task.value) + chunk.first * task.value_stride;
+  for (int64_t k = 0; k < chunk.count; k += kDecodeGroup) {
+    const int64_t left = chunk.count - k;
+    const ValueRows<T> values = whole_rows<T, S>(task, value + k * task.value_stride,
+                                                 left < kDecodeGroup ? left : kDecodeGroup);
+    const T* const weights = task.scores + k;
+    int row = 0;
+    for (; row + 2 <= task.rows; row += 2) add_rows<T, 2>(task, values, weights, row);
+    if (row < task.rows) add_rows<T, 1>(task, values, weights, row);
   }
 }
 
@@ -130,25 +172,28 @@ inline bool fill_bits(const DecodeChunk& chunk, int row, ChunkBits& visible) {
   return all;
 }
 
+/// The chunk's scores become weights. Returns whether all rows see all keys; where they don't, the
+/// keys that each row sees are added to its output.
+template <class T, class S>
+bool weigh_chunk(DecodeTask<T>& task, const DecodeChunk& chunk) {
+  ChunkBits visible[kDecodeRows];
+  bool all = true;
+  for (int row = 0; row < task.rows; ++row) {
+    all = fill_bits(chunk, row, visible[row]) && all && task.row[row].bias == nullptr;
+    weigh_row(task, chunk, row, visible[row]);
+  }
+  for (int row = 0; row < task.rows && !all; ++row) {
+    add_visible<T, S>(task, chunk, row, visible[row]);
+  }
+  return all;
+}
+
 /// One chunk of keys for all rows: scores, weights, and their part of the output. T computes, S is
 /// how keys and values are stored.
 template <class T, class S>
 void decode(DecodeTask<T>& task, const DecodeChunk& chunk) {
-  int row = 0;
-  for (; row + 4 <= task.rows; row += 4) score_chunk<T, S, 4>(task, chunk, row);
-  for (; row < task.rows; ++row) score_chunk<T, S, 1>(task, chunk, row);
-  ChunkBits visible[kDecodeRows];
-  bool all = true;
-  for (row = 0; row < task.rows; ++row) {
-    all = fill_bits(chunk, row, visible[row]) && all && task.row[row].bias == nullptr;
-    weigh_row(task, chunk, row, visible[row]);
-  }
-  if (!all) {
-    for (row = 0; row < task.rows; ++row) add_visible<T, S>(task, chunk, row, visible[row]);
-    return;
-  }
-  for (row = 0; row + 2 <= task.rows; row += 2) add_chunk<T, S, 2>(task, chunk, row);
-  if (row < task.rows) add_chunk<T, S, 1>(task, chunk, row);
+  score_chunk<T, S>(task, chunk);
+  if (weigh_chunk<T, S>(task, chunk)) add_chunk<T, S>(task, chunk);
 }
 
 }  // namespace

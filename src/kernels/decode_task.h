@@ -8,7 +8,9 @@ namespace foveal {
 /// Rows of one task at most: the queries of all heads that share a KV head.
 constexpr int kDecodeRows = 8;
 /// Keys of one chunk at most.
-constexpr int64_t kDecodeChunk = 256;
+constexpr int64_t kDecodeChunk = 1024;
+/// Keys of a chunk whose values meet their weights together.
+constexpr int64_t kDecodeGroup = 8;
 
 /// One query of one head, and what it has seen so far: scores in units of log2.
 template <class T>
@@ -26,7 +28,11 @@ struct DecodeRow {
 /// decode_width(size) numbers apart, the query's filled up with zeros.
 template <class T>
 struct DecodeTask {
-  const T* query = nullptr;   ///< times scale * log2(e), or with a softcap times scale / softcap
+  const T* query = nullptr;  ///< times scale * log2(e), or with a softcap times scale / softcap
+  /// Of bfloat16 alone, for kernels that multiply it: the query's bits, not scaled, rows of
+  /// pair_width(D) filled up with zeros; and what their products are multiplied by.
+  const uint16_t* half_query = nullptr;
+  T factor = 1;
   const void* key = nullptr;  ///< of key 0, the last axis with stride 1
   const void* value = nullptr;
   int64_t key_stride = 0, value_stride = 0;  ///< between rows, in elements
@@ -37,6 +43,7 @@ struct DecodeTask {
   const DropoutCounter* dropout = nullptr;
   DecodeRow<T> row[kDecodeRows];
   T* scores = nullptr;  ///< kDecodeRows * kDecodeChunk numbers
+  T* values = nullptr;  ///< room for kDecodeGroup rows as wide as an output's
   T* output = nullptr;  ///< sum of 2^(score - maximum) V, to begin with 0
 };
 
@@ -49,5 +56,8 @@ struct DecodeChunk {
 
 /// `size` numbers as whole vectors of any target.
 constexpr int64_t decode_width(int64_t size) { return (size + 15) / 16 * 16; }
+
+/// The same for numbers of 16 bits.
+constexpr int64_t pair_width(int64_t size) { return (size + 31) / 32 * 32; }
 
 }  // namespace foveal

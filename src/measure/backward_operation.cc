@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/thread_pool.h"
+#include "foveal/threads.h"
 #include "measure/inputs.h"
 #include "measure/operation.h"
 
@@ -156,12 +157,10 @@ double gradient_bytes(const Request& request) {
               bytes_of(s.value(), request.dtype) + bytes_of(output, request.dtype));
 }
 
-/// Gradients of a query tile's heads are summed apart for each block of keys, at most eight.
 double gradient_memory(const Request& request, const Plan& plan) {
-  constexpr double kBlocks = 8;
   const Sizes& s = request.sizes;
   return gradient_bytes(request) + bytes_to_draw(s.key(), DType::float32) +
-         kBlocks * bytes_of(s.query(), DType::float32) + 2 * workspace_bytes(plan.data(), 1) +
+         backward_bytes(plan.data(), num_threads()) + workspace_bytes(plan.data(), num_threads()) +
          result_bytes(plan.data());
 }
 

@@ -28,8 +28,8 @@ Case make_decode_case(Cases& cases, DType dtype) {
     Case one = make_case(cases, dtype);
     const std::int64_t group = one.query.size(1) / one.key.size(1);
     const std::int64_t queries = cases.number(1, 8 / group), batch = one.query.size(0);
-    const std::int64_t keys =
-        cases.pick({0, 1, 3, 15, 16, 17, 64, 65, 255, 256, 257, 600, 2047, 2048, 2049, 4097});
+    const std::int64_t keys = cases.pick({0, 1, 3, 15, 16, 17, 64, 65, 255, 256, 257, 600, 1023,
+                                          1024, 1025, 2047, 2048, 2049, 4097});
     const std::int64_t heads = one.query.size(1), kv = one.key.size(1), d = one.key.size(3);
     one.query = cases.normal({batch, heads, queries, d}, cases.chance(10) ? 30 : 1).to(dtype);
     one.key = cases.normal({batch, keys, kv, d}).to(dtype).transpose(1, 2);

@@ -108,7 +108,7 @@ TEST(Plan, SaysWhatBecomesOfBfloat16) {
 TEST(Plan, SaysWhereItDecodes) {
   for (const std::int64_t queries : {1, 2, 3}) {
     const Plan plan =
-        plan_attention({2, 8, queries, 16}, {2, 2, 5000, 16}, {2, 2, 5000, 16}, DType::bfloat16);
+        plan_attention({2, 8, queries, 16}, {2, 2, 5000, 16}, {2, 2, 5000, 16}, DType::float16);
     const bool decodes = queries * 4 <= 8;
     EXPECT_EQ(contains(plan.explain(), "decode: "), decodes) << queries;
     EXPECT_EQ(contains(plan.explain(), "in registers"), decodes) << queries;
@@ -125,6 +125,19 @@ TEST(Plan, NamesWhatIsBeyondTheFusedPass) {
   EXPECT_GE(json::parse(plan.to_json())["memory"]["result_bytes"], 4 * (2 * 50 * 50 + 2 * 50 * 16));
   options.strict = true;
   EXPECT_THROW(plan_attention(shape, shape, shape, DType::float32, options), Error);
+}
+
+TEST(Plan, SaysWhatTheBackwardTakes) {
+  const auto bytes = [](std::int64_t length) {
+    const Shape shape{1, 2, length, 16};
+    const Plan plan = plan_attention(shape, shape, shape, DType::float32, {});
+    EXPECT_TRUE(contains(plan.explain(), "the backward takes "));
+    return json::parse(plan.to_json())["memory"]["backward_bytes"].get<double>();
+  };
+  // One block of keys writes dQ itself; each block after it keeps a part of its own.
+  EXPECT_GE(bytes(2048) - bytes(1024), 4.0 * 2 * 2048 * 16);
+  // Linear: eight blocks at most, whatever the length.
+  EXPECT_LE(bytes(1 << 17), 2.1 * bytes(1 << 16));
 }
 
 TEST(Plan, RepeatsTheLinter) {

@@ -5,9 +5,9 @@
 
 #include "attention/engine/call.h"
 #include "attention/engine/engine.h"
-#include "attention/engine/key_blocks.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/workspace.h"
+#include "attention/plan/key_blocks.h"
 #include "core/thread_pool.h"
 #include "foveal/error.h"
 #include "tensor/builder.h"

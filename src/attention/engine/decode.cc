@@ -78,12 +78,18 @@ class Decode {
     const Sequence& lengths = sequence_.sequence;
     const std::int64_t b = group / problem_.kv_heads, kv = group % problem_.kv_heads;
     const std::int64_t width = decode_width(problem_.head_size);
+    const std::int64_t value_width = decode_width(problem_.value_size);
     DecodeTask<T> task;
-    T* const query =
-        workspace<T>(kDecodeRows * (width + kDecodeChunk + decode_width(problem_.value_size)));
+    const std::int64_t half_width = pair_width(problem_.head_size);
+    T* const query = workspace<T>(kDecodeRows * (width + half_width + kDecodeChunk + value_width) +
+                                  kDecodeGroup * value_width);
     task.query = query;
     task.scores = query + kDecodeRows * width;
     task.output = task.scores + kDecodeRows * kDecodeChunk;
+    task.values = task.output + kDecodeRows * value_width;
+    auto* const half_query =
+        reinterpret_cast<std::uint16_t*>(task.values + kDecodeGroup * value_width);
+    task.half_query = half_query;
     task.key = head_rows(key_rows_, b, kv, lengths.first_key);
     task.value = head_rows(value_rows_, b, kv, lengths.first_key);
     task.key_stride = key_rows_.strides()[2];
@@ -96,12 +102,17 @@ class Decode {
     task.dropout = dropout_.drops() ? &counter_ : nullptr;
     constexpr T kLog2E = T(1.4426950408889634074);
     const T scale = static_cast<T>(scale_of(plan_));
-    const T factor = task.softcap > 0 ? scale / task.softcap : scale * kLog2E;
+    task.factor = task.softcap > 0 ? scale / task.softcap : scale * kLog2E;
     for (std::int64_t r = 0; r < rows_; ++r) {
       const std::int64_t h = head_of(group, r), i = r % lengths.query_length;
       const T* const from = query_.row(b, h, lengths.first_query + i);
       for (std::int64_t d = 0; d < width; ++d) {
-        query[r * width + d] = d < problem_.head_size ? from[d] * factor : 0;
+        query[r * width + d] = d < problem_.head_size ? from[d] * task.factor : 0;
+      }
+      if (problem_.dtype == DType::bfloat16) {
+        for (std::int64_t d = 0; d < half_width; ++d) {
+          half_query[r * half_width + d] = d < problem_.head_size ? BFloat16(from[d]).bits : 0;
+        }
       }
       DecodeRow<T>& row = task.row[r];
       row.query = i;

@@ -46,16 +46,18 @@ std::string target_reason(const PlanData& plan) {
 /// What becomes of numbers of 16 bits.
 std::string half_reason(const PlanData& plan) {
   const std::string dtype = to_string(plan.problem.dtype);
-  if (plan.decodes_all()) {
+  const bool pairs =
+      plan.problem.dtype == DType::bfloat16 && plan.target->half_forward.tile != nullptr;
+  if (plan.decodes_all() && !pairs) {
     return dtype + " is widened to float32 in registers; products and sums are float32";
   }
-  if (plan.half_products()) {
+  if (plan.half_products() || plan.decodes_all()) {
     return "bfloat16 is multiplied as it is, two products a lane, with float32 sums; weights are "
            "rounded to bfloat16 before they meet V" +
            std::string(needs_second_pass(plan.options) ? "; the second pass widens it to float32"
                                                        : "");
   }
-  if (plan.target->half_forward.tile != nullptr && plan.problem.dtype == DType::bfloat16) {
+  if (pairs) {
     return dtype + " is widened to float32 once, for the statistics; products and sums are float32";
   }
   return dtype + " is widened to float32 once, since target " + plan.target->name +
@@ -183,7 +185,8 @@ std::string Plan::explain() const {
   text += work_text(plan) + "\n";
   text += "memory: " + bytes_text(result_bytes(plan)) + " of results, " +
           bytes_text(workspace_bytes(plan, threads)) + " besides, on " + number(threads) +
-          (threads == 1 ? " thread\n" : " threads\n");
+          (threads == 1 ? " thread" : " threads") + "; the backward takes " +
+          bytes_text(backward_bytes(plan, threads)) + " besides the gradients\n";
   for (const std::string& reason : reasons_of(plan)) text += "why: " + reason + "\n";
   for (const std::string& extra : extras_of(plan)) text += "beyond the fused pass: " + extra + "\n";
   for (const std::string& warning : warnings_of(plan)) text += "warning: " + warning + "\n";
@@ -210,7 +213,8 @@ std::string Plan::to_json() const {
       {"work", work_json(plan)},
       {"memory",
        {{"result_bytes", static_cast<std::int64_t>(result_bytes(plan))},
-        {"workspace_bytes", static_cast<std::int64_t>(workspace_bytes(plan, threads))}}},
+        {"workspace_bytes", static_cast<std::int64_t>(workspace_bytes(plan, threads))},
+        {"backward_bytes", static_cast<std::int64_t>(backward_bytes(plan, threads))}}},
       {"fused", extras_of(plan).empty()},
       {"reasons", reasons_of(plan)},
       {"beyond_fused", extras_of(plan)},

@@ -1,6 +1,8 @@
 // How much memory a run takes, before it takes any.
 
-#include "attention/plan/plan_data.h"
+#include <algorithm>
+
+#include "attention/plan/key_blocks.h"
 
 namespace foveal {
 namespace {
@@ -52,6 +54,23 @@ double statistics_workspace(const PlanData& plan, int threads) {
   return bytes;
 }
 
+double block_workspace(const PlanData& plan, std::int64_t keys) {
+  const auto size = plan.problem.dtype == DType::float64 ? plan.target->backward_float64.workspace
+                    : plan.half_products()               ? plan.target->half_backward.workspace
+                                                         : plan.target->backward_float32.workspace;
+  return static_cast<double>(size(plan.problem.head_size, plan.problem.value_size, keys)) *
+         width_of(plan);
+}
+
+/// Q, K, V, O, dO and the three gradients in float32, where they are given in 16 bits.
+double widened_backward_bytes(const PlanData& plan) {
+  const Problem& problem = plan.problem;
+  if (size_of(problem.dtype) != 2) return 0;
+  const auto d = static_cast<double>(problem.head_size),
+             dv = static_cast<double>(problem.value_size);
+  return 4 * (rows_of(problem) * (2 * d + 2 * dv) + keys_of(problem) * 2 * (d + dv));
+}
+
 }  // namespace
 
 double result_bytes(const PlanData& plan) {
@@ -81,6 +100,15 @@ double workspace_bytes(const PlanData& plan, int threads) {
   const std::int64_t numbers = workspace(problem.head_size, problem.value_size);
   return threads * static_cast<double>(numbers) * width_of(plan) + widened_bytes(plan) +
          split_bytes(plan) + statistics_workspace(plan, threads);
+}
+
+double backward_bytes(const PlanData& plan, int threads) {
+  const KeyBlockSizes blocks = key_block_sizes(plan);
+  const auto parts = static_cast<double>(std::max<std::int64_t>(blocks.most_blocks - 1, 0));
+  const double query_parts =
+      parts * rows_of(plan.problem) * static_cast<double>(plan.problem.head_size) * width_of(plan);
+  return threads * block_workspace(plan, blocks.widest) + query_parts +
+         widened_backward_bytes(plan);
 }
 
 }  // namespace foveal

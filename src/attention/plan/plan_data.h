@@ -68,4 +68,7 @@ double result_bytes(const PlanData& plan);
 /// Bytes that a run takes besides its results, on `threads` threads.
 double workspace_bytes(const PlanData& plan, int threads);
 
+/// Bytes that attention_backward takes besides the gradients, on `threads` threads.
+double backward_bytes(const PlanData& plan, int threads);
+
 }  // namespace foveal

@@ -1,6 +1,7 @@
 #include "kernels/targets/avx512_bf16_words.h"
 
 #include "kernels/half_backward.h"
+#include "kernels/half_decode.h"
 #include "kernels/half_forward.h"
 #include "kernels/half_peak.h"
 #include "kernels/targets/table.h"
@@ -14,6 +15,7 @@ const Target& avx512_bf16_target() {
     made.half_forward = {HalfState::size, half_begin, half_tile, half_end};
     made.half_backward = {HalfBackwardState::size, half_block_begin,    half_backward_begin,
                           half_backward_tile,      backward_end<float>, backward_block_end<float>};
+    made.decode_bfloat16 = half_decode;
     return made;
   }();
   return target;

@@ -1,6 +1,7 @@
 #pragma once
 // The keys cut into blocks: the tasks of the backward, and what order they must keep.
 
+#include <algorithm>
 #include <vector>
 
 #include "attention/plan/plan_data.h"
@@ -34,5 +35,13 @@ struct KeyBlocks {
 /// add to the same elements of a bias's gradient they form a chain; the blocks are narrower then,
 /// so that there are chains enough.
 KeyBlocks key_blocks(const PlanData& plan);
+
+/// What the blocks ask of memory, without listing them.
+struct KeyBlockSizes {
+  std::int64_t most_blocks = 0;  ///< of one sequence
+  std::int64_t widest = 0;       ///< keys
+};
+
+KeyBlockSizes key_block_sizes(const PlanData& plan);
 
 }  // namespace foveal

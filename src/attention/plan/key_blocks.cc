@@ -1,4 +1,4 @@
-#include "attention/engine/key_blocks.h"
+#include "attention/plan/key_blocks.h"
 
 #include <algorithm>
 #include <array>
@@ -15,6 +15,21 @@ std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b;
 bool bias_has(const AttentionOptions& options, std::int64_t axis) {
   return options.bias.rank() >= axis && options.bias.size(-axis) != 1;
 }
+
+/// Of what each batch entry, head or block has its own gradient of a bias to add to.
+struct BiasAxes {
+  bool by_batch, by_head, by_part;
+
+  explicit BiasAxes(const PlanData& plan) {
+    const AttentionOptions& options = plan.options;
+    const bool bias = options.gradients.bias;
+    by_batch = !bias || bias_has(options, 4);
+    by_head = !bias || bias_has(options, 3);
+    // Packed sequences all begin at the bias's first row and key.
+    by_part = !bias || (bias_has(options, 1) && plan.sequences.size() == 1);
+  }
+  bool narrow() const { return !by_batch || !by_head; }
+};
 
 /// The blocks of one sequence for batch entry 0 and KV head 0.
 std::vector<KeyBlock> cut(const SequencePlan& sequence, bool narrow) {
@@ -49,25 +64,32 @@ std::vector<KeyBlock> cut_all(const PlanData& plan, bool narrow, KeyBlocks& resu
 }  // namespace
 
 KeyBlocks key_blocks(const PlanData& plan) {
-  const AttentionOptions& options = plan.options;
-  const bool bias = options.gradients.bias;
-  const bool by_batch = !bias || bias_has(options, 4), by_head = !bias || bias_has(options, 3);
-  // Packed sequences all begin at the bias's first row and key.
-  const bool by_part = !bias || (bias_has(options, 1) && plan.sequences.size() == 1);
+  const BiasAxes apart(plan);
   KeyBlocks result;
-  const std::vector<KeyBlock> blocks = cut_all(plan, !by_batch || !by_head, result);
+  const std::vector<KeyBlock> blocks = cut_all(plan, apart.narrow(), result);
   std::map<std::array<std::int64_t, 3>, std::vector<KeyBlock>> chains;
   for (std::int64_t b = 0; b < plan.problem.batch; ++b) {
     for (std::int64_t kv = 0; kv < plan.problem.kv_heads; ++kv) {
       for (KeyBlock block : blocks) {
         block.b = b;
         block.kv = kv;
-        chains[{by_batch ? b : 0, by_head ? kv : 0, by_part ? block.part : 0}].push_back(block);
+        chains[{apart.by_batch ? b : 0, apart.by_head ? kv : 0, apart.by_part ? block.part : 0}]
+            .push_back(block);
       }
     }
   }
   for (auto& [key, chain] : chains) result.chains.push_back(std::move(chain));
   return result;
+}
+
+KeyBlockSizes key_block_sizes(const PlanData& plan) {
+  KeyBlocks counted;
+  KeyBlockSizes sizes;
+  for (const KeyBlock& block : cut_all(plan, BiasAxes(plan).narrow(), counted)) {
+    sizes.widest = std::max(sizes.widest, block.key_count());
+  }
+  sizes.most_blocks = counted.most_blocks;
+  return sizes;
 }
 
 }  // namespace foveal

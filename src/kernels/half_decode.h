@@ -1,0 +1,138 @@
+#pragma once
+// Decode for bfloat16: products of pairs with float32 sums. Pairs lie along a row in Q and K as
+// they are; those of V and the weights are made along the keys.
+
+#include "kernels/decode.h"
+#include "kernels/half_pairs.h"
+
+namespace foveal {
+namespace {
+
+/// 32 numbers of a row, those from `count` on as zeros.
+inline PairVector load_row(const uint16_t* from, int64_t count) {
+  constexpr int64_t kNumbers = 2 * kLanes<float>;
+  if (count >= kNumbers) return load_pairs(from);
+  uint16_t numbers[kNumbers] = {};
+  for (int64_t n = 0; n < count; ++n) numbers[n] = from[n];
+  return load_pairs(numbers);
+}
+
+/// Rows row .. row + R - 1 of the scores of a vector of keys.
+template <int R>
+inline __attribute__((always_inline)) void score_half_keys(const DecodeTask<float>& task,
+                                                           const uint16_t* key, int row,
+                                                           int64_t first, int64_t count) {
+  const int64_t width = pair_width(task.head_size);
+  const uint16_t* const query = task.half_query + row * width;
+  FloatVector products[R][kLanes<float>] = {};
+  for (int64_t k = 0; k < count; ++k) {
+    FloatVector sum[R] = {};
+    const uint16_t* const from = key + (first + k) * task.key_stride;
+    for (int64_t d = 0; d < width; d += 2 * kLanes<float>) {
+      // Past the last key too: a prefetch of what isn't there does nothing.
+      __builtin_prefetch(from + kKeysAhead * task.key_stride + d, 0, 2);
+      const PairVector part = in_register(load_row(from + d, task.head_size - d));
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r)
+        sum[r] = add_pairs(sum[r], part, load_pairs(query + r * width + d));
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) products[r][k] = sum[r];
+  }
+  for (int r = 0; r < R; ++r) {
+    store(task.scores + (row + r) * kDecodeChunk + first,
+          sums_of_lanes<float>(products[r]) * task.factor);
+  }
+}
+
+void score_half_chunk(const DecodeTask<float>& task, const DecodeChunk& chunk) {
+  const uint16_t* const key =
+      static_cast<const uint16_t*>(task.key) + chunk.first * task.key_stride;
+  for (int64_t k = 0; k < chunk.count; k += kLanes<float>) {
+    const int64_t left = chunk.count - k, count = left < kLanes<float> ? left : kLanes<float>;
+    int row = 0;
+    for (; row + 4 <= task.rows; row += 4) score_half_keys<4>(task, key, row, k, count);
+    for (; row < task.rows; ++row) score_half_keys<1>(task, key, row, k, count);
+  }
+}
+
+/// A row's weights, rounded, in place: two keys are a pair; 0 after the last.
+inline void round_weights(float* weights, int64_t count) {
+  uint16_t* const rounded = reinterpret_cast<uint16_t*>(weights);
+  for (int64_t k = 0; k < count; k += kLanes<float>) {
+    const NarrowVector numbers = narrowed(load(weights + k));
+    __builtin_memcpy(rounded + k, &numbers, sizeof numbers);
+  }
+  if (count % 2 != 0) rounded[count] = 0;
+}
+
+/// C vectors of the outputs of R rows, from element d on: weights times `count` pairs of rows of V.
+template <int R, int C>
+inline void add_half_columns(const DecodeTask<float>& task, int row, int64_t first, int64_t count,
+                             int64_t d) {
+  const int64_t width = decode_width(task.value_size);
+  float* const output = task.output + row * width + d;
+  Block<float, R, C> sum;
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int c = 0; c < C; ++c) sum.at[r][c] = load(output + r * width + c * kLanes<float>);
+  }
+  const uint16_t* const weights =
+      reinterpret_cast<const uint16_t*>(task.scores + row * kDecodeChunk) + first;
+  add_pair_products<0>(sum, {weights, 2 * kDecodeChunk, 2},
+                       reinterpret_cast<const uint32_t*>(task.values) + d, count, width);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int c = 0; c < C; ++c) store(output + r * width + c * kLanes<float>, sum.at[r][c]);
+  }
+}
+
+template <int R>
+void add_half_rows(const DecodeTask<float>& task, int row, int64_t first, int64_t count) {
+  constexpr int C = 8;
+  const int64_t width = decode_width(task.value_size);
+  int64_t d = 0;
+  for (; d + C * kLanes<float> <= width; d += C * kLanes<float>) {
+    add_half_columns<R, C>(task, row, first, count, d);
+  }
+  for (; d < width; d += kLanes<float>) add_half_columns<R, 1>(task, row, first, count, d);
+}
+
+/// A few rows of V in pairs along the keys; zeros beside a last one without a partner.
+inline void pair_rows_of_value(const DecodeTask<float>& task, const uint16_t* value,
+                               int64_t count) {
+  const int64_t width = decode_width(task.value_size);
+  uint32_t* pairs = reinterpret_cast<uint32_t*>(task.values);
+  for (int64_t k = 0; k < count; k += 2, pairs += width) {
+    const uint16_t* const row = value + k * task.value_stride;
+    interleave(row, k + 1 < count ? row + task.value_stride : nullptr, task.value_size, pairs);
+    for (int64_t d = task.value_size; d < width; ++d) pairs[d] = 0;
+  }
+}
+
+void add_half_chunk(const DecodeTask<float>& task, const DecodeChunk& chunk) {
+  const uint16_t* const value =
+      static_cast<const uint16_t*>(task.value) + chunk.first * task.value_stride;
+  for (int row = 0; row < task.rows; ++row) {
+    round_weights(task.scores + row * kDecodeChunk, chunk.count);
+  }
+  for (int64_t k = 0; k < chunk.count; k += kDecodeGroup) {
+    const int64_t left = chunk.count - k, count = left < kDecodeGroup ? left : kDecodeGroup;
+    pair_rows_of_value(task, value + k * task.value_stride, count);
+    const int64_t pairs = (count + 1) / 2;
+    int row = 0;
+    for (; row + 2 <= task.rows; row += 2) add_half_rows<2>(task, row, k, pairs);
+    if (row < task.rows) add_half_rows<1>(task, row, k, pairs);
+  }
+}
+
+/// One chunk of keys, as decode.
+void half_decode(DecodeTask<float>& task, const DecodeChunk& chunk) {
+  score_half_chunk(task, chunk);
+  if (weigh_chunk<float, BrainBits>(task, chunk)) add_half_chunk(task, chunk);
+}
+
+}  // namespace
+}  // namespace foveal
