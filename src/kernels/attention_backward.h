@@ -4,6 +4,7 @@
 // a query; dV and dK add to the block's sums, dQ to the tile's.
 
 #include "kernels/backward_products.h"
+#include "kernels/storage.h"
 #include "kernels/transpose.h"
 
 namespace foveal {
@@ -47,26 +48,27 @@ void copy_rows(const T* from, int64_t stride, int64_t count, int64_t size, uint6
 
 /// The sums over d of dO times O, as a vector of partial sums. Where O is 0 a fully masked row may
 /// hold anything in dO.
-template <class T>
-inline Vector<T> partial_delta(const T* gradient, const T* output, int64_t size) {
+template <class T, class S>
+inline Vector<T> partial_delta(const S* gradient, const S* output, int64_t size) {
   Vector<T> sums{};
+  const auto add = [&sums](Vector<T> o, Vector<T> g) { sums += o == 0 ? Vector<T>{} : o * g; };
   int64_t d = 0;
   for (; d + kLanes<T> <= size; d += kLanes<T>) {
-    const Vector<T> o = load(output + d);
-    sums += o == 0 ? Vector<T>{} : o * load(gradient + d);
+    add(load_wide<T>(output + d), load_wide<T>(gradient + d));
   }
-  for (; d < size; ++d) sums[0] += output[d] == 0 ? 0 : output[d] * gradient[d];
+  if (d < size) add(load_wide<T>(output + d, size - d), load_wide<T>(gradient + d, size - d));
   return sums;
 }
 
-/// delta of the tile's queries from `first` on, a lane each; 0 past the last.
-template <class T>
-Vector<T> deltas(const BackwardTask<T>& task, int64_t first) {
+/// delta of the tile's queries from `first` on, a lane each; 0 past the last. O and dO are those of
+/// the tile's first query, stored as S.
+template <class T, class S>
+Vector<T> deltas(const BackwardTask<T>& task, const S* gradient, const S* output, int64_t first) {
   Vector<T> rows[kLanes<T>] = {};
   for (int64_t n = 0; n < kLanes<T> && first + n < task.query_count; ++n) {
     const int64_t q = first + n;
-    rows[n] = partial_delta(task.output_gradient + q * task.output_gradient_stride,
-                            task.output + q * task.output_stride, task.value_size);
+    rows[n] = partial_delta<T>(gradient + q * task.output_gradient_stride,
+                               output + q * task.output_stride, task.value_size);
   }
   turn<T, kLanes<T> / 2>(rows);
   for (int half = kLanes<T> / 2; half > 0; half /= 2) {
@@ -99,9 +101,12 @@ void find_rows(BackwardTask<T>& task, const BackwardState<T>& state) {
 }
 
 /// delta and lse of the tile's queries; their gradient begins at 0.
-template <class T>
-void start_queries(const BackwardTask<T>& task, const BackwardState<T>& state) {
-  for (int64_t q = 0; q < kQueryTile<T>; q += kLanes<T>) store(state.delta + q, deltas(task, q));
+template <class T, class S>
+void start_queries(const BackwardTask<T>& task, const BackwardState<T>& state, const S* gradient,
+                   const S* output) {
+  for (int64_t q = 0; q < kQueryTile<T>; q += kLanes<T>) {
+    store(state.delta + q, deltas(task, gradient, output, q));
+  }
   for (int64_t q = 0; q < kQueryTile<T>; ++q) {
     // -inf: P is 0 throughout.
     const bool sees = q < task.query_count && task.lse[q] != -__builtin_inf();
@@ -110,16 +115,22 @@ void start_queries(const BackwardTask<T>& task, const BackwardState<T>& state) {
   clear(state.query_gradient, task.head_size * kQueryTile<T>);
 }
 
+/// Q and dO as columns, and as the rows that dK and dV are made from.
 template <class T>
-void backward_begin(BackwardTask<T>& task) {
-  const BackwardState<T> state(task);
+void lay_out_queries(BackwardTask<T>& task, const BackwardState<T>& state) {
   const int64_t count = task.query_count, d = task.head_size, dv = task.value_size;
   const T factor = task.softcap > 0 ? task.scale / task.softcap : task.scale * kLog2E<T>;
   find_rows(task, state);
-  start_queries(task, state);
   copy_columns(task.query, task.query_stride, count, d, factor, state.query_columns);
   copy_columns(task.output_gradient, task.output_gradient_stride, count, dv, T(1),
                state.output_gradient_columns);
+}
+
+template <class T>
+void backward_begin(BackwardTask<T>& task) {
+  const BackwardState<T> state(task);
+  lay_out_queries(task, state);
+  start_queries(task, state, task.output_gradient, task.output);
 }
 
 /// Bit k is set where row k of the tile's K holds a NaN or infinity; K is then copied into the

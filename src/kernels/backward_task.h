@@ -9,7 +9,7 @@ namespace foveal {
 /// keys is begun once, then meets tiles of queries (of any heads that share its keys), then ends.
 /// The last axis of every array has stride 1.
 template <class T>
-struct BackwardTask : ForwardTask<T> {
+struct BackwardTask : ForwardTask<T>, HalfRows {
   const T* output_gradient = nullptr;  ///< of the tile's first query
   int64_t output_gradient_stride = 0;
   int64_t first_key = 0, key_count = 0;  ///< the block; first_key is a multiple of 64
@@ -21,13 +21,11 @@ struct BackwardTask : ForwardTask<T> {
   T* bias_gradient = nullptr;  ///< of the tile's first query and key 0: added to; or null
   int64_t bias_gradient_query_stride = 0, bias_gradient_key_stride = 0;
   double* slope_gradient = nullptr;  ///< one number, added to; or null
-  /// The same arrays as bfloat16's bits, for kernels that multiply those; or null.
-  const uint16_t* half_query = nullptr;
-  const uint16_t* half_key = nullptr;
-  const uint16_t* half_value = nullptr;
+  /// As HalfRows. dQ is written in float32 where `query_gradient` isn't null.
   const uint16_t* half_output_gradient = nullptr;
-  int64_t half_query_stride = 0, half_key_stride = 0, half_value_stride = 0;
-  int64_t half_output_gradient_stride = 0;
+  uint16_t* half_query_gradient = nullptr;
+  uint16_t* half_key_gradient = nullptr;
+  uint16_t* half_value_gradient = nullptr;
   /// Bit q is set where Q or dO of the tile's query q holds a NaN or infinity. Set as a tile
   /// begins.
   uint64_t queries_not_finite = 0;

@@ -48,6 +48,15 @@ struct ForwardTask {
   T* workspace = nullptr;  ///< forward_workspace(head_size, value_size) numbers
 };
 
+/// Q, K, V and O as bfloat16's bits, for kernels that multiply those. A task that has them has no
+/// other pointers to these arrays; its strides hold.
+struct HalfRows {
+  const uint16_t* half_query = nullptr;  ///< the tile's first query
+  const uint16_t* half_key = nullptr;
+  const uint16_t* half_value = nullptr;
+  uint16_t* half_output = nullptr;
+};
+
 /// Keys first .. first + count - 1, count at most 64. `bits` is null where all are visible; else
 /// bit q of bits[k] is set where the tile's query q sees key first + k; what a bias of -inf masks
 /// is not seen.

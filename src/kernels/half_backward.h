@@ -1,74 +1,26 @@
 #pragma once
 // Attention backward for bfloat16: the five products by pairs, with float32 sums. Tiles with rows
-// that aren't finite, with terms beside the product, or of odd length take the float32 way: both
-// add to the same sums.
+// that aren't finite, with terms beside the product, or of odd length are widened and take the
+// float32 way: both add to the same sums.
 
 #include "kernels/attention_backward.h"
-#include "kernels/half_pairs.h"
+#include "kernels/convert.h"
+#include "kernels/half_backward_state.h"
 
 namespace foveal {
 namespace {
 
-constexpr int64_t kBackwardTile = kQueryTile<float>;
-
-/// The arrays of pairs, in the workspace after those of BackwardState.
-struct HalfBackwardState {
-  uint32_t* query_columns;            // [ceil(D / 2)][kBackwardTile], along d, not scaled
-  uint32_t* output_gradient_columns;  // [ceil(D_v / 2)][kBackwardTile]
-  uint32_t* query_rows;               // [kBackwardTile / 2][padded D], along the queries
-  uint32_t* output_gradient_rows;     // [kBackwardTile / 2][padded D_v]
-  uint16_t* weights;                  // [kKeyTile][kBackwardTile]
-  uint16_t* score_gradients;          // [kKeyTile][kBackwardTile]
-  uint32_t* score_gradient_pairs;     // [kKeyTile / 2][kBackwardTile], along the keys
-  uint32_t* keys;                     // [ceil(key_count / 2)][D], along the keys
-  uint64_t* keys_not_finite;          // [tiles of the block], a bit for each row of K
-
-  explicit HalfBackwardState(const BackwardTask<float>& task) {
-    const int64_t d = task.head_size, dv = task.value_size;
-    uint32_t* next = reinterpret_cast<uint32_t*>(
-        task.workspace + rounded(BackwardState<float>::size(d, dv, task.key_count)));
-    const auto take = [&next](int64_t count) {
-      uint32_t* taken = next;
-      next += rounded(count);
-      return taken;
-    };
-    query_columns = take((d + 1) / 2 * kBackwardTile);
-    output_gradient_columns = take((dv + 1) / 2 * kBackwardTile);
-    query_rows = take(kBackwardTile / 2 * padded<float>(d));
-    output_gradient_rows = take(kBackwardTile / 2 * padded<float>(dv));
-    weights = reinterpret_cast<uint16_t*>(take(kKeyTile * kBackwardTile / 2));
-    score_gradients = reinterpret_cast<uint16_t*>(take(kKeyTile * kBackwardTile / 2));
-    score_gradient_pairs = take(kKeyTile / 2 * kBackwardTile);
-    keys = take((task.key_count + 1) / 2 * d);
-    keys_not_finite = reinterpret_cast<uint64_t*>(take(2 * tiles_of(task.key_count)));
-  }
-
-  static int64_t tiles_of(int64_t key_count) { return (key_count + kKeyTile - 1) / kKeyTile; }
-
-  static int64_t rounded(int64_t count) { return (count + 15) / 16 * 16; }
-
-  /// How many 32-bit numbers both states take.
-  static int64_t size(int64_t head_size, int64_t value_size, int64_t key_count) {
-    const int64_t d = head_size, dv = value_size;
-    const int64_t columns = ((d + 1) / 2 + (dv + 1) / 2) * kBackwardTile;
-    const int64_t rows = kBackwardTile / 2 * (padded<float>(d) + padded<float>(dv));
-    return rounded(BackwardState<float>::size(d, dv, key_count)) + columns + rows +
-           3 * kKeyTile / 2 * kBackwardTile + rounded((key_count + 1) / 2 * d) +
-           rounded(2 * tiles_of(key_count));
-  }
-};
-
 void half_block_begin(const BackwardTask<float>& task) {
   backward_block_begin(task);
   const HalfBackwardState state(task);
-  const uint16_t* const key = task.half_key + task.first_key * task.half_key_stride;
+  const uint16_t* const key = task.half_key + task.first_key * task.key_stride;
   for (int64_t tile = 0; tile < HalfBackwardState::tiles_of(task.key_count); ++tile) {
     state.keys_not_finite[tile] = 0;
   }
   for (int64_t k = 0; k < task.key_count; k += 2) {
-    const uint16_t* const row = key + k * task.half_key_stride;
+    const uint16_t* const row = key + k * task.key_stride;
     uint32_t* const pairs = state.keys + k / 2 * task.head_size;
-    interleave(row, k + 1 < task.key_count ? row + task.half_key_stride : nullptr, task.head_size,
+    interleave(row, k + 1 < task.key_count ? row + task.key_stride : nullptr, task.head_size,
                pairs);
     const uint64_t bad = 3 & ~finite_halves(pairs, task.head_size);
     state.keys_not_finite[k / kKeyTile] |= bad << k % kKeyTile;
@@ -93,6 +45,11 @@ inline uint64_t pair_rows(const uint16_t* from, int64_t stride, int64_t count, i
   return not_finite;
 }
 
+inline void widen_rows(const uint16_t* from, int64_t stride, int64_t count, int64_t size,
+                       float* to) {
+  for (int64_t n = 0; n < count; ++n) widen<BrainBits>(from + n * stride, size, to + n * size);
+}
+
 /// Whether a tile of the block may take the float32 way.
 inline bool may_widen(const BackwardTask<float>& task, const HalfBackwardState& state) {
   if (!is_simple(task) || task.bias_gradient != nullptr || task.key_count % 4 != 0) return true;
@@ -108,14 +65,40 @@ void half_backward_begin(BackwardTask<float>& task) {
   const HalfBackwardState state(task);
   const int64_t count = task.query_count, d = task.head_size, dv = task.value_size;
   task.queries_not_finite =
-      pair_rows(task.half_query, task.half_query_stride, count, d, state.query_rows) |
-      pair_rows(task.half_output_gradient, task.half_output_gradient_stride, count, dv,
+      pair_rows(task.half_query, task.query_stride, count, d, state.query_rows) |
+      pair_rows(task.half_output_gradient, task.output_gradient_stride, count, dv,
                 state.output_gradient_rows);
-  pair_columns(task.half_query, task.half_query_stride, count, d, state.query_columns);
-  pair_columns(task.half_output_gradient, task.half_output_gradient_stride, count, dv,
+  pair_columns(task.half_query, task.query_stride, count, d, state.query_columns);
+  pair_columns(task.half_output_gradient, task.output_gradient_stride, count, dv,
                state.output_gradient_columns);
-  if (may_widen(task, state)) return backward_begin(task);
-  start_queries(task, sums);
+  start_queries(task, sums, reinterpret_cast<const BrainBits*>(task.half_output_gradient),
+                reinterpret_cast<const BrainBits*>(task.half_output));
+  if (!may_widen(task, state)) return;
+  widen_rows(task.half_query, task.query_stride, count, d, state.wide_query);
+  widen_rows(task.half_output_gradient, task.output_gradient_stride, count, dv,
+             state.wide_output_gradient);
+  task.query = state.wide_query;
+  task.query_stride = d;
+  task.output_gradient = state.wide_output_gradient;
+  task.output_gradient_stride = dv;
+  lay_out_queries(task, sums);
+}
+
+/// A tile the float32 way, with K and V widened.
+void widened_backward_tile(const BackwardTask<float>& task, const HalfBackwardState& state,
+                           const KeyTile& tile) {
+  const int64_t d = task.head_size, dv = task.value_size;
+  widen_rows(task.half_key + tile.first * task.key_stride, task.key_stride, tile.count, d,
+             state.wide_key);
+  widen_rows(task.half_value + tile.first * task.value_stride, task.value_stride, tile.count, dv,
+             state.wide_value);
+  BackwardTask<float> wide = task;
+  // Keys are counted from key 0, of which only the tile's are looked at.
+  wide.key = state.wide_key - tile.first * d;
+  wide.key_stride = d;
+  wide.value = state.wide_value - tile.first * dv;
+  wide.value_stride = dv;
+  backward_tile(wide, tile);
 }
 
 /// Four keys for C vectors of queries: their weights, and dS, rounded.
@@ -129,8 +112,8 @@ void differentiate_half(const BackwardTask<float>& task, const BackwardState<flo
   uint16_t* const weights = state.weights + corner.row * kBackwardTile + corner.lane;
   uint16_t* const gradients = state.score_gradients + corner.row * kBackwardTile + corner.lane;
   Block<float, R, C> block;
-  multiply_half(block, task.half_key + j * task.half_key_stride, task.half_key_stride,
-                task.head_size, state.query_columns + corner.lane);
+  multiply_half(block, task.half_key + j * task.key_stride, task.key_stride, task.head_size,
+                state.query_columns + corner.lane);
 #pragma GCC unroll 16
   for (int v = 0; v < C; ++v) {
     const int lane = v * kLanes<float>;
@@ -147,8 +130,8 @@ void differentiate_half(const BackwardTask<float>& task, const BackwardState<flo
       __builtin_memcpy(weights + r * kBackwardTile + lane, &rounded, sizeof rounded);
     }
   }
-  multiply_half(block, task.half_value + j * task.half_value_stride, task.half_value_stride,
-                task.value_size, state.output_gradient_columns + corner.lane);
+  multiply_half(block, task.half_value + j * task.value_stride, task.value_stride, task.value_size,
+                state.output_gradient_columns + corner.lane);
 #pragma GCC unroll 16
   for (int v = 0; v < C; ++v) {
     const int lane = v * kLanes<float>;
@@ -331,7 +314,7 @@ inline bool is_plain(const BackwardTask<float>& task, const HalfBackwardState& s
 
 void half_backward_tile(const BackwardTask<float>& task, const KeyTile& tile) {
   const HalfBackwardState state(task);
-  if (!is_plain(task, state, tile)) return backward_tile(task, tile);
+  if (!is_plain(task, state, tile)) return widened_backward_tile(task, state, tile);
   const BackwardState<float> sums(task);
   const int64_t d = padded<float>(task.head_size), dv = padded<float>(task.value_size);
   const int64_t row = tile.first - task.first_key;
@@ -347,6 +330,24 @@ void half_backward_tile(const BackwardTask<float>& task, const KeyTile& tile) {
     add_half_query_rows<4>(task, sums, state, keys, runs, n);
   }
   for (; n < task.head_size; ++n) add_half_query_rows<1>(task, sums, state, keys, runs, n);
+}
+
+void half_backward_end(const BackwardTask<float>& task) {
+  if (task.query_gradient != nullptr) return backward_end(task);
+  const BackwardState<float> state(task);
+  narrow_columns(state.query_gradient, task.head_size, task.query_count, task.scale,
+                 task.half_query_gradient, task.query_gradient_stride);
+}
+
+void half_block_end(const BackwardTask<float>& task) {
+  const BackwardState<float> state(task);
+  const int64_t d = task.head_size, dv = task.value_size;
+  for (int64_t k = 0; k < task.key_count; ++k) {
+    narrow_row(state.key_gradient + k * padded<float>(d), d, task.scale,
+               task.half_key_gradient + k * task.key_gradient_stride);
+    narrow_row(state.value_gradient + k * padded<float>(dv), dv, 1,
+               task.half_value_gradient + k * task.value_gradient_stride);
+  }
 }
 
 }  // namespace

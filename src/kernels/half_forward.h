@@ -174,7 +174,6 @@ void half_tile(HalfTask& task, const KeyTile& tile) {
 
 /// Divides by the sums, sinks included, and writes output and lse.
 void half_end(HalfTask& task) {
-  constexpr int64_t kColumns = kLanes<float>;
   const HalfState state(task);
   add_waiting(task, state);
   float factors[kHalfTile] = {};
@@ -185,28 +184,15 @@ void half_end(HalfTask& task) {
     const RowEnd end = end_row<float>(task, state.maximum[q], state.exact_sum[q]);
     task.lse[q] = static_cast<float>(end.lse);
   }
-  for (int64_t d = 0; d < task.value_size; d += kColumns) {
-    const int64_t count = task.value_size - d < kColumns ? task.value_size - d : kColumns;
-    float* const columns = state.output + d * kHalfTile;
-    for (int64_t n = 0; n < count; ++n) {
+  for (int64_t d = 0; d < task.value_size; ++d) {
 #pragma GCC unroll 16
-      for (int64_t q = 0; q < kHalfTile; q += kLanes<float>) {
-        float* const at = columns + n * kHalfTile + q;
-        store(at, load(at) * load(factors + q));
-      }
-    }
-    float rows[kHalfTile * kColumns];  // columns past the last are not used
-    transpose(columns, kHalfTile, count, kHalfTile, 1.0F, rows, kColumns);
-    for (int64_t q = 0; q < task.query_count; ++q) {
-      const NarrowVector numbers = narrowed(load(rows + q * kColumns));
-      uint16_t* const to = task.half_output + q * task.output_stride + d;
-      if (count == kColumns) {
-        __builtin_memcpy(to, &numbers, sizeof numbers);
-      } else {
-        for (int64_t n = 0; n < count; ++n) to[n] = numbers[n];
-      }
+    for (int64_t q = 0; q < kHalfTile; q += kLanes<float>) {
+      float* const at = state.output + d * kHalfTile + q;
+      store(at, load(at) * load(factors + q));
     }
   }
+  narrow_columns(state.output, task.value_size, task.query_count, 1, task.half_output,
+                 task.output_stride);
 }
 
 }  // namespace

@@ -158,5 +158,31 @@ inline void pair_columns(const uint16_t* from, int64_t stride, int64_t count, in
   }
 }
 
+/// to[0 .. size) = from * factor, rounded; `from` is as long as whole vectors.
+inline void narrow_row(const float* from, int64_t size, float factor, uint16_t* to) {
+  for (int64_t d = 0; d < size; d += kLanes<float>) {
+    const NarrowVector numbers = narrowed(load(from + d) * factor);
+    if (d + kLanes<float> <= size) {
+      __builtin_memcpy(to + d, &numbers, sizeof numbers);
+    } else {
+      for (int64_t n = 0; d + n < size; ++n) to[d + n] = numbers[n];
+    }
+  }
+}
+
+/// Rows of `size` numbers from columns that have a lane a query, times factor and rounded.
+inline void narrow_columns(const float* columns, int64_t size, int64_t count, float factor,
+                           uint16_t* to, int64_t stride) {
+  constexpr int64_t kColumns = kLanes<float>;
+  for (int64_t d = 0; d < size; d += kColumns) {
+    const int64_t some = size - d < kColumns ? size - d : kColumns;
+    float rows[kQueryTile<float> * kColumns];  // columns past the last are not used
+    transpose(columns + d * kQueryTile<float>, int64_t{kQueryTile<float>}, some,
+              int64_t{kQueryTile<float>}, factor, rows, kColumns);
+    for (int64_t q = 0; q < count; ++q)
+      narrow_row(rows + q * kColumns, some, 1, to + q * stride + d);
+  }
+}
+
 }  // namespace
 }  // namespace foveal

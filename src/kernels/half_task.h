@@ -20,13 +20,8 @@ struct HalfValues {
   bool* made = nullptr;            ///< of each tile
 };
 
-/// A forward task whose Q, K, V and O are bfloat16, given as bits: the base's pointers to them are
-/// null, its strides hold. Everything else, lse too, is float32.
-struct HalfTask : ForwardTask<float> {
-  const uint16_t* half_query = nullptr;  ///< the tile's first query
-  const uint16_t* half_key = nullptr;
-  const uint16_t* half_value = nullptr;
-  uint16_t* half_output = nullptr;
+/// A forward task whose Q, K, V and O are bfloat16. Everything else, lse too, is float32.
+struct HalfTask : ForwardTask<float>, HalfRows {
   HalfValues values;
 
   // Between two tiles of keys:

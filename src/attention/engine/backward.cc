@@ -24,79 +24,74 @@ const BackwardKernels<T>& kernels_of(const PlanData& plan) {
   }
 }
 
-/// bfloat16 arrays as they were given, for kernels that multiply those.
-struct HalfArrays {
-  Tensor query_rows, key_rows, value_rows, output_gradient_rows;
-  Heads<BFloat16> query, key, value, output_gradient;
-
-  HalfArrays(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& gradient)
-      : query_rows(unit_rows(q)),
-        key_rows(unit_rows(k)),
-        value_rows(unit_rows(v)),
-        output_gradient_rows(unit_rows(gradient)),
-        query(heads_of<BFloat16>(query_rows)),
-        key(heads_of<BFloat16>(key_rows)),
-        value(heads_of<BFloat16>(value_rows)),
-        output_gradient(heads_of<BFloat16>(output_gradient_rows)) {}
-
-  /// Gives the task the bits of what it has in float32.
-  template <class T>
-  void fill(BackwardTask<T>& task, std::int64_t b, std::int64_t h, std::int64_t kv,
-            const Sequence& sequence) const {
-    const std::int64_t row = sequence.first_query + task.first_query;
-    task.half_query = bits_of(query.row(b, h, row));
-    task.half_key = bits_of(key.row(b, kv, sequence.first_key));
-    task.half_value = bits_of(value.row(b, kv, sequence.first_key));
-    task.half_output_gradient = bits_of(output_gradient.row(b, h, row));
-    task.half_query_stride = query.strides[2];
-    task.half_key_stride = key.strides[2];
-    task.half_value_stride = value.strides[2];
-    task.half_output_gradient_stride = output_gradient.strides[2];
-  }
-};
-
-/// One call's arrays: the forward's, dO, and the gradients.
+/// One call's arrays: the forward's, dO, and the gradients. Where the target multiplies bfloat16,
+/// those of bfloat16, except that dQ of several blocks is added up in float32.
 template <class T>
 struct Backward {
-  Call<T> call;
+  Terms<T> terms;
   KeyBlocks blocks;
+  std::optional<Arrays<T>> arrays = {};
   Heads<T> output_gradient = {}, query = {}, key = {}, value = {};
+  std::optional<HalfArrays> half = {};
+  Heads<BFloat16> half_output_gradient = {}, half_query = {}, half_key = {}, half_value = {};
   /// What blocks 1, 2, ... of the keys add to dQ, each a dense (B, H, L_q, D); block 0 writes dQ.
   T* query_parts = nullptr;
-  std::optional<HalfArrays> half = {};  // where the target multiplies bfloat16
-  Heads<T> bias = {};                   // data null where not asked for
-  std::vector<double> slopes;           // (B, H, parts); empty where not asked for
+  Heads<T> bias = {};          // data null where not asked for
+  std::vector<double> slopes;  // (B, H, parts); empty where not asked for
 
-  Backward(const PlanData& plan, const Tensor& q, const Tensor& k, const Tensor& v)
-      : call(plan, q, k, v), blocks(key_blocks(plan)) {}
+  explicit Backward(const PlanData& plan) : terms(plan), blocks(key_blocks(plan)) {}
 };
+
+/// Where a block's part of dQ goes: dQ itself for the first one.
+template <class T>
+T* query_part(const Backward<T>& backward, const KeyBlock& block, std::int64_t h,
+              std::int64_t row) {
+  if (block.index == 0) return backward.query.row(block.b, h, row);
+  const Problem& problem = backward.terms.plan.problem;
+  const std::int64_t rows = problem.batch * problem.heads * problem.query_length;
+  const std::int64_t before = (block.b * problem.heads + h) * problem.query_length + row;
+  return backward.query_parts + ((block.index - 1) * rows + before) * problem.head_size;
+}
+
+/// Gives a task its arrays: inputs, and where gradients go.
+template <class T>
+void fill(BackwardTask<T>& task, const Backward<T>& backward, const KeyBlock& block,
+          std::int64_t h) {
+  const Sequence& sequence = block.sequence->sequence;
+  const std::int64_t row = sequence.first_query + task.first_query;
+  const std::int64_t first_key = sequence.first_key + block.first_key();
+  if (backward.query.data != nullptr) {
+    task.query_gradient = query_part(backward, block, h, row);
+  } else {
+    task.half_query_gradient = bits_of(backward.half_query.row(block.b, h, row));
+  }
+  if (backward.half) {
+    backward.half->fill(task, sequence, block.b, h, block.kv);
+    task.half_output_gradient = bits_of(backward.half_output_gradient.row(block.b, h, row));
+    task.output_gradient_stride = backward.half_output_gradient.strides[2];
+    task.half_key_gradient = bits_of(backward.half_key.row(block.b, block.kv, first_key));
+    task.half_value_gradient = bits_of(backward.half_value.row(block.b, block.kv, first_key));
+  } else {
+    backward.arrays->fill(task, sequence, block.b, h, block.kv);
+    task.output_gradient = backward.output_gradient.row(block.b, h, row);
+    task.output_gradient_stride = backward.output_gradient.strides[2];
+    task.key_gradient = backward.key.row(block.b, block.kv, first_key);
+    task.value_gradient = backward.value.row(block.b, block.kv, first_key);
+  }
+}
 
 template <class T>
 BackwardTask<T> make_task(Backward<T>& backward, const KeyBlock& block, std::int64_t h,
                           std::int64_t tile) {
-  const PlanData& plan = backward.call.plan;
-  const Problem& problem = plan.problem;
-  const Sequence& sequence = block.sequence->sequence;
-  BackwardTask<T> task{backward.call.task(sequence, block.b, h, tile)};
-  const std::int64_t row = sequence.first_query + task.first_query;
-  const std::int64_t first_key = sequence.first_key + block.first_key();
-  if (backward.half) backward.half->fill(task, block.b, h, block.kv, sequence);
-  task.output_gradient = backward.output_gradient.row(block.b, h, row);
-  task.output_gradient_stride = backward.output_gradient.strides[2];
+  const Problem& problem = backward.terms.plan.problem;
+  BackwardTask<T> task;
+  backward.terms.fill(task, block.sequence->sequence, block.b, h, tile);
   task.first_key = block.first_key();
   task.key_count = block.key_count();
-  task.query_gradient = backward.query.row(block.b, h, row);
-  if (block.index > 0) {
-    const std::int64_t rows = problem.batch * problem.heads * problem.query_length;
-    const std::int64_t before = (block.b * problem.heads + h) * problem.query_length + row;
-    task.query_gradient =
-        backward.query_parts + ((block.index - 1) * rows + before) * problem.head_size;
-  }
+  fill(task, backward, block, h);
   task.query_gradient_stride = problem.head_size;
-  task.key_gradient = backward.key.row(block.b, block.kv, first_key);
-  task.value_gradient = backward.value.row(block.b, block.kv, first_key);
-  task.key_gradient_stride = backward.key.strides[2];
-  task.value_gradient_stride = backward.value.strides[2];
+  task.key_gradient_stride = problem.head_size;
+  task.value_gradient_stride = problem.value_size;
   if (backward.bias.data != nullptr) {
     task.bias_gradient = backward.bias.row(block.b, h, task.first_query);
     task.bias_gradient_query_stride = backward.bias.strides[2];
@@ -119,11 +114,11 @@ void clear_rows(T* rows, std::int64_t stride, std::int64_t count, std::int64_t s
 template <class T>
 void run_queries(Backward<T>& backward, const KeyBlock& block, std::int64_t h, std::int64_t tile,
                  T* memory) {
-  const PlanData& plan = backward.call.plan;
+  const PlanData& plan = backward.terms.plan;
   const BackwardKernels<T>& kernels = kernels_of<T>(plan);
   BackwardTask<T> task = make_task(backward, block, h, tile);
   DropoutCounter dropout;
-  task.dropout = backward.call.head_dropout(block.b, h, dropout);
+  task.dropout = backward.terms.head_dropout(block.b, h, dropout);
   task.workspace = memory;
   bool begun = false;
   for_each_key_tile(task, *block.sequence, block.b, h, tile, plan.query_tile, block.first_tile,
@@ -134,15 +129,18 @@ void run_queries(Backward<T>& backward, const KeyBlock& block, std::int64_t h, s
                     });
   if (begun) {
     kernels.end(task);
-  } else {
+  } else if (task.query_gradient != nullptr) {
     clear_rows(task.query_gradient, task.query_gradient_stride, task.query_count, task.head_size);
+  } else {
+    clear_rows(task.half_query_gradient, task.query_gradient_stride, task.query_count,
+               task.head_size);
   }
 }
 
 /// The query heads of the block's KV head one after another, so that dK and dV need no merging.
 template <class T>
 void run_block(Backward<T>& backward, const KeyBlock& block) {
-  const PlanData& plan = backward.call.plan;
+  const PlanData& plan = backward.terms.plan;
   const BackwardKernels<T>& kernels = kernels_of<T>(plan);
   const std::int64_t group = plan.problem.heads / plan.problem.kv_heads;
   const std::int64_t first_head = block.kv * group;
@@ -176,25 +174,39 @@ void add_query_parts(const Problem& problem, std::int64_t parts, const T* from, 
 /// dSlope[h]: the parts of all batch entries and blocks, in order.
 template <class T>
 Tensor slope_gradient(const Backward<T>& backward) {
-  const Problem& problem = backward.call.plan.problem;
+  const Problem& problem = backward.terms.plan.problem;
   Tensor result = Tensor::zeros({problem.heads}, DType::float64);
   const std::int64_t parts = backward.blocks.parts;
   for (std::int64_t n = 0; n < problem.batch * problem.heads * parts; ++n) {
     result.data<double>()[n / parts % problem.heads] +=
         backward.slopes[static_cast<std::size_t>(n)];
   }
-  return result.to(backward.call.plan.options.alibi_slopes.dtype());
+  return result.to(backward.terms.plan.options.alibi_slopes.dtype());
 }
+
+/// O and dO where a sink's gradient looks at them, in the type that is computed in.
+template <class T>
+struct OutputRows {
+  Tensor output_rows, gradient_rows;
+  Heads<T> output, gradient;
+
+  OutputRows(const Tensor& o, const Tensor& g)
+      : output_rows(unit_rows(o.to(dtype_of<T>()))),
+        gradient_rows(unit_rows(g.to(dtype_of<T>()))),
+        output(heads_of<T>(output_rows)),
+        gradient(heads_of<T>(gradient_rows)) {}
+};
 
 /// What one row adds to dSink: -exp(sink - lse) * delta.
 template <class T>
-double sink_term(const Backward<T>& backward, std::int64_t b, std::int64_t h, std::int64_t i) {
-  const Problem& problem = backward.call.plan.problem;
-  const double sink = backward.call.sinks[static_cast<std::size_t>(h)];
-  const double lse = backward.call.lse[(b * problem.heads + h) * problem.query_length + i];
+double sink_term(const Terms<T>& terms, const OutputRows<T>& rows, std::int64_t b, std::int64_t h,
+                 std::int64_t i) {
+  const Problem& problem = terms.plan.problem;
+  const double sink = terms.sinks[static_cast<std::size_t>(h)];
+  const double lse = terms.lse[(b * problem.heads + h) * problem.query_length + i];
   if (std::isinf(sink) && sink < 0) return 0;
-  const T* const output = backward.call.output.row(b, h, i);
-  const T* const gradient = backward.output_gradient.row(b, h, i);
+  const T* const output = rows.output.row(b, h, i);
+  const T* const gradient = rows.gradient.row(b, h, i);
   double delta = 0;
   for (std::int64_t d = 0; d < problem.value_size; ++d) {
     // A fully masked row may hold anything in dO.
@@ -204,69 +216,112 @@ double sink_term(const Backward<T>& backward, std::int64_t b, std::int64_t h, st
 }
 
 template <class T>
-Tensor sink_gradient(const Backward<T>& backward) {
-  const Problem& problem = backward.call.plan.problem;
+Tensor sink_gradient(const Terms<T>& terms, const OutputRows<T>& rows) {
+  const Problem& problem = terms.plan.problem;
   Tensor result = Tensor::zeros({problem.heads}, DType::float64);
   double* const sums = result.data<double>();
   parallel_for(problem.heads, [&](std::int64_t h) {
     double sum = 0;
     for (std::int64_t b = 0; b < problem.batch; ++b) {
-      for (std::int64_t i = 0; i < problem.query_length; ++i) sum += sink_term(backward, b, h, i);
+      for (std::int64_t i = 0; i < problem.query_length; ++i)
+        sum += sink_term(terms, rows, b, h, i);
     }
     sums[h] = sum;
   });
-  return result.to(backward.call.plan.options.sinks.dtype());
+  return result.to(terms.plan.options.sinks.dtype());
 }
 
-template <class T>
-AttentionGradients run_as(const PlanData& plan, const Tensor& grad_output, const Tensor& query,
-                          const Tensor& key, const Tensor& value, const AttentionResult& result) {
-  constexpr DType dtype = dtype_of<T>();
+/// Memory for a gradient. One sequence is written in full; between packed ones there may be gaps.
+Tensor make_gradient(const PlanData& plan, const Shape& shape, DType dtype) {
   const Problem& problem = plan.problem;
-  Backward<T> backward(plan, query, key, value);
-  const Tensor output = unit_rows(result.output.to(dtype)), lse = result.lse.contiguous();
-  const Tensor gradient = unit_rows(grad_output.to(dtype));
-  backward.call.output = heads_of<T>(output);
-  backward.call.lse = const_cast<T*>(lse.data<T>());  // only read here
-  backward.output_gradient = heads_of<T>(gradient);
-  if (plan.half_products()) backward.half.emplace(query, key, value, grad_output);
-  // One sequence is written in full; between packed ones there may be gaps.
-  const auto make = [&](const Shape& shape) {
-    const bool full = plan.options.query_starts.empty() && problem.query_length > 0 &&
-                      problem.key_length > 0 && problem.heads > 0;
-    return full ? TensorBuilder::empty(shape, dtype) : Tensor::zeros(shape, dtype);
-  };
-  Tensor dq = make(query.shape()), dk = make(key.shape()), dv = make(value.shape()), parts, bias;
-  backward.query = heads_of<T>(dq);
-  backward.key = heads_of<T>(dk);
-  backward.value = heads_of<T>(dv);
-  const std::int64_t part_count = std::max<std::int64_t>(backward.blocks.most_blocks - 1, 0);
-  if (part_count > 0) {
-    parts = make({part_count, dq.element_count()});
-    backward.query_parts = parts.data<T>();
+  const bool full = plan.options.query_starts.empty() && problem.query_length > 0 &&
+                    problem.key_length > 0 && problem.heads > 0;
+  return full ? TensorBuilder::empty(shape, dtype) : Tensor::zeros(shape, dtype);
+}
+
+/// dQ, dK, dV and what is added up in other memory first.
+template <class T>
+struct Gradients {
+  Tensor query, key, value, query_parts, bias;
+
+  Gradients(Backward<T>& backward, const Tensor& q, const Tensor& k, const Tensor& v) {
+    const PlanData& plan = backward.terms.plan;
+    constexpr DType dtype = dtype_of<T>();
+    const std::int64_t parts = backward.blocks.most_blocks - 1;
+    const bool half = plan.half_products();
+    const DType written = half ? DType::bfloat16 : dtype;
+    query = make_gradient(plan, q.shape(), parts > 0 ? dtype : written);
+    key = make_gradient(plan, k.shape(), written);
+    value = make_gradient(plan, v.shape(), written);
+    if (half) {
+      backward.half_key = heads_of<BFloat16>(key);
+      backward.half_value = heads_of<BFloat16>(value);
+    } else {
+      backward.key = heads_of<T>(key);
+      backward.value = heads_of<T>(value);
+    }
+    if (half && parts <= 0) {
+      backward.half_query = heads_of<BFloat16>(query);
+    } else {
+      backward.query = heads_of<T>(query);
+    }
+    if (parts > 0) {
+      query_parts = make_gradient(plan, {parts, query.element_count()}, dtype);
+      backward.query_parts = query_parts.template data<T>();
+    }
+    const GradientOptions& asked = plan.options.gradients;
+    if (asked.bias) {
+      bias = Tensor::zeros(plan.options.bias.shape(), dtype);
+      backward.bias = heads_of<T>(broadcast_to_scores(bias, plan.problem));
+    }
+    if (asked.alibi_slopes) {
+      backward.slopes.resize(static_cast<std::size_t>(plan.problem.batch * plan.problem.heads *
+                                                      backward.blocks.parts));
+    }
   }
-  const GradientOptions& asked = plan.options.gradients;
-  if (asked.bias) {
-    bias = Tensor::zeros(plan.options.bias.shape(), dtype);
-    backward.bias = heads_of<T>(broadcast_to_scores(bias, problem));
-  }
-  if (asked.alibi_slopes) {
-    backward.slopes.resize(
-        static_cast<std::size_t>(problem.batch * problem.heads * backward.blocks.parts));
-  }
+};
+
+template <class T>
+void run_blocks(Backward<T>& backward) {
   const auto& chains = backward.blocks.chains;
   parallel_for(static_cast<std::int64_t>(chains.size()), [&](std::int64_t index) {
     for (const KeyBlock& block : chains[static_cast<std::size_t>(index)]) {
       run_block(backward, block);
     }
   });
-  if (part_count > 0) {
-    add_query_parts<T>(problem, part_count, backward.query_parts, backward.query.data);
+  const std::int64_t parts = backward.blocks.most_blocks - 1;
+  if (parts <= 0) return;
+  add_query_parts<T>(backward.terms.plan.problem, parts, backward.query_parts, backward.query.data);
+}
+
+template <class T>
+AttentionGradients run_as(const PlanData& plan, const Tensor& grad_output, const Tensor& query,
+                          const Tensor& key, const Tensor& value, const AttentionResult& result) {
+  Backward<T> backward(plan);
+  const Tensor lse = result.lse.contiguous();
+  backward.terms.lse = const_cast<T*>(lse.data<T>());  // only read here
+  Tensor output, gradient;
+  if (plan.half_products()) {
+    backward.half.emplace(query, key, value, result.output);
+    gradient = unit_rows(grad_output);
+    backward.half_output_gradient = heads_of<BFloat16>(gradient);
+  } else {
+    backward.arrays.emplace(query, key, value);
+    output = unit_rows(result.output.to(dtype_of<T>()));
+    gradient = unit_rows(grad_output.to(dtype_of<T>()));
+    backward.arrays->output = heads_of<T>(output);
+    backward.output_gradient = heads_of<T>(gradient);
   }
+  const Gradients<T> written(backward, query, key, value);
+  run_blocks(backward);
+  const DType dtype = plan.problem.dtype;
   AttentionGradients gradients{
-      dq.to(problem.dtype), dk.to(problem.dtype), dv.to(problem.dtype), {}, {}, {}};
-  if (asked.bias) gradients.bias = bias.to(plan.options.bias.dtype());
-  if (asked.sinks) gradients.sinks = sink_gradient(backward);
+      written.query.to(dtype), written.key.to(dtype), written.value.to(dtype), {}, {}, {}};
+  const GradientOptions& asked = plan.options.gradients;
+  if (asked.bias) gradients.bias = written.bias.to(plan.options.bias.dtype());
+  if (asked.sinks) {
+    gradients.sinks = sink_gradient(backward.terms, OutputRows<T>(result.output, grad_output));
+  }
   if (asked.alibi_slopes) gradients.alibi_slopes = slope_gradient(backward);
   return gradients;
 }

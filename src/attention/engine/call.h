@@ -66,27 +66,23 @@ struct Terms {
   }
 };
 
+/// Q, K, V and O in the type that is computed in.
 template <class T>
-struct Call : Terms<T> {
+struct Arrays {
   Tensor query_rows, key_rows, value_rows;  // what the pointers below look into
   Heads<T> query = {}, key = {}, value = {}, output = {};
 
-  Call(const PlanData& the_plan, const Tensor& q, const Tensor& k, const Tensor& v)
-      : Terms<T>(the_plan),
-        query_rows(unit_rows(q.to(dtype_of<T>()))),
+  Arrays(const Tensor& q, const Tensor& k, const Tensor& v)
+      : query_rows(unit_rows(q.to(dtype_of<T>()))),
         key_rows(unit_rows(k.to(dtype_of<T>()))),
-        value_rows(unit_rows(v.to(dtype_of<T>()))) {
-    query = heads_of<T>(query_rows);
-    key = heads_of<T>(key_rows);
-    value = heads_of<T>(value_rows);
-  }
+        value_rows(unit_rows(v.to(dtype_of<T>()))),
+        query(heads_of<T>(query_rows)),
+        key(heads_of<T>(key_rows)),
+        value(heads_of<T>(value_rows)) {}
 
-  /// One tile of queries of one head, but for its workspace and dropout.
-  ForwardTask<T> task(const Sequence& sequence, std::int64_t b, std::int64_t h,
-                      std::int64_t tile) const {
-    const std::int64_t kv = this->plan.problem.kv_head(h);
-    ForwardTask<T> task;
-    this->fill(task, sequence, b, h, tile);
+  /// Gives the arrays to a task for query head h on KV head kv that Terms has filled.
+  void fill(ForwardTask<T>& task, const Sequence& sequence, std::int64_t b, std::int64_t h,
+            std::int64_t kv) const {
     const std::int64_t row = sequence.first_query + task.first_query;
     task.query = query.row(b, h, row);
     task.key = key.row(b, kv, sequence.first_key);
@@ -96,6 +92,52 @@ struct Call : Terms<T> {
     task.key_stride = key.strides[2];
     task.value_stride = value.strides[2];
     task.output_stride = output.strides[2];
+  }
+};
+
+/// The same as they were given, but for a last stride that isn't 1, for kernels that multiply
+/// bfloat16.
+struct HalfArrays {
+  Tensor query_rows, key_rows, value_rows, output_rows;
+  Heads<BFloat16> query, key, value, output;
+
+  HalfArrays(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& o)
+      : query_rows(unit_rows(q)),
+        key_rows(unit_rows(k)),
+        value_rows(unit_rows(v)),
+        output_rows(unit_rows(o)),
+        query(heads_of<BFloat16>(query_rows)),
+        key(heads_of<BFloat16>(key_rows)),
+        value(heads_of<BFloat16>(value_rows)),
+        output(heads_of<BFloat16>(output_rows)) {}
+
+  /// `Task` is a ForwardTask and HalfRows.
+  template <class Task>
+  void fill(Task& task, const Sequence& sequence, std::int64_t b, std::int64_t h,
+            std::int64_t kv) const {
+    const std::int64_t row = sequence.first_query + task.first_query;
+    task.half_query = bits_of(query.row(b, h, row));
+    task.half_key = bits_of(key.row(b, kv, sequence.first_key));
+    task.half_value = bits_of(value.row(b, kv, sequence.first_key));
+    task.half_output = bits_of(output.row(b, h, row));
+    task.query_stride = query.strides[2];
+    task.key_stride = key.strides[2];
+    task.value_stride = value.strides[2];
+    task.output_stride = output.strides[2];
+  }
+};
+
+template <class T>
+struct Call : Terms<T>, Arrays<T> {
+  Call(const PlanData& the_plan, const Tensor& q, const Tensor& k, const Tensor& v)
+      : Terms<T>(the_plan), Arrays<T>(q, k, v) {}
+
+  /// One tile of queries of one head, but for its workspace and dropout.
+  ForwardTask<T> task(const Sequence& sequence, std::int64_t b, std::int64_t h,
+                      std::int64_t tile) const {
+    ForwardTask<T> task;
+    Terms<T>::fill(task, sequence, b, h, tile);
+    Arrays<T>::fill(task, sequence, b, h, this->plan.problem.kv_head(h));
     return task;
   }
 };

@@ -16,37 +16,18 @@
 namespace foveal {
 namespace {
 
-/// One call's arrays, as they were given but for a last stride that isn't 1.
-struct HalfCall : Terms<float> {
+struct HalfCall : Terms<float>, HalfArrays {
   std::uint64_t number = next_number();  // no other call has it
-  Tensor query_rows, key_rows, value_rows;
-  Heads<BFloat16> query, key, value, output;
 
   HalfCall(const PlanData& the_plan, const Tensor& q, const Tensor& k, const Tensor& v,
            const Tensor& o)
-      : Terms<float>(the_plan),
-        query_rows(unit_rows(q)),
-        key_rows(unit_rows(k)),
-        value_rows(unit_rows(v)),
-        query(heads_of<BFloat16>(query_rows)),
-        key(heads_of<BFloat16>(key_rows)),
-        value(heads_of<BFloat16>(value_rows)),
-        output(heads_of<BFloat16>(o)) {}
+      : Terms<float>(the_plan), HalfArrays(q, k, v, o) {}
 
   /// One tile of queries of one head, but for its workspace and dropout.
   HalfTask task(const Sequence& sequence, std::int64_t b, std::int64_t h, std::int64_t tile) const {
-    const std::int64_t kv = plan.problem.kv_head(h);
     HalfTask task;
-    fill(task, sequence, b, h, tile);
-    const std::int64_t row = sequence.first_query + task.first_query;
-    task.half_query = bits_of(query.row(b, h, row));
-    task.half_key = bits_of(key.row(b, kv, sequence.first_key));
-    task.half_value = bits_of(value.row(b, kv, sequence.first_key));
-    task.half_output = bits_of(output.row(b, h, row));
-    task.query_stride = query.strides[2];
-    task.key_stride = key.strides[2];
-    task.value_stride = value.strides[2];
-    task.output_stride = output.strides[2];
+    Terms<float>::fill(task, sequence, b, h, tile);
+    HalfArrays::fill(task, sequence, b, h, plan.problem.kv_head(h));
     return task;
   }
 

@@ -62,12 +62,14 @@ double block_workspace(const PlanData& plan, std::int64_t keys) {
          width_of(plan);
 }
 
-/// Q, K, V, O, dO and the three gradients in float32, where they are given in 16 bits.
-double widened_backward_bytes(const PlanData& plan) {
+/// Q, K, V, O, dO and the three gradients in float32, where they are given in 16 bits; where the
+/// target multiplies bfloat16, dQ alone, if several blocks add to it.
+double widened_backward_bytes(const PlanData& plan, std::int64_t blocks) {
   const Problem& problem = plan.problem;
   if (size_of(problem.dtype) != 2) return 0;
-  const auto d = static_cast<double>(problem.head_size),
-             dv = static_cast<double>(problem.value_size);
+  const auto d = static_cast<double>(problem.head_size);
+  const auto dv = static_cast<double>(problem.value_size);
+  if (plan.half_products()) return blocks > 1 ? 4 * rows_of(problem) * d : 0;
   return 4 * (rows_of(problem) * (2 * d + 2 * dv) + keys_of(problem) * 2 * (d + dv));
 }
 
@@ -108,7 +110,7 @@ double backward_bytes(const PlanData& plan, int threads) {
   const double query_parts =
       parts * rows_of(plan.problem) * static_cast<double>(plan.problem.head_size) * width_of(plan);
   return threads * block_workspace(plan, blocks.widest) + query_parts +
-         widened_backward_bytes(plan);
+         widened_backward_bytes(plan, blocks.most_blocks);
 }
 
 }  // namespace foveal

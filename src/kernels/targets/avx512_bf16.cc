@@ -13,8 +13,8 @@ const Target& avx512_bf16_target() {
     Target made = make_target("avx512_bf16");
     made.peak_bfloat16 = {kPairPeakOperations, multiply_add_pairs};
     made.half_forward = {HalfState::size, half_begin, half_tile, half_end};
-    made.half_backward = {HalfBackwardState::size, half_block_begin,    half_backward_begin,
-                          half_backward_tile,      backward_end<float>, backward_block_end<float>};
+    made.half_backward = {HalfBackwardState::size, half_block_begin,  half_backward_begin,
+                          half_backward_tile,      half_backward_end, half_block_end};
     made.decode_bfloat16 = half_decode;
     return made;
   }();
