@@ -6,13 +6,13 @@
 namespace foveal {
 namespace {
 
-/// Asks for `rows` rows of `size` numbers each, to be read (or written).
-template <class T, bool written = false>
+/// Asks for `rows` rows of `size` numbers each.
+template <class T>
 inline void prefetch_rows(const T* first, int64_t stride, int64_t rows, int64_t size) {
   constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t n = 0; n < size; n += kLine) {
-      __builtin_prefetch(first + r * stride + n, written ? 1 : 0, 3);
+      __builtin_prefetch(first + r * stride + n, 0, 3);
     }
   }
 }

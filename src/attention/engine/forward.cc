@@ -13,32 +13,27 @@
 namespace foveal {
 namespace {
 
-/// Asks, a few rows with each tile of keys, for what the end of this task and the next task need:
-/// all at once they would hold up the kernels' own reads.
+/// Asks, a few rows with each tile of keys, for the next task's queries: all at once they would
+/// hold up the kernels' own reads. What is written is not asked for: it was slower.
 template <class T>
 class Upcoming {
  public:
-  Upcoming(const ForwardTask<T>& now, const ForwardTask<T>& later, std::int64_t key_length)
-      : now_(now), later_(later) {
+  Upcoming(const ForwardTask<T>& later, std::int64_t key_length) : later_(later) {
     constexpr std::int64_t kMostSteps = 4;
     const std::int64_t tiles = (key_length + kPlanKeyTile - 1) / kPlanKeyTile;
     const std::int64_t steps = std::clamp<std::int64_t>(tiles, 1, kMostSteps);
-    rows_ = (std::max(now.query_count, later.query_count) + steps - 1) / steps;
+    rows_ = (later.query_count + steps - 1) / steps;
   }
 
   void ask() {
-    const auto left = [&](std::int64_t count) {
-      return std::clamp<std::int64_t>(count - first_, 0, rows_);
-    };
-    prefetch_rows(later_.query + first_ * later_.query_stride, later_.query_stride,
-                  left(later_.query_count), later_.head_size);
-    prefetch_rows<T, true>(now_.output + first_ * now_.output_stride, now_.output_stride,
-                           left(now_.query_count), now_.value_size);
+    const std::int64_t left = std::clamp<std::int64_t>(later_.query_count - first_, 0, rows_);
+    prefetch_rows(later_.query + first_ * later_.query_stride, later_.query_stride, left,
+                  later_.head_size);
     first_ += rows_;
   }
 
  private:
-  const ForwardTask<T>&now_, &later_;
+  const ForwardTask<T>& later_;
   std::int64_t rows_ = 0, first_ = 0;
 };
 
@@ -58,7 +53,7 @@ void run_tile(const Call<T>& call, const RowStatistics<T>& statistics, const Seq
   }
   kernels.begin(task);
   const ForwardTask<T> later = call.task(sequence.sequence, next.b, next.h, next.tile);
-  Upcoming<T> upcoming(task, later, sequence.sequence.key_length);
+  Upcoming<T> upcoming(later, sequence.sequence.key_length);
   for_each_key_tile(task, sequence, b, h, tile, call.plan.query_tile, [&](const KeyTile& keys) {
     upcoming.ask();
     kernels.tile(task, keys);

@@ -97,8 +97,6 @@ void run_tile(const HalfCall& call, const SequencePlan& sequence, const QueryTil
   kernels.begin(task);
   const HalfTask later = call.task(sequence.sequence, next.b, next.h, next.tile);
   prefetch_rows(later.half_query, later.query_stride, later.query_count, later.head_size);
-  prefetch_rows<std::uint16_t, true>(task.half_output, task.output_stride, task.query_count,
-                                     task.value_size);
   for_each_key_tile<float>(task, sequence, b, h, tile, call.plan.query_tile,
                            [&](const KeyTile& keys) { kernels.tile(task, keys); });
   kernels.end(task);
