@@ -158,20 +158,9 @@ inline void add_query_rows(const BackwardState<T>& state, const T* key, int64_t 
     const T* const keys = key + run.first * key_stride + d;
     const T* const cells = state.score_gradients + run.first * kQueryTile<T> + lane;
     const int64_t count = run.last - run.first;
-    switch (run.first_vector) {
-      case 0:
-        add_from<0>(block, keys, key_stride, cells, kQueryTile<T>, count);
-        break;
-      case 1:
-        add_from<1>(block, keys, key_stride, cells, kQueryTile<T>, count);
-        break;
-      case 2:
-        add_from<2>(block, keys, key_stride, cells, kQueryTile<T>, count);
-        break;
-      default:
-        add_from<C - 1>(block, keys, key_stride, cells, kQueryTile<T>, count);
-        break;
-    }
+    from_vector(run.first_vector, [&]<int First>() __attribute__((always_inline)) {
+      add_from<First>(block, keys, key_stride, cells, kQueryTile<T>, count);
+    });
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {

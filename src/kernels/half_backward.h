@@ -281,20 +281,9 @@ inline void add_half_query_rows(const BackwardTask<float>& task, const BackwardS
     const PairRows rows{reinterpret_cast<const uint16_t*>(from), 2, 2 * task.head_size};
     const uint32_t* const cells = state.score_gradient_pairs + run.first / 2 * kBackwardTile;
     const int64_t pairs = (run.last - run.first) / 2;
-    switch (run.first_vector) {
-      case 0:
-        add_pair_products<0>(block, rows, cells, pairs);
-        break;
-      case 1:
-        add_pair_products<1>(block, rows, cells, pairs);
-        break;
-      case 2:
-        add_pair_products<2>(block, rows, cells, pairs);
-        break;
-      default:
-        add_pair_products<C - 1>(block, rows, cells, pairs);
-        break;
-    }
+    from_vector(run.first_vector, [&]<int First>() __attribute__((always_inline)) {
+      add_pair_products<First>(block, rows, cells, pairs);
+    });
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {

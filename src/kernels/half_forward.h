@@ -38,20 +38,9 @@ inline void add_half_columns(const HalfTask& task, const HalfState& state, int64
     const HalfRun& run = task.runs[n];
     const PairRows rows{reinterpret_cast<const uint16_t*>(run.value + d), 2, 2 * task.value_size};
     const uint32_t* const weights = state.weights + run.row * kHalfTile;
-    switch (run.first_vector) {
-      case 0:
-        add_pair_products<0>(block, rows, weights, run.count);
-        break;
-      case 1:
-        add_pair_products<1>(block, rows, weights, run.count);
-        break;
-      case 2:
-        add_pair_products<2>(block, rows, weights, run.count);
-        break;
-      default:
-        add_pair_products<C - 1>(block, rows, weights, run.count);
-        break;
-    }
+    from_vector(run.first_vector, [&]<int First>() __attribute__((always_inline)) {
+      add_pair_products<First>(block, rows, weights, run.count);
+    });
   }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {

@@ -12,9 +12,6 @@ namespace {
 /// What the sum of a chunk's weights may reach before the maximum is raised.
 constexpr float kMostWeight = 256;
 
-constexpr float kExp2Terms[] = {1.327647199e-3F, 9.675541334e-3F, 5.550713273e-2F,
-                                2.402211972e-1F, 6.931469671e-1F, 1.000000072F};
-
 constexpr PairVector kPairOfOnes = PairVector{} + 0x3f803f80;
 
 /// Multiplies the weights that wait by the factor of their lane: a power of 2, so that they stay as

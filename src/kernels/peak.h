@@ -13,8 +13,10 @@ constexpr int kPeakSteps = 16;  // of a round
 
 constexpr double kPeakOperations = 2.0 * kPeakSums * kPeakSteps * kLanes<float>;
 
-/// `rounds` rounds of kPeakOperations each. Returns a sum, so that nothing is left out.
-float multiply_adds(int64_t rounds) {
+/// `rounds` rounds of kPeakSums * kPeakSteps calls of step(sum). Returns a sum, so that nothing is
+/// left out.
+template <class Step>
+inline __attribute__((always_inline)) float run_rounds(int64_t rounds, const Step& step) {
   // Each sum starts from a number of its own that the compiler can't know: equal ones would be one.
   FloatVector sums[kPeakSums];
 #pragma GCC unroll 16
@@ -22,18 +24,23 @@ float multiply_adds(int64_t rounds) {
     const FloatVector start = in_register(broadcast(static_cast<float>(n)));
     sums[n] = start;
   }
-  const FloatVector factor = in_register(broadcast(0.5f)), term = in_register(broadcast(1.0f));
   for (int64_t round = 0; round < rounds; ++round) {
 #pragma GCC unroll 16
-    for (int step = 0; step < kPeakSteps; ++step) {
+    for (int s = 0; s < kPeakSteps; ++s) {
 #pragma GCC unroll 16
-      for (int n = 0; n < kPeakSums; ++n) sums[n] = sums[n] * factor + term;
+      for (int n = 0; n < kPeakSums; ++n) sums[n] = step(sums[n]);
     }
   }
   FloatVector all{};
 #pragma GCC unroll 16
   for (int n = 0; n < kPeakSums; ++n) all += sums[n];
   return all[0];
+}
+
+/// `rounds` rounds of kPeakOperations each.
+float multiply_adds(int64_t rounds) {
+  const FloatVector factor = in_register(broadcast(0.5f)), term = in_register(broadcast(1.0f));
+  return run_rounds(rounds, [=](FloatVector sum) { return sum * factor + term; });
 }
 
 /// The sum of `count` numbers, a multiple of eight vectors.

@@ -78,14 +78,16 @@ inline V in_register(V value) {
   return value;
 }
 
-/// 2^f for f in [-1/2, 1/2]: minimax in the relative error.
+/// 2^f for f in [-1/2, 1/2], the highest power first: minimax in the relative error.
+constexpr float kExp2Terms[] = {1.327647199e-3f, 9.675541334e-3f, 5.550713273e-2f,
+                                2.402211972e-1f, 6.931469671e-1f, 1.000000072f};
+
 template <class V>
 inline V exp2_polynomial(V f) {
-  V p = f * 1.327647199e-3f + 9.675541334e-3f;
-  p = p * f + 5.550713273e-2f;
-  p = p * f + 2.402211972e-1f;
-  p = p * f + 6.931469671e-1f;
-  return p * f + 1.000000072f;
+  V p = f * kExp2Terms[0] + kExp2Terms[1];
+#pragma GCC unroll 4
+  for (int n = 2; n < 6; ++n) p = p * f + kExp2Terms[n];
+  return p;
 }
 
 /// 2^x for x at most 127. Below -126.5 gives 0, or less than 2^-126; NaN stays NaN. Relative error

@@ -73,5 +73,21 @@ inline __attribute__((always_inline)) void multiply(Block<T, R, C>& block, const
   block.add_product(keys, columns, kQueryTile<T>, size);
 }
 
+/// Calls act.template operator()<First>() for `first`, the first of the vectors that a product
+/// concerns.
+template <class Act>
+inline __attribute__((always_inline)) void from_vector(int64_t first, const Act& act) {
+  switch (first) {
+    case 0:
+      return act.template operator()<0>();
+    case 1:
+      return act.template operator()<1>();
+    case 2:
+      return act.template operator()<2>();
+    default:
+      return act.template operator()<kQueryVectors - 1>();
+  }
+}
+
 }  // namespace
 }  // namespace foveal
