@@ -49,6 +49,7 @@ void add_forward(std::vector<Request>& rows) {
   rows.push_back(row(Op::forward, f, "H32,KV32,Lq2048,D64", causal()));
   rows.push_back(row(Op::forward, f, "H12,Lq8192,D64", window(256, 0)));
   rows.push_back(row(Op::forward, f, "H12,Lq8192,D64", documents(8192, 1024)));
+  rows.push_back(row(Op::forward, f, "H12,Lq8192,D64"));
   rows.push_back(row(Op::forward, f, "Lq16,D64"));
   rows.push_back(row(Op::forward, DType::bfloat16, kUsual, causal()));
   rows.push_back(row(Op::forward, DType::bfloat16, kUsual));
@@ -74,21 +75,25 @@ void add_others(std::vector<Request>& rows) {
   }
 }
 
+Request on_one_thread(Request request) {
+  request.threads = 1;
+  return request;
+}
+
 }  // namespace
 
 std::vector<Request> standard_rows() {
   std::vector<Request> rows;
   add_forward(rows);
   add_others(rows);
-  Request one_thread = row(Op::forward, DType::float32, kUsual, causal());
-  one_thread.threads = 1;
-  rows.push_back(one_thread);
+  rows.push_back(on_one_thread(row(Op::naive, DType::float32, "Lq16,D64")));
+  rows.push_back(on_one_thread(row(Op::forward, DType::float32, kUsual)));
   const auto& targets = usable_targets();
   const bool has_avx2 = std::any_of(targets.begin(), targets.end(), [](const Target* target) {
     return std::string(target->name) == "avx2";
   });
   if (has_avx2) {
-    Request avx2 = row(Op::forward, DType::float32, kUsual, causal());
+    Request avx2 = row(Op::forward, DType::float32, kUsual);
     avx2.target = "avx2";
     rows.push_back(avx2);
   }
