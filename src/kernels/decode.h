@@ -11,36 +11,62 @@ namespace {
 /// How many keys ahead K is asked for, into the second cache: nearer, or V too, was slower.
 constexpr int64_t kKeysAhead = 32;
 
-/// Rows row .. row + R - 1 of the scores of a vector of keys, whose products are summed over lanes
-/// together.
+/// Keys whose products are merged while they are in registers.
+template <class T>
+constexpr int kMergedKeys = kLanes<T> < 4 ? kLanes<T> : 4;
+
+/// The scores of a vector of keys for R rows, row .. row + R - 1: product(k, sums) adds what key k
+/// gives, a vector of partial sums a row.
+template <class T, int R, class Product>
+inline __attribute__((always_inline)) void score_vector(int64_t count, T factor, T* scores,
+                                                        const Product& product) {
+  constexpr int G = kMergedKeys<T>;
+  Vector<T> merged[R][kLanes<T> / G];
+#pragma GCC unroll 1
+  for (int g = 0; g < kLanes<T> / G; ++g) {
+    Vector<T> sums[R][G] = {};
+#pragma GCC unroll 4
+    for (int n = 0; n < G; ++n) {
+      if (g * G + n >= count) continue;
+      Vector<T> sum[R] = {};
+      product(g * G + n, sum);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) sums[r][n] = sum[r];
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      merge_lanes<T, 1, G>(sums[r]);
+      merged[r][g] = sums[r][0];
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+    merge_lanes<T, G, kLanes<T> / G>(merged[r]);
+    store(scores + r * kDecodeChunk, merged[r][0] * factor);
+  }
+}
+
 template <class T, class S, int R>
-inline __attribute__((always_inline)) void score_keys(const DecodeTask<T>& task, const S* key,
-                                                      int row, int64_t first, int64_t count) {
-  const int64_t width = decode_width(task.head_size);
-  const int64_t whole = task.head_size / kLanes<T> * kLanes<T>;
+void score_keys(const DecodeTask<T>& task, const S* key, int row, int64_t first, int64_t count) {
+  const int64_t width = decode_width(task.head_size), stride = task.key_stride;
+  const int64_t size = task.head_size, whole = size / kLanes<T> * kLanes<T>;
   const T* const query = task.query + row * width;
-  Vector<T> products[R][kLanes<T>] = {};
-  for (int64_t k = 0; k < count; ++k) {
-    Vector<T> sum[R] = {};
-    const S* const from = key + (first + k) * task.key_stride;
+  key += first * stride;
+  const auto product = [=](int64_t k, Vector<T>(&sum)[R]) __attribute__((always_inline)) {
+    const S* const from = key + k * stride;
     for (int64_t d = 0; d < whole; d += kLanes<T>) {
       // Past the last key too: a prefetch of what isn't there does nothing.
-      __builtin_prefetch(from + kKeysAhead * task.key_stride + d, 0, 2);
+      __builtin_prefetch(from + kKeysAhead * stride + d, 0, 2);
       const Vector<T> part = in_register(load_wide<T>(from + d));
-#pragma GCC unroll 16
+#pragma GCC unroll 4
       for (int r = 0; r < R; ++r) sum[r] += part * load(query + r * width + d);
     }
-    if (whole < task.head_size) {
-      const Vector<T> part = load_wide<T>(from + whole, task.head_size - whole);
-#pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) sum[r] += part * load(query + r * width + whole);
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) products[r][k] = sum[r];
-  }
-  for (int r = 0; r < R; ++r) {
-    store(task.scores + (row + r) * kDecodeChunk + first, sums_of_lanes<T>(products[r]));
-  }
+    if (whole == size) return;
+    const Vector<T> part = load_wide<T>(from + whole, size - whole);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) sum[r] += part * load(query + r * width + whole);
+  };
+  score_vector<T, R>(count, T(1), task.scores + row * kDecodeChunk + first, product);
 }
 
 /// The scores of a chunk: a few keys for all rows, so that they are still in the first cache.

@@ -5,39 +5,33 @@
 #include "kernels/philox.h"
 #include "kernels/score_terms.h"
 #include "kernels/storage.h"
+#include "kernels/transpose.h"
 
 namespace foveal {
 namespace {
 
-/// Sums of neighbouring lanes: those of `a`, then those of `b`.
-template <class T>
-inline Vector<T> neighbour_sums(Vector<T> a, Vector<T> b) {
-  if constexpr (kLanes<T> == 16) {
-    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28,
-                                   30) +
-           __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-  } else if constexpr (kLanes<T> == 8) {
-    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14) +
-           __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
-  } else if constexpr (kLanes<T> == 4) {
-    return __builtin_shufflevector(a, b, 0, 2, 4, 6) + __builtin_shufflevector(a, b, 1, 3, 5, 7);
-  } else {
-    return __builtin_shufflevector(a, b, 0, 2) + __builtin_shufflevector(a, b, 1, 3);
-  }
+/// Lane n: a[n] + a[n ^ S] where n has no bit S, else b[n] + b[n ^ S].
+template <int S, class V, int... N>
+inline V merged(V a, V b, LaneList<N...>) {
+  constexpr int count = sizeof...(N);
+  // Two blends and one shuffle, where a shuffle of both for each sum would take two.
+  const V kept = __builtin_shufflevector(a, b, ((N & S) != 0 ? N + count : N)...);
+  const V moved = __builtin_shufflevector(a, b, ((N & S) != 0 ? N : N + count)...);
+  return kept + __builtin_shufflevector(moved, moved, (N ^ S)...);
 }
 
-/// Lane n: the sum of the lanes of products[n]. A tree, so that no vector is summed alone.
-template <class T>
-inline Vector<T> sums_of_lanes(const Vector<T> (&products)[kLanes<T>]) {
-  Vector<T> level[kLanes<T>];
+/// Merges `Count` vectors, the first levels of a tree: then lane n of the first holds partial sums
+/// of vector n mod Count. S is where the tree stands: 1 to begin with.
+template <class T, int S, int Count>
+inline __attribute__((always_inline)) void merge_lanes(Vector<T>* vectors) {
+  if constexpr (Count > 1) {
 #pragma GCC unroll 16
-  for (int n = 0; n < kLanes<T>; ++n) level[n] = products[n];
-#pragma GCC unroll 4
-  for (int count = kLanes<T> / 2; count > 0; count /= 2) {
-#pragma GCC unroll 8
-    for (int n = 0; n < count; ++n) level[n] = neighbour_sums<T>(level[2 * n], level[2 * n + 1]);
+    for (int n = 0; n < Count / 2; ++n) {
+      vectors[n] =
+          merged<S>(vectors[2 * n], vectors[2 * n + 1], typename CountedLanes<kLanes<T>>::List{});
+    }
+    merge_lanes<T, 2 * S, Count / 2>(vectors);
   }
-  return level[0];
 }
 
 template <class T>

@@ -17,32 +17,25 @@ inline PairVector load_row(const uint16_t* from, int64_t count) {
   return load_pairs(numbers);
 }
 
-/// Rows row .. row + R - 1 of the scores of a vector of keys.
 template <int R>
-inline __attribute__((always_inline)) void score_half_keys(const DecodeTask<float>& task,
-                                                           const uint16_t* key, int row,
-                                                           int64_t first, int64_t count) {
-  const int64_t width = pair_width(task.head_size);
+void score_half_keys(const DecodeTask<float>& task, const uint16_t* key, int row, int64_t first,
+                     int64_t count) {
+  const int64_t size = task.head_size, width = pair_width(size), stride = task.key_stride;
   const uint16_t* const query = task.half_query + row * width;
-  FloatVector products[R][kLanes<float>] = {};
-  for (int64_t k = 0; k < count; ++k) {
-    FloatVector sum[R] = {};
-    const uint16_t* const from = key + (first + k) * task.key_stride;
+  key += first * stride;
+  const auto product = [=](int64_t k, FloatVector(&sum)[R]) __attribute__((always_inline)) {
+    const uint16_t* const from = key + k * stride;
     for (int64_t d = 0; d < width; d += 2 * kLanes<float>) {
       // Past the last key too: a prefetch of what isn't there does nothing.
-      __builtin_prefetch(from + kKeysAhead * task.key_stride + d, 0, 2);
-      const PairVector part = in_register(load_row(from + d, task.head_size - d));
-#pragma GCC unroll 16
-      for (int r = 0; r < R; ++r)
+      __builtin_prefetch(from + kKeysAhead * stride + d, 0, 2);
+      const PairVector part = in_register(load_row(from + d, size - d));
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) {
         sum[r] = add_pairs(sum[r], part, load_pairs(query + r * width + d));
+      }
     }
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) products[r][k] = sum[r];
-  }
-  for (int r = 0; r < R; ++r) {
-    store(task.scores + (row + r) * kDecodeChunk + first,
-          sums_of_lanes<float>(products[r]) * task.factor);
-  }
+  };
+  score_vector<float, R>(count, task.factor, task.scores + row * kDecodeChunk + first, product);
 }
 
 void score_half_chunk(const DecodeTask<float>& task, const DecodeChunk& chunk) {
@@ -118,8 +111,9 @@ void add_half_chunk(const DecodeTask<float>& task, const DecodeChunk& chunk) {
   for (int row = 0; row < task.rows; ++row) {
     round_weights(task.scores + row * kDecodeChunk, chunk.count);
   }
-  for (int64_t k = 0; k < chunk.count; k += kDecodeGroup) {
-    const int64_t left = chunk.count - k, count = left < kDecodeGroup ? left : kDecodeGroup;
+  constexpr int64_t kGroup = 2 * kDecodeGroup;  // two keys fill a row of the room for values
+  for (int64_t k = 0; k < chunk.count; k += kGroup) {
+    const int64_t left = chunk.count - k, count = left < kGroup ? left : kGroup;
     pair_rows_of_value(task, value + k * task.value_stride, count);
     const int64_t pairs = (count + 1) / 2;
     int row = 0;
