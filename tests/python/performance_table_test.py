@@ -29,7 +29,12 @@ def run(median, share):
         row(time, 0.1, op=op, shape=small, mask="none()")
         for op, time in (("naive", 80), ("online", 40), ("tiled", 10), ("forward", 2))
     ]
-    others = [row(median, share, target="avx2"), row(3, None, op="plan", gflops=None, gbs=None)]
+    others = [
+        row(median, share, target="avx2", mask="none()"),
+        row(25, share, mask="none()"),
+        row(50, share, mask="none()", threads=1),
+        row(3, None, op="plan", gflops=None, gbs=None),
+    ]
     return {"schema": "foveal.bench/1", "machine": machine, "rows": [row(median, share), *others, *rungs]}
 
 
@@ -39,13 +44,15 @@ def main():
         paths[0].write_text(json.dumps(run(20, 0.8)))
         paths[1].write_text(json.dumps(run(16, 0.75)))
         page = pathlib.Path(folder) / "page.md"
-        page.write_text("a\n<!-- table: speed -->\nold\n<!-- end -->\nb\n<!-- table: ladder -->\n<!-- end -->\n")
+        page.write_text("a\n<!-- table: speed -->\nold\n<!-- end -->\nb\n<!-- table: ladder -->\n<!-- end -->\n"
+                        "<!-- table: ratios -->\n<!-- end -->\n")
         subprocess.run([TOOL, *paths, "--write", page], check=True)
         text = page.read_text()
         expected = [
             "| forward | float32 | B8 H12 L1024 D64 | causal | 16.0 | 16.0–20.0 | 62.5 GFLOP/s | 75 % | 85 % |",
-            "| forward | float32 | B8 H12 L1024 D64 | causal, avx2 | 16.0 | 16.0–20.0 | 62.5 GFLOP/s | 75 % |  |",
-            "| plan | float32 | B8 H12 L1024 D64 | causal | 3.00 | 3.00–3.00 |  |  |  |",
+            "| forward | float32 | B8 H12 L1024 D64 | none, avx2 | 16.0 | 16.0–20.0 | 62.5 GFLOP/s | 75 % | 75 % |",
+            "| plan | float32 | B8 H12 L1024 D64 | causal | 3.00 | 3.00–3.00 |  |  | 5 ms |",
+            "| one thread's speed to that of two | 0.50 | ≥ 0.48 |",
             "| naive | 80.0 | 12.5 GFLOP/s | 10.0 % |  |",
             "| fused | 2.00 | 500 GFLOP/s | 10.0 % | 5.0 × |",
         ]
