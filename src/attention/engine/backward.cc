@@ -71,7 +71,7 @@ void fill(BackwardTask<T>& task, const Backward<T>& backward, const KeyBlock& bl
     task.output_gradient_stride = backward.half_output_gradient.strides[2];
     task.half_key_gradient = bits_of(backward.half_key.row(block.b, block.kv, first_key));
     task.half_value_gradient = bits_of(backward.half_value.row(block.b, block.kv, first_key));
-  } else {
+  } else if (backward.arrays) {
     backward.arrays->fill(task, sequence, block.b, h, block.kv);
     task.output_gradient = backward.output_gradient.row(block.b, h, row);
     task.output_gradient_stride = backward.output_gradient.strides[2];
