@@ -110,7 +110,8 @@ void start_queries(const BackwardTask<T>& task, const BackwardState<T>& state, c
   for (int64_t q = 0; q < kQueryTile<T>; ++q) {
     // -inf: P is 0 throughout.
     const bool sees = q < task.query_count && task.lse[q] != -__builtin_inf();
-    state.lse[q] = sees ? task.lse[q] * kLog2E<T> : -kMasked<T>;
+    state.lse[q] = sees ? task.lse[q] : -kMasked<T>;
+    state.scaled_lse[q] = state.lse[q] * kLog2E<T>;
   }
   clear(state.query_gradient, task.head_size * kQueryTile<T>);
 }
@@ -119,9 +120,9 @@ void start_queries(const BackwardTask<T>& task, const BackwardState<T>& state, c
 template <class T>
 void lay_out_queries(BackwardTask<T>& task, const BackwardState<T>& state) {
   const int64_t count = task.query_count, d = task.head_size, dv = task.value_size;
-  const T factor = task.softcap > 0 ? task.scale / task.softcap : task.scale * kLog2E<T>;
   find_rows(task, state);
-  copy_columns(task.query, task.query_stride, count, d, factor, state.query_columns);
+  copy_columns(task.query, task.query_stride, count, d, is_simple(task) ? task.scale : T(1),
+               state.query_columns);
   copy_columns(task.output_gradient, task.output_gradient_stride, count, dv, T(1),
                state.output_gradient_columns);
 }

@@ -9,46 +9,56 @@
 namespace foveal {
 namespace {
 
+/// Q^T strip by strip, times `factor`; zeros past the last query.
+template <class T>
+void lay_out_query(const ForwardTask<T>& task, const ForwardState<T>& state, T factor) {
+  for (int64_t first = 0; first < kQueryTile<T>; first += kStripLanes<T>) {
+    const int64_t left = task.query_count - first;
+    const int64_t count = left < 0 ? 0 : left < kStripLanes<T> ? left : kStripLanes<T>;
+    T* const strip = state.query + place<T>(task.head_size, 0, first);
+    for (int64_t d = 0; d < task.head_size && count < kStripLanes<T>; ++d) {
+      for (int64_t q = count; q < kStripLanes<T>; ++q) strip[d * kStripLanes<T> + q] = 0;
+    }
+    transpose(task.query + first * task.query_stride, task.query_stride, count, task.head_size,
+              factor, strip, int64_t{kStripLanes<T>});
+  }
+}
+
 template <class T>
 void forward_begin(const ForwardTask<T>& task) {
   const ForwardState<T> state(task);
-  // With a softcap scores come out of the product as S / c, else in units of log2.
-  const T factor = task.softcap > 0 ? task.scale / task.softcap : task.scale * kLog2E<T>;
-  for (int64_t d = 0; d < task.head_size && task.query_count < kQueryTile<T>; ++d) {
-    T* const row = state.query + d * kQueryTile<T>;
-    for (int64_t q = task.query_count; q < kQueryTile<T>; ++q) row[q] = 0;
-  }
-  transpose(task.query, task.query_stride, task.query_count, task.head_size, factor, state.query,
-            int64_t{kQueryTile<T>});
+  lay_out_query(task, state, is_simple(task) ? task.scale : T(1));
   for (int64_t n = 0; n < task.value_size * kQueryTile<T>; ++n) state.output[n] = 0;
   if (task.observation != nullptr) begin_observation(task);
   for (int q = 0; q < kQueryTile<T>; ++q) {
     state.maximum[q] = 0;
-    state.limit[q] = kUnset<T>;
+    state.shift[q] = 0;
+    state.limit[q] = kMasked<T>;
     state.sum[q] = 0;
   }
 }
 
 /// Columns d .. d + R - 1 of V for a segment: O^T[d] += V[row][d] * P[row] over its rows.
 template <class T, int R, int C>
-inline __attribute__((always_inline)) void add_columns(const ForwardState<T>& state, const T* value,
+inline __attribute__((always_inline)) void add_columns(const ForwardTask<T>& task,
+                                                       const ForwardState<T>& state, const T* value,
                                                        int64_t value_stride, const Segment& segment,
                                                        int64_t d) {
   const auto [first, last] = segment.rows;
-  T* const output = state.output + d * kQueryTile<T> + segment.lane;
+  T* const output = state.output + place<T>(task.value_size, d, segment.lane);
   Block<T, R, C> block;
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) block.at[r][v] = load(output + r * kQueryTile<T> + v * kLanes<T>);
+    for (int v = 0; v < C; ++v) block.at[r][v] = load(output + r * kStripLanes<T> + v * kLanes<T>);
   }
   block.add_product({value + first * value_stride + d, 1, value_stride},
-                    state.weights + first * kQueryTile<T> + segment.lane, kQueryTile<T>,
+                    state.weights + place<T>(kKeyTile, first, segment.lane), kStripLanes<T>,
                     last - first);
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) store(output + r * kQueryTile<T> + v * kLanes<T>, block.at[r][v]);
+    for (int v = 0; v < C; ++v) store(output + r * kStripLanes<T> + v * kLanes<T>, block.at[r][v]);
   }
 }
 
@@ -58,9 +68,11 @@ void add_values(const ForwardTask<T>& task, const ForwardState<T>& state, const 
   constexpr int R = keys_per_block(C);
   int64_t d = 0;
   for (; d + R <= task.value_size; d += R) {
-    add_columns<T, R, C>(state, value, value_stride, segment, d);
+    add_columns<T, R, C>(task, state, value, value_stride, segment, d);
   }
-  for (; d < task.value_size; ++d) add_columns<T, 1, C>(state, value, value_stride, segment, d);
+  for (; d < task.value_size; ++d) {
+    add_columns<T, 1, C>(task, state, value, value_stride, segment, d);
+  }
 }
 
 /// Copies V into the state, the rows of `skipped` as zeros.
@@ -85,9 +97,9 @@ void add_skipped_rows(const ForwardTask<T>& task, const ForwardState<T>& state, 
     if (((skipped >> k) & 1) == 0) continue;
     for (int64_t q = segment.lane; q < last_lane && q < task.query_count; ++q) {
       if (((tile.bits[k] >> q) & 1) == 0) continue;
-      const T weight = state.weights[k * kQueryTile<T> + q];
+      const T weight = state.weights[place<T>(kKeyTile, k, q)];
       for (int64_t d = 0; d < task.value_size; ++d) {
-        state.output[d * kQueryTile<T> + q] += weight * value[k * task.value_stride + d];
+        state.output[place<T>(task.value_size, d, q)] += weight * value[k * task.value_stride + d];
       }
     }
   }
@@ -102,7 +114,7 @@ void forward_tile(const ForwardTask<T>& task, const KeyTile& tile) {
                            : rows_not_finite(value, task.value_stride, tile.count, task.value_size);
   if (skipped != 0) copy_finite_rows(task, state, value, tile.count, skipped);
   for (int strip = 0; strip * kStripLanes<T> < task.query_count; ++strip) {
-    for_each_segment<T>(tile, strip, [&]<int C>(const Segment& segment) {
+    for_each_segment<T>(tile, strip, task.query_count, [&]<int C>(const Segment& segment) {
       score_rows<T, C>(task, state, tile, segment);
       if (skipped == 0) {
         add_values<T, C>(task, state, value, task.value_stride, segment);
@@ -123,33 +135,82 @@ template <class T>
 inline RowEnd end_row(const ForwardTask<T>& task, double maximum, double sum) {
   double kept = 1;
   if (task.sink != nullptr) {
-    const double sink = static_cast<double>(*task.sink) * kLog2E<double>;
+    const double sink = static_cast<double>(*task.sink);
     const double top = sum == 0 || sink > maximum ? sink : maximum;
-    kept = sum == 0 ? 0 : __builtin_exp2(maximum - top);
-    sum = sum * kept + __builtin_exp2(sink - top);
+    kept = sum == 0 ? 0 : __builtin_exp(maximum - top);
+    sum = sum * kept + (sink == -__builtin_inf() ? 0 : __builtin_exp(sink - top));
     maximum = top;
   }
-  return {sum == 0 ? 0 : kept / sum,
-          task.lse == nullptr ? 0 : (maximum + __builtin_log2(sum)) * kLn2};
+  return {sum == 0 ? 0 : kept / sum, task.lse == nullptr ? 0 : maximum + __builtin_log(sum)};
 }
 
-/// Divides by the sums, sinks included, and writes output and lse.
 template <class T>
-void forward_end(const ForwardTask<T>& task) {
+inline bool is_finite(T number) {
+  return number - number == 0;
+}
+
+/// Multiplies one strip of O^T by its rows' factors. The queries, a bit each from the strip's first
+/// on, for which a number came out that is not finite.
+template <class T>
+uint64_t scale_output(T* strip, int64_t value_size, const T* factors) {
+  Vector<T> zeros[kQueryVectors] = {};
+  for (int64_t d = 0; d < value_size; ++d) {
+#pragma GCC unroll 16
+    for (int v = 0; v < kQueryVectors; ++v) {
+      T* const at = strip + d * kStripLanes<T> + v * kLanes<T>;
+      const Vector<T> number = load(at) * load(factors + v * kLanes<T>);
+      zeros[v] += number * 0;
+      store(at, number);
+    }
+  }
+  uint64_t wrong = 0;
+  for (int v = 0; v < kQueryVectors; ++v) {
+    if (!any(zeros[v] != 0)) continue;
+    for (int n = 0; n < kLanes<T>; ++n) {
+      wrong |= static_cast<uint64_t>(!is_finite(zeros[v][n])) << (v * kLanes<T> + n);
+    }
+  }
+  return wrong;
+}
+
+/// A row's maximum as its weights were taken against it.
+template <class T>
+inline double maximum_of(const ForwardTask<T>& task, const ForwardState<T>& state, int64_t q) {
+  constexpr double kLn2 = 0.69314718055994530942;
+  return kFusesProducts && is_weighed_plainly(task) ? state.shift[q] * kLn2 : state.maximum[q];
+}
+
+/// Whether a row's sum may be wrong: where a NaN or infinity came up the formula may still give a
+/// number, and a large maximum is too much for plain weighing.
+template <class T>
+inline bool is_doubtful(const ForwardTask<T>& task, const ForwardState<T>& state, int64_t q) {
+  const bool large = !(__builtin_fabs(state.maximum[q]) < kLargeMaximum<T>);
+  return !is_finite(state.sum[q]) || (large && is_weighed_plainly(task));
+}
+
+/// Divides by the sums, sinks included, and writes output and lse. The queries, a bit each, whose
+/// row may be wrong.
+template <class T>
+uint64_t forward_end(const ForwardTask<T>& task) {
   const ForwardState<T> state(task);
   T factors[kQueryTile<T>] = {};
+  uint64_t doubtful = 0;
   for (int64_t q = 0; q < task.query_count; ++q) {
-    const RowEnd end = end_row(task, state.maximum[q], state.sum[q]);
+    doubtful |= static_cast<uint64_t>(is_doubtful(task, state, q)) << q;
+    const RowEnd end = end_row(task, maximum_of(task, state, q), state.sum[q]);
     factors[q] = static_cast<T>(end.factor);
     if (task.observation != nullptr) end_observation(task, state, q, end.factor);
     if (task.lse != nullptr) task.lse[q] = static_cast<T>(end.lse);
   }
-  for (int64_t d = 0; d < task.value_size; ++d) {
-    T* const row = state.output + d * kQueryTile<T>;
-    for (int q = 0; q < kQueryTile<T>; ++q) row[q] *= factors[q];
+  for (int64_t first = 0; first < task.query_count; first += kStripLanes<T>) {
+    T* const strip = state.output + place<T>(task.value_size, 0, first);
+    doubtful |= scale_output(strip, task.value_size, factors + first) << first;
+    const int64_t left = task.query_count - first;
+    transpose(strip, int64_t{kStripLanes<T>}, task.value_size,
+              left < kStripLanes<T> ? left : kStripLanes<T>, T(1),
+              task.output + first * task.output_stride, task.output_stride);
   }
-  transpose(state.output, int64_t{kQueryTile<T>}, task.value_size, task.query_count, T(1),
-            task.output, task.output_stride);
+  return doubtful & (~uint64_t{0} >> (64 - task.query_count));
 }
 
 }  // namespace

@@ -12,32 +12,35 @@ namespace {
 /// Whether scores need nothing but their product and the mask.
 template <class T>
 inline bool is_simple(const BackwardTask<T>& task) {
-  return task.softcap == 0 && task.bias == nullptr && task.alibi_slope == 0 &&
+  return task.softcap == 0 && task.bias == nullptr && task.alibi_slope == 0 && !task.apart &&
          task.dropout == nullptr && task.slope_gradient == nullptr;
 }
 
-/// Softcap, bias, ALiBi and the mask, on scores as they come from the product; leaves units of log2
-/// above lse. Keeps the softcap's derivative.
+/// What belongs to lse of the queries from `lane` on besides.
+template <class T>
+inline Vector<T> rest_of_lse(const BackwardTask<T>& task, int lane) {
+  Vector<T> rest{};
+  for (int n = 0; n < kLanes<T> && task.lse_rest != nullptr && lane + n < task.query_count; ++n) {
+    rest[n] = task.lse_rest[lane + n];
+  }
+  return rest;
+}
+
+/// From products to scores above lse, with all their terms, those that are masked minus infinity.
+/// Keeps the softcap's derivative.
 template <class T, int R, int C>
 __attribute__((noinline)) void finish_scores(const BackwardTask<T>& task,
                                              const BackwardState<T>& state, const KeyTile& tile,
                                              const Corner& corner, Block<T, R, C>& scores) {
   for (int v = 0; v < C; ++v) {
     const int lane = corner.lane + v * kLanes<T>;
-    const Vector<T> lse = load(state.lse + lane);
+    const Vector<T> lse = load(state.lse + lane), rest = rest_of_lse(task, lane);
     for (int r = 0; r < R; ++r) {
-      const int64_t row = corner.row + r, j = tile.first + row;
-      Vector<T> score = scores.at[r][v];
-      if (task.softcap > 0) {
-        score = hyperbolic_tangent<T>(score);
-        store(state.slopes + row * kQueryTile<T> + lane, 1 - score * score);
-        score *= task.softcap * kLog2E<T>;
-      }
-      if (task.bias != nullptr) score += bias_of<T>(task, lane, j) * kLog2E<T>;
-      if (task.alibi_slope != 0) {
-        score -= distance<T>(task, lane, j) * (task.alibi_slope * kLog2E<T>);
-      }
-      score -= lse;
+      const int64_t row = corner.row + r;
+      Vector<T> slope{};
+      Vector<T> score = with_terms<T>(task, scores.at[r][v], lane, tile.first + row, slope);
+      if (task.softcap > 0) store(state.slopes + row * kQueryTile<T> + lane, slope);
+      score = (score - lse) - rest;
       if (tile.bits != nullptr) {
         score = visible<T>(tile, row, lane) ? score : broadcast(kMasked<T>);
       }
@@ -127,7 +130,7 @@ inline __attribute__((always_inline)) void weigh(const BackwardTask<T>& task,
   const T* const key = task.key + (tile.first + corner.row) * task.key_stride;
   Block<T, R, C> scores;
   multiply<T, R, C>(scores, {key, task.key_stride, 1}, state.query_columns + corner.lane,
-                    task.head_size, path == Path::general ? nullptr : state.lse + corner.lane);
+                    kQueryTile<T>, task.head_size, nullptr);
   if constexpr (path == Path::general) {
     Block<T, R, C> copy = scores;  // so that `scores` itself needs no memory
     finish_scores<T, R, C>(task, state, tile, corner, copy);
@@ -135,12 +138,16 @@ inline __attribute__((always_inline)) void weigh(const BackwardTask<T>& task,
   }
   T* const weights = state.weights + corner.row * kQueryTile<T> + corner.lane;
 #pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
+  for (int v = 0; v < C; ++v) {
+    // A general score is above lse already.
+    const int lane = corner.lane + v * kLanes<T>;
+    const Vector<T> lse = path == Path::general ? Vector<T>{} : load(state.lse + lane);
+    const Vector<T> scaled = path == Path::general ? Vector<T>{} : load(state.scaled_lse + lane);
 #pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) {
-      Vector<T> weight = exp2(scores.at[r][v]);
+    for (int r = 0; r < R; ++r) {
+      Vector<T> weight = exp_above<T>(scores.at[r][v], lse, scaled);
       if constexpr (path == Path::masked) {
-        const Bits<T> seen = visible<T>(tile, corner.row + r, corner.lane + v * kLanes<T>);
+        const Bits<T> seen = visible<T>(tile, corner.row + r, lane);
         weight = seen ? weight : Vector<T>{};
       }
       store(weights + r * kQueryTile<T> + v * kLanes<T>, weight);
@@ -157,7 +164,7 @@ inline __attribute__((always_inline)) void differentiate(const BackwardTask<T>& 
   const T* const value = task.value + (tile.first + corner.row) * task.value_stride;
   Block<T, R, C> gradients;
   multiply<T, R, C>(gradients, {value, task.value_stride, 1},
-                    state.output_gradient_columns + corner.lane, task.value_size,
+                    state.output_gradient_columns + corner.lane, kQueryTile<T>, task.value_size,
                     path == Path::general ? nullptr : state.delta + corner.lane);
   if constexpr (path == Path::general) {
     Block<T, R, C> copy = gradients;
@@ -198,17 +205,17 @@ void take_block(const BackwardTask<T>& task, const BackwardState<T>& state, cons
   }
 }
 
-/// Four keys and C vectors.
-template <class T, Step step, int C>
-inline void take_four(const BackwardTask<T>& task, const BackwardState<T>& state,
+/// R keys and C vectors.
+template <class T, Step step, int R, int C>
+inline void take_keys(const BackwardTask<T>& task, const BackwardState<T>& state,
                       const KeyTile& tile, const Corner& corner, bool simple) {
   const uint64_t lanes = lane_bits(corner.lane, C * kLanes<T>);
   if (!simple) {
-    take_block<T, step, 4, C, Path::general>(task, state, tile, corner);
-  } else if ((queries_seeing_all(tile, corner.row, 4) & lanes) == lanes) {
-    take_block<T, step, 4, C, Path::plain>(task, state, tile, corner);
+    take_block<T, step, R, C, Path::general>(task, state, tile, corner);
+  } else if ((queries_seeing_all(tile, corner.row, R) & lanes) == lanes) {
+    take_block<T, step, R, C, Path::plain>(task, state, tile, corner);
   } else {
-    take_block<T, step, 4, C, Path::masked>(task, state, tile, corner);
+    take_block<T, step, R, C, Path::masked>(task, state, tile, corner);
   }
 }
 
@@ -241,7 +248,7 @@ inline void take_strip(const BackwardTask<T>& task, const BackwardState<T>& stat
     Corner corner{row, strip * kStripLanes<T> + static_cast<int>(vectors.first) * kLanes<T>};
     if (count < 4) {
       for (; vectors.last > 0 && corner.row < row + count; ++corner.row) {
-        take_block<T, step, 1, kQueryVectors, Path::general>(task, state, tile, corner);
+        take_keys<T, step, 1, kQueryVectors>(task, state, tile, corner, simple);
       }
       continue;
     }
@@ -249,16 +256,16 @@ inline void take_strip(const BackwardTask<T>& task, const BackwardState<T>& stat
       case 0:
         break;
       case 1:
-        take_four<T, step, 1>(task, state, tile, corner, simple);
+        take_keys<T, step, 4, 1>(task, state, tile, corner, simple);
         break;
       case 2:
-        take_four<T, step, 2>(task, state, tile, corner, simple);
+        take_keys<T, step, 4, 2>(task, state, tile, corner, simple);
         break;
       case 3:
-        take_four<T, step, 3>(task, state, tile, corner, simple);
+        take_keys<T, step, 4, 3>(task, state, tile, corner, simple);
         break;
       default:
-        take_four<T, step, kQueryVectors>(task, state, tile, corner, simple);
+        take_keys<T, step, 4, kQueryVectors>(task, state, tile, corner, simple);
         break;
     }
   }

@@ -16,11 +16,12 @@ constexpr int64_t padded(int64_t count) {
 /// The arrays in the task's workspace. Columns have a lane a query, rows lie as Q and dO do.
 template <class T>
 struct BackwardState {
-  T* query_columns;            // [D][kQueryTile], scaled as the forward scales Q
+  T* query_columns;            // [D][kQueryTile], scaled where scores are their product alone
   T* output_gradient_columns;  // [D_v][kQueryTile]
   T* query_rows;               // [kQueryTile][padded D], rows that are not finite as zeros
   T* output_gradient_rows;     // [kQueryTile][padded D_v], likewise
-  T* lse;                      // [kQueryTile], in units of log2; huge where P is 0 throughout
+  T* lse;                      // [kQueryTile]; infinite where P is 0 throughout
+  T* scaled_lse;               // [kQueryTile], times log2(e)
   T* delta;                    // [kQueryTile], the row sums of dO times O
   T* weights;                  // [kKeyTile][kQueryTile], after dropout
   T* score_gradients;          // [kKeyTile][kQueryTile], by the product of Q and K, without scale
@@ -42,6 +43,7 @@ struct BackwardState {
     query_rows = take(kQueryTile<T> * padded<T>(task.head_size));
     output_gradient_rows = take(kQueryTile<T> * padded<T>(task.value_size));
     lse = take(kQueryTile<T>);
+    scaled_lse = take(kQueryTile<T>);
     delta = take(kQueryTile<T>);
     weights = take(kKeyTile * kQueryTile<T>);
     score_gradients = take(kKeyTile * kQueryTile<T>);
@@ -55,9 +57,9 @@ struct BackwardState {
   /// How many numbers the arrays take.
   static int64_t size(int64_t head_size, int64_t value_size, int64_t key_count) {
     const int64_t tile = kQueryTile<T>, d = padded<T>(head_size), dv = padded<T>(value_size);
-    const int64_t queries = tile * (2 * head_size + value_size + d + dv + 2);
+    const int64_t queries = tile * (2 * head_size + value_size + d + dv + 3);
     const int64_t cells = 3 * kKeyTile * tile + kKeyTile * head_size;
-    return queries + cells + key_count * (d + dv) + 13 * 16;  // each array is rounded up
+    return queries + cells + key_count * (d + dv) + 14 * 16;  // each array is rounded up
   }
 };
 

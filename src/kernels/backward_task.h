@@ -10,6 +10,8 @@ namespace foveal {
 /// The last axis of every array has stride 1.
 template <class T>
 struct BackwardTask : ForwardTask<T>, HalfRows {
+  /// query_count numbers that belong to lse where that is too large to hold them; or null.
+  const T* lse_rest = nullptr;
   const T* output_gradient = nullptr;  ///< of the tile's first query
   int64_t output_gradient_stride = 0;
   int64_t first_key = 0, key_count = 0;  ///< the block; first_key is a multiple of 64

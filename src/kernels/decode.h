@@ -18,7 +18,7 @@ constexpr int kMergedKeys = kLanes<T> < 4 ? kLanes<T> : 4;
 /// The scores of a vector of keys for R rows, row .. row + R - 1: product(k, sums) adds what key k
 /// gives, a vector of partial sums a row.
 template <class T, int R, class Product>
-inline __attribute__((always_inline)) void score_vector(int64_t count, T factor, T* scores,
+inline __attribute__((always_inline)) void score_vector(int64_t count, T scale, T* scores,
                                                         const Product& product) {
   constexpr int G = kMergedKeys<T>;
   Vector<T> merged[R][kLanes<T> / G];
@@ -42,7 +42,7 @@ inline __attribute__((always_inline)) void score_vector(int64_t count, T factor,
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
     merge_lanes<T, G, kLanes<T> / G>(merged[r]);
-    store(scores + r * kDecodeChunk, merged[r][0] * factor);
+    store(scores + r * kDecodeChunk, merged[r][0] * scale);
   }
 }
 
@@ -66,7 +66,7 @@ void score_keys(const DecodeTask<T>& task, const S* key, int row, int64_t first,
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) sum[r] += part * load(query + r * width + whole);
   };
-  score_vector<T, R>(count, T(1), task.scores + row * kDecodeChunk + first, product);
+  score_vector<T, R>(count, task.scale, task.scores + row * kDecodeChunk + first, product);
 }
 
 /// The scores of a chunk: a few keys for all rows, so that they are still in the first cache.

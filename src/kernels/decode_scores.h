@@ -2,6 +2,7 @@
 // From products to weights, for one row of queries: lanes are keys.
 
 #include "kernels/decode_task.h"
+#include "kernels/forward_state.h"
 #include "kernels/philox.h"
 #include "kernels/score_terms.h"
 #include "kernels/storage.h"
@@ -51,15 +52,15 @@ inline T sum_of_lanes(Vector<T> values) {
 /// Which keys of a chunk one row sees, a bit each.
 using ChunkBits = uint64_t[kDecodeChunk / 64];
 
-/// Softcap, bias, ALiBi and mask on the scores of keys chunk.first + k onwards, a vector of them. A
-/// bias of -inf masks: it takes the key's bit away.
+/// Softcap, bias, ALiBi and mask on the scores of keys chunk.first + k onwards, a vector of them,
+/// rounded after each. A bias of -inf masks: it takes the key's bit away.
 template <class T>
 inline Vector<T> finished_scores(const DecodeTask<T>& task, const DecodeChunk& chunk, int row,
                                  int64_t k, ChunkBits& visible) {
   const DecodeRow<T>& state = task.row[row];
   const int64_t j = chunk.first + k, left = chunk.count - k;
   Vector<T> score = load(task.scores + row * kDecodeChunk + k);
-  if (task.softcap > 0) score = hyperbolic_tangent<T>(score) * (task.softcap * kLog2E<T>);
+  if (task.softcap > 0) score = in_register(capped<T>(score, task.softcap).score);
   if (state.bias != nullptr) {
     Vector<T> bias{};
     for (int n = 0; n < kLanes<T> && n < left; ++n) {
@@ -67,14 +68,14 @@ inline Vector<T> finished_scores(const DecodeTask<T>& task, const DecodeChunk& c
       const bool hides = bias[n] == -__builtin_inf();
       visible[k / 64] &= ~(static_cast<uint64_t>(hides) << ((k + n) % 64));
     }
-    score += bias * kLog2E<T>;
+    score = in_register(score + bias);
   }
   if (state.alibi_slope != 0) {
     const Bits<T> away = lane_numbers<T>() + static_cast<typename Simd<T>::Bit>(j - state.place);
     const Vector<T> distance = __builtin_convertvector(away < 0 ? -away : away, Vector<T>);
-    score -= distance * (state.alibi_slope * kLog2E<T>);
+    score -= distance * state.alibi_slope;
   }
-  return lanes_of<T>(visible[k / 64] >> (k % 64)) ? score : broadcast(T(-1e30));
+  return lanes_of<T>(visible[k / 64] >> (k % 64)) ? score : broadcast(kMasked<T>);
 }
 
 /// Multiplies the row's weights by the factors of dropout; their sum stays.
@@ -98,15 +99,15 @@ template <class T>
 void weigh_row(DecodeTask<T>& task, const DecodeChunk& chunk, int row, ChunkBits& visible) {
   DecodeRow<T>& state = task.row[row];
   T* const scores = task.scores + row * kDecodeChunk;
-  Vector<T> tops = broadcast(T(-1e30));
+  Vector<T> tops = broadcast(kMasked<T>);
   for (int64_t k = 0; k < chunk.count; k += kLanes<T>) {
     const Vector<T> score = finished_scores(task, chunk, row, k, visible);
     tops = larger(tops, score);
     store(scores + k, score);
   }
   const T top = largest_lane<T>(tops);
-  if (top > T(-1e29) && (state.sum == 0 || top > state.maximum)) {
-    const T factor = state.sum == 0 ? T(0) : exp2(broadcast(state.maximum - top))[0];
+  if (top > kMasked<T> && (state.sum == 0 || top > state.maximum)) {
+    const T factor = state.sum == 0 ? T(0) : exp<T>(broadcast(state.maximum - top))[0];
     state.maximum = top;
     state.sum *= factor;
     T* const output = task.output + row * decode_width(task.value_size);
@@ -114,7 +115,7 @@ void weigh_row(DecodeTask<T>& task, const DecodeChunk& chunk, int row, ChunkBits
   }
   Vector<T> sum{};
   for (int64_t k = 0; k < chunk.count; k += kLanes<T>) {
-    const Vector<T> weight = exp2(load(scores + k) - state.maximum);
+    const Vector<T> weight = exp<T>(load(scores + k) - state.maximum);
     sum += weight;
     store(scores + k, weight);
   }

@@ -12,7 +12,7 @@ constexpr int64_t kDecodeChunk = 1024;
 /// Keys of a chunk whose values meet their weights together.
 constexpr int64_t kDecodeGroup = 8;
 
-/// One query of one head, and what it has seen so far: scores in units of log2.
+/// One query of one head, and what it has seen so far.
 template <class T>
 struct DecodeRow {
   int64_t query = 0;  ///< i
@@ -28,11 +28,11 @@ struct DecodeRow {
 /// decode_width(size) numbers apart, the query's filled up with zeros.
 template <class T>
 struct DecodeTask {
-  const T* query = nullptr;  ///< times scale * log2(e), or with a softcap times scale / softcap
-  /// Of bfloat16 alone, for kernels that multiply it: the query's bits, not scaled, rows of
-  /// pair_width(D) filled up with zeros; and what their products are multiplied by.
+  const T* query = nullptr;
+  /// Of bfloat16 alone, for kernels that multiply it: the query's bits, rows of pair_width(D)
+  /// filled up with zeros.
   const uint16_t* half_query = nullptr;
-  T factor = 1;
+  T scale = 1;
   const void* key = nullptr;  ///< of key 0, the last axis with stride 1
   const void* value = nullptr;
   int64_t key_stride = 0, value_stride = 0;  ///< between rows, in elements
@@ -44,7 +44,7 @@ struct DecodeTask {
   DecodeRow<T> row[kDecodeRows];
   T* scores = nullptr;  ///< kDecodeRows * kDecodeChunk numbers
   T* values = nullptr;  ///< room for kDecodeGroup rows as wide as an output's
-  T* output = nullptr;  ///< sum of 2^(score - maximum) V, to begin with 0
+  T* output = nullptr;  ///< sum of exp(score - maximum) V, to begin with 0
 };
 
 /// Keys first .. first + count - 1, count at most kDecodeChunk. `bits` is null where all are

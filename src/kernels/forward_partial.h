@@ -8,25 +8,30 @@ namespace foveal {
 namespace {
 
 /// Instead of forward_end: output not divided, maximum and sum, sinks included. A row without a key
-/// gives (0, -inf, 0).
+/// gives (0, -inf, 0). The rows that may be wrong, as forward_end says.
 template <class T>
-void forward_end_state(const ForwardTask<T>& task) {
+uint64_t forward_end_state(const ForwardTask<T>& task) {
   const ForwardState<T> state(task);
+  uint64_t doubtful = 0;
   for (int64_t q = 0; q < task.query_count; ++q) {
-    const double own = state.sum[q] == 0 ? -__builtin_inf() : state.maximum[q] * kLn2;
+    const bool seen = state.sum[q] != 0;
+    const double own = seen ? maximum_of(task, state, q) : -__builtin_inf();
     const double sink = task.sink == nullptr ? -__builtin_inf() : *task.sink;
     const T maximum = static_cast<T>(sink > own ? sink : own);
-    // The maximum is rounded: sum and output are made to fit what it has become.
-    const double factor = state.sum[q] == 0 ? 0 : __builtin_exp(own - maximum);
-    double sum = state.sum[q] == 0 ? 0 : state.sum[q] * factor;
-    if (task.sink != nullptr) sum += __builtin_exp(sink - maximum);
+    const double factor = seen ? __builtin_exp(own - maximum) : 0;
+    double sum = seen ? state.sum[q] * factor : 0;
+    if (sink != -__builtin_inf()) sum += __builtin_exp(sink - maximum);
+    bool good = !is_doubtful(task, state, q) && is_finite(static_cast<T>(sum));
     T* row = task.output + q * task.output_stride;
     for (int64_t d = 0; d < task.value_size; ++d) {
-      row[d] = static_cast<T>(state.output[d * kQueryTile<T> + q] * factor);
+      row[d] = static_cast<T>(state.output[place<T>(task.value_size, d, q)] * factor);
+      good = good && is_finite(row[d]);
     }
     task.maximum[q] = maximum;
     task.sum[q] = static_cast<T>(sum);
+    doubtful |= static_cast<uint64_t>(!good) << q;
   }
+  return doubtful;
 }
 
 /// Against the row's own lse, which task.lse holds, scores become P at once, but for the rounding
@@ -35,15 +40,32 @@ template <class T>
 void weights_begin(const ForwardTask<T>& task) {
   forward_begin(task);
   const ForwardState<T> state(task);
+  constexpr T kInfinity = __builtin_inf();
   for (int64_t q = 0; q < task.query_count; ++q) {
-    const double lse = task.lse[q];
+    const T lse = task.lse[q];
     // A row without a key has weights 0; one whose lse is infinite has no weights.
-    const double shift = lse == -__builtin_inf()  ? -kMasked<double>
-                         : lse == __builtin_inf() ? __builtin_nan("")
-                                                  : lse * kLog2E<double>;
-    state.maximum[q] = static_cast<T>(shift);
+    state.maximum[q] = lse == -kInfinity ? 0 : lse == kInfinity ? T(__builtin_nan("")) : lse;
+    state.shift[q] = state.maximum[q] * kLog2E<T>;
   }
-  for (int q = 0; q < kQueryTile<T>; ++q) state.limit[q] = static_cast<T>(__builtin_inf());
+  for (int q = 0; q < kQueryTile<T>; ++q) state.limit[q] = kInfinity;
+}
+
+/// The tile's weights, strip beside strip, as rows of keys, query_tile apart.
+template <class T>
+const T* rows_of_weights(const ForwardState<T>& state, int64_t count, const T* factors) {
+  for (int64_t k = 0; k < count; ++k) {
+    for (int64_t q = 0; q < kQueryTile<T>; ++q) {
+      const T weight = state.weights[place<T>(kKeyTile, k, q)];
+      state.rows[k * kQueryTile<T> + q] = factors == nullptr ? weight : weight * factors[q];
+    }
+  }
+  return state.rows;
+}
+
+/// Sets the tile's weights, or scores, to what a cell has that no segment holds.
+template <class T>
+void fill_cells(const ForwardState<T>& state, T number) {
+  for (int64_t n = 0; n < kKeyTile * kQueryTile<T>; ++n) state.weights[n] = number;
 }
 
 /// P of the tile's keys, [key][query], rows query_tile apart, times the row's factor unless
@@ -51,17 +73,13 @@ void weights_begin(const ForwardTask<T>& task) {
 template <class T>
 const T* weights_tile(const ForwardTask<T>& task, const KeyTile& tile, const T* factors) {
   const ForwardState<T> state(task);
-  const int64_t count = tile.count * kQueryTile<T>;
-  for (int64_t n = 0; n < count && tile.bits != nullptr; ++n) state.weights[n] = 0;
+  if (tile.bits != nullptr) fill_cells(state, T(0));
   for (int strip = 0; strip * kStripLanes<T> < task.query_count; ++strip) {
-    for_each_segment<T>(tile, strip, [&]<int C>(const Segment& segment) {
+    for_each_segment<T>(tile, strip, task.query_count, [&]<int C>(const Segment& segment) {
       score_rows<T, C>(task, state, tile, segment);
     });
   }
-  for (int64_t n = 0; n < count && factors != nullptr; ++n) {
-    state.weights[n] *= factors[n % kQueryTile<T>];
-  }
-  return state.weights;
+  return rows_of_weights(state, tile.count, factors);
 }
 
 /// After all tiles: what makes each row's weights, and its sink's share, sum to 1. query_tile
@@ -71,10 +89,47 @@ void weights_factors(const ForwardTask<T>& task, T* factors) {
   const ForwardState<T> state(task);
   for (int64_t q = 0; q < kQueryTile<T>; ++q) {
     double sum = state.sum[q];
-    if (task.sink != nullptr) sum += __builtin_exp2(*task.sink * kLog2E<double> - state.maximum[q]);
+    if (task.sink != nullptr && *task.sink > -__builtin_inf()) {
+      sum += __builtin_exp(static_cast<double>(*task.sink) - maximum_of(task, state, q));
+    }
     // Weights of 0 and NaN stay what they are.
     factors[q] = sum > 0 ? static_cast<T>(1 / sum) : 1;
   }
+}
+
+/// One row of keys and all vectors of a strip: scores with all their terms.
+template <class T, int C>
+inline void keep_row_of_scores(const ForwardTask<T>& task, const ForwardState<T>& state,
+                               const KeyTile& tile, const Segment& segment) {
+  for (int64_t row = segment.rows.first; row < segment.rows.last; ++row) {
+    const Corner corner{row, segment.lane};
+    Block<T, 1, C> scores;
+    multiply<T, 1, C>(scores, {task.key + (tile.first + row) * task.key_stride, task.key_stride, 1},
+                      state.query + place<T>(task.head_size, 0, segment.lane), kStripLanes<T>,
+                      task.head_size, nullptr);
+    make_scores(task, tile, corner, scores);
+    T* const at = state.weights + place<T>(kKeyTile, row, segment.lane);
+    for (int v = 0; v < C; ++v) store(at + v * kLanes<T>, scores.at[0][v]);
+  }
+}
+
+/// Scores S of the tile's keys, with all their terms, those that are masked minus infinity: [key]
+/// [query], rows query_tile apart; valid until the next tile. The task is begun by scores_begin.
+template <class T>
+const T* scores_tile(const ForwardTask<T>& task, const KeyTile& tile) {
+  const ForwardState<T> state(task);
+  if (tile.bits != nullptr) fill_cells(state, kMasked<T>);
+  for (int strip = 0; strip * kStripLanes<T> < task.query_count; ++strip) {
+    for_each_segment<T>(tile, strip, task.query_count, [&]<int C>(const Segment& segment) {
+      keep_row_of_scores<T, C>(task, state, tile, segment);
+    });
+  }
+  return rows_of_weights<T>(state, tile.count, nullptr);
+}
+
+template <class T>
+void scores_begin(const ForwardTask<T>& task) {
+  lay_out_query(task, ForwardState<T>(task), T(1));
 }
 
 }  // namespace

@@ -17,10 +17,16 @@ constexpr int keys_per_block(int vectors) {
   return keys;
 }
 
-/// Whether scores need nothing but their product and the mask.
+/// Whether scores need nothing but their product and the mask: then Q holds the scale.
 template <class T>
 inline bool is_simple(const ForwardTask<T>& task) {
-  return task.softcap == 0 && task.bias == nullptr && task.alibi_slope == 0;
+  return task.softcap == 0 && task.bias == nullptr && task.alibi_slope == 0 && !task.apart;
+}
+
+/// Whether weights are made by exp_above; else from differences that were rounded.
+template <class T>
+inline bool is_weighed_plainly(const ForwardTask<T>& task) {
+  return !task.apart && task.observation == nullptr;
 }
 
 /// The largest score of each lane. NaN is passed over, unless it comes first.
@@ -32,80 +38,47 @@ inline __attribute__((always_inline)) Vector<T> top_of(const Block<T, R, C>& sco
   return top;
 }
 
-/// A new maximum for the lanes whose scores pass their limit; all that was made against the old one
-/// is rescaled: the sum, the output, and the weights from `first_row` on. Rare, so kept out of
-/// line.
+/// Rows of a segment that came before a block: weights that are still to be multiplied with V, and
+/// scores that are still to become weights.
+struct Before {
+  int64_t weights = 0;  ///< the first row of them
+  int64_t scores = 0;   ///< likewise; the block's own row where none wait
+};
+
+/// A new maximum for the lanes whose scores pass their limit; weights and what was made from them
+/// are rescaled. Rare, so kept out of line.
 template <class T, int R, int C>
 __attribute__((noinline)) void raise_maximum(const ForwardTask<T>& task,
                                              const ForwardState<T>& state, const Corner& corner,
-                                             int64_t first_row, Block<T, R, C>& scores) {
+                                             const Before& before, const Block<T, R, C>& scores) {
   const auto multiply = [](T* at, Vector<T> factor) { store(at, load(at) * factor); };
   for (int v = 0; v < C; ++v) {
     const int lane = corner.lane + v * kLanes<T>;
     const Vector<T> top = top_of(scores, v), limit = load(state.limit + lane);
+    const Vector<T> old = load(state.maximum + lane);
     const Bits<T> raised = top > limit;
-    const Vector<T> shift = raised ? top : Vector<T>{};
-    // What a row without a maximum holds is zeros: it needs no factor, and 2^-shift may overflow.
-    const Bits<T> rescaled = raised & (limit != kUnset<T>);
-    const Vector<T> factor = exp2(rescaled ? -shift : Vector<T>{});
-    for (int r = 0; r < R; ++r) scores.at[r][v] -= shift;
-    store(state.maximum + lane, load(state.maximum + lane) + shift);
-    store(state.limit + lane, raised ? broadcast(task.slack) : limit);
+    const Vector<T> maximum = raised ? top : old;
+    const Vector<T> old_shift = load(state.shift + lane), shift = maximum * kLog2E<T>;
+    store(state.maximum + lane, maximum);
+    store(state.shift + lane, shift);
+    store(state.limit + lane, raised ? top + task.slack : limit);
+    // What a row without a maximum holds is zeros: it needs no factor.
+    const Bits<T> rescaled = raised & (limit != kMasked<T>);
     if (!any(rescaled)) continue;
-    raise_observation(task, lane, shift, factor, load(state.sum + lane));
+    const Vector<T> rise = rescaled ? maximum - old : Vector<T>{};
+    // By what the weights were taken against.
+    const bool by_shift = kFusesProducts && is_weighed_plainly(task);
+    const Vector<T> power = by_shift ? old_shift - shift : -rise * kLog2E<T>;
+    const Vector<T> factor = rescaled ? exp2(rescaled ? power : Vector<T>{}) : broadcast(T(1));
+    raise_observation(task, lane, rise, factor, load(state.sum + lane));
     multiply(state.sum + lane, factor);
-    for (int64_t k = first_row; k < corner.row; ++k) {
-      multiply(state.weights + k * kQueryTile<T> + lane, factor);
+    for (int64_t k = before.weights; k < before.scores; ++k) {
+      multiply(state.weights + place<T>(kKeyTile, k, lane), factor);
     }
     for (int64_t d = 0; d < task.value_size; ++d) {
-      multiply(state.output + d * kQueryTile<T> + lane, factor);
+      multiply(state.output + place<T>(task.value_size, d, lane), factor);
     }
   }
-}
-
-/// Softcap, bias, ALiBi and the mask, on scores as they come from the product; leaves units of log2
-/// above the row's maximum, of which `maxima` holds the tile's.
-template <class T, int R, int C>
-__attribute__((noinline)) void finish_scores(const ForwardTask<T>& task, const T* maxima,
-                                             const KeyTile& tile, const Corner& corner,
-                                             Block<T, R, C>& scores) {
-  for (int v = 0; v < C; ++v) {
-    const int lane = corner.lane + v * kLanes<T>;
-    const Vector<T> maximum = load(maxima + lane);
-    for (int r = 0; r < R; ++r) {
-      const int64_t j = tile.first + corner.row + r;
-      Vector<T> score = scores.at[r][v];
-      if (task.softcap > 0) score = hyperbolic_tangent<T>(score) * (task.softcap * kLog2E<T>);
-      if (task.bias != nullptr) score += bias_of(task, lane, j) * kLog2E<T>;
-      if (task.alibi_slope != 0) score -= distance(task, lane, j) * (task.alibi_slope * kLog2E<T>);
-      scores.at[r][v] = score - maximum;
-    }
-  }
-}
-
-/// Multiplies a block's weights by the factors of dropout. The row sums stay: weights are dropped
-/// after softmax.
-template <class T>
-__attribute__((noinline)) void multiply_factors(const ForwardTask<T>& task,
-                                                const ForwardState<T>& state, const KeyTile& tile,
-                                                const Corner& corner, int rows, int lanes) {
-  const int64_t first = tile.first + corner.row;
-  T* const weights = state.weights + corner.row * kQueryTile<T> + corner.lane;
-  for (int q = 0; q < lanes; ++q) {
-    double factor[4] = {};
-    for (int64_t j = first; j < first + rows; ++j) {
-      if (j == first || j % 4 == 0) {
-        dropout_factors(*task.dropout, j / 4, task.first_query + corner.lane + q, factor);
-      }
-      weights[(j - first) * kQueryTile<T> + q] *= static_cast<T>(factor[j % 4]);
-    }
-  }
-}
-
-template <class T>
-inline void drop_weights(const ForwardTask<T>& task, const ForwardState<T>& state,
-                         const KeyTile& tile, const Corner& corner, int rows, int lanes) {
-  if (task.dropout != nullptr) multiply_factors(task, state, tile, corner, rows, lanes);
 }
 
 template <class T, int R, int C>
@@ -121,122 +94,89 @@ inline __attribute__((always_inline)) void hide(const KeyTile& tile, const Corne
   }
 }
 
-/// Keeps a block's scores above the maximum, raised where they pass its limit, where their weights
-/// will be.
+/// Products become scores, with all their terms, those that are masked minus infinity.
+template <class T, int R, int C>
+inline void make_scores(const ForwardTask<T>& task, const KeyTile& tile, const Corner& corner,
+                        Block<T, R, C>& scores) {
+  Vector<T> slope;
+  for (int v = 0; v < C; ++v) {
+    for (int r = 0; r < R; ++r) {
+      scores.at[r][v] = with_terms(task, scores.at[r][v], corner.lane + v * kLanes<T>,
+                                   tile.first + corner.row + r, slope);
+    }
+  }
+  if (tile.bits != nullptr) hide(tile, corner, scores);
+}
+
+/// The same out of line: it is rare, and needs the scores in memory.
+template <class T, int R, int C>
+__attribute__((noinline)) void finish_scores(const ForwardTask<T>& task, const KeyTile& tile,
+                                             const Corner& corner, Block<T, R, C>& scores) {
+  make_scores(task, tile, corner, scores);
+}
+
+/// Multiplies a block's weights by the factors of dropout. The row sums stay: weights are dropped
+/// after softmax.
+template <class T>
+__attribute__((noinline)) void multiply_factors(const ForwardTask<T>& task,
+                                                const ForwardState<T>& state, const KeyTile& tile,
+                                                const Corner& corner, int rows, int lanes) {
+  const int64_t first = tile.first + corner.row;
+  T* const weights = state.weights + place<T>(kKeyTile, corner.row, corner.lane);
+  for (int q = 0; q < lanes; ++q) {
+    double factor[4] = {};
+    for (int64_t j = first; j < first + rows; ++j) {
+      if (j == first || j % 4 == 0) {
+        dropout_factors(*task.dropout, j / 4, task.first_query + corner.lane + q, factor);
+      }
+      weights[(j - first) * kStripLanes<T> + q] *= static_cast<T>(factor[j % 4]);
+    }
+  }
+}
+
+template <class T>
+inline void drop_weights(const ForwardTask<T>& task, const ForwardState<T>& state,
+                         const KeyTile& tile, const Corner& corner, int rows, int lanes) {
+  if (task.dropout != nullptr) multiply_factors(task, state, tile, corner, rows, lanes);
+}
+
+/// Keeps a block's scores where their weights will be; the maximum is raised where they pass its
+/// limit.
 template <class T, int R, int C>
 inline __attribute__((always_inline)) void keep_scores(const ForwardTask<T>& task,
                                                        const ForwardState<T>& state,
-                                                       const Corner& corner, int64_t first_row,
-                                                       Block<T, R, C>& scores) {
+                                                       const Corner& corner, const Before& before,
+                                                       const Block<T, R, C>& scores) {
   Bits<T> passed{};
 #pragma GCC unroll 16
   for (int v = 0; v < C; ++v) {
     passed |= top_of(scores, v) > load(state.limit + corner.lane + v * kLanes<T>);
   }
   if (__builtin_expect(any(passed), 0)) {
-    Block<T, R, C> copy = scores;  // so that `scores` itself needs no memory
-    raise_maximum<T, R, C>(task, state, corner, first_row, copy);
-    scores = copy;
+    const Block<T, R, C> copy = scores;  // so that `scores` itself needs no memory
+    raise_maximum<T, R, C>(task, state, corner, before, copy);
   }
-  T* const at = state.weights + corner.row * kQueryTile<T> + corner.lane;
+  T* const at = state.weights + place<T>(kKeyTile, corner.row, corner.lane);
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) store(at + r * kQueryTile<T> + v * kLanes<T>, scores.at[r][v]);
+    for (int v = 0; v < C; ++v) store(at + r * kStripLanes<T> + v * kLanes<T>, scores.at[r][v]);
   }
 }
 
 /// Vector n of a block's kept scores becomes weights, which join the row sums: `sum` holds those of
 /// one vector of queries while its R keys follow one another.
-template <class T, int R, bool observed>
-inline __attribute__((always_inline)) void weigh(const ForwardTask<T>& task,
-                                                 const ForwardState<T>& state, const KeyTile& tile,
-                                                 const Corner& corner, int n, Vector<T>& sum) {
+template <class T, int R>
+inline __attribute__((always_inline)) void weigh(const ForwardState<T>& state, const Corner& corner,
+                                                 int n, Vector<T>& sum) {
   const int lane = corner.lane + n / R * kLanes<T>;
-  T* const at = state.weights + (corner.row + n % R) * kQueryTile<T> + lane;
+  T* const at = state.weights + place<T>(kKeyTile, corner.row + n % R, lane);
   if (n % R == 0) sum = load(state.sum + lane);
-  const Vector<T> score = load(at), weight = exp2(score);
+  const Vector<T> weight =
+      exp_above<T>(load(at), load(state.maximum + lane), load(state.shift + lane));
   sum += weight;
-  if constexpr (observed) {
-    observe(task, state, score, weight, lane, tile.first + corner.row + n % R);
-  }
   store(at, weight);
   if (n % R == R - 1) store(state.sum + lane, sum);
-}
-
-/// The same for a whole block, out of line to keep the code of the products small; and dropout.
-template <class T, int R, int C>
-__attribute__((noinline)) void weigh_block(const ForwardTask<T>& task, const ForwardState<T>& state,
-                                           const KeyTile& tile, const Corner& corner) {
-  Vector<T> sum{};
-  if (task.observation != nullptr) {
-#pragma GCC unroll 1
-    for (int n = 0; n < R * C; ++n) weigh<T, R, true>(task, state, tile, corner, n, sum);
-  } else {
-#pragma GCC unroll 16
-    for (int n = 0; n < R * C; ++n) weigh<T, R, false>(task, state, tile, corner, n, sum);
-  }
-  drop_weights(task, state, tile, corner, R, C * kLanes<T>);
-}
-
-/// Whether blocks become weights between the steps of the next block's product. Narrow ones are
-/// few.
-template <int R, int C>
-constexpr bool kInterleaved = R > 1 && C == kQueryVectors;
-
-/// One block, from the product to scores that are kept; the block before it becomes weights if it
-/// is `pending`. `first_row` is the first row whose weights are still to be multiplied with V.
-template <class T, int R, int C>
-inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& task,
-                                                       const ForwardState<T>& state,
-                                                       const KeyTile& tile, const Corner& corner,
-                                                       int64_t first_row, bool pending) {
-  const bool simple = is_simple(task);
-  const int64_t row = tile.first + corner.row;
-  const Rows<T> keys{task.key + row * task.key_stride, task.key_stride, 1};
-  if (task.keys_are_new) {
-    // The next tile's rows. Past the last key too: a prefetch of what isn't there does nothing.
-    const int64_t ahead = row + kKeyTile;
-    prefetch_rows(task.value + ahead * task.value_stride, task.value_stride, R, task.value_size);
-    prefetch_rows(task.key + ahead * task.key_stride, task.key_stride, R, task.head_size);
-  }
-  Block<T, R, C> scores;
-  start<T, R, C>(scores, simple ? state.maximum + corner.lane : nullptr);
-  const T* const columns = state.query + corner.lane;
-  if (kInterleaved<R, C> && pending) {
-    const Corner before{corner.row - R, corner.lane};
-    Vector<T> sum{};
-    scores.add_product_and(keys, columns, kQueryTile<T>, task.head_size,
-                           [&](int n) { weigh<T, R, false>(task, state, tile, before, n, sum); });
-    drop_weights(task, state, tile, before, R, C * kLanes<T>);
-  } else {
-    scores.add_product(keys, columns, kQueryTile<T>, task.head_size);
-  }
-  if (!simple) {
-    Block<T, R, C> copy = scores;
-    finish_scores<T, R, C>(task, state.maximum, tile, corner, copy);
-    scores = copy;
-  }
-  if (tile.bits != nullptr) hide(tile, corner, scores);
-  keep_scores<T, R, C>(task, state, corner, first_row, scores);
-}
-
-/// The blocks of R keys that fit between two rows. Where they end.
-template <class T, int R, int C>
-__attribute__((noinline)) int64_t score_blocks(const ForwardTask<T>& task,
-                                               const ForwardState<T>& state, const KeyTile& tile,
-                                               const Range& rows, int lane, int64_t first_row) {
-  const bool interleaved = kInterleaved<R, C> && task.observation == nullptr;
-  Corner corner{rows.first, lane};
-  for (; corner.row + R <= rows.last; corner.row += R) {
-    score_block<T, R, C>(task, state, tile, corner, first_row,
-                         interleaved && corner.row > rows.first);
-    if (!interleaved) weigh_block<T, R, C>(task, state, tile, corner);
-  }
-  if (interleaved && corner.row > rows.first) {
-    weigh_block<T, R, C>(task, state, tile, {corner.row - R, lane});
-  }
-  return corner.row;
 }
 
 /// Rows of keys of a tile, and the vectors of queries from `lane` on that they concern.
@@ -245,22 +185,132 @@ struct Segment {
   int lane = 0, vectors = 0;
 };
 
+/// What becomes of a run of scores: nothing but weights; weights from differences that were
+/// rounded; the same, observed.
+enum class Weighing { plain, apart, observed };
+
+/// All kept scores of a segment become weights, which join the row sums; then dropout. Out of line,
+/// to keep the code of the products small.
+template <class T, int C, Weighing weighing>
+__attribute__((noinline)) void weigh_rows(const ForwardTask<T>& task, const ForwardState<T>& state,
+                                          const KeyTile& tile, const Segment& segment) {
+  const auto& [rows, lane, vectors] = segment;
+  Vector<T> sum[C], maximum[C], shift[C];
+#pragma GCC unroll 16
+  for (int v = 0; v < C; ++v) {
+    sum[v] = load(state.sum + lane + v * kLanes<T>);
+    maximum[v] = load(state.maximum + lane + v * kLanes<T>);
+    shift[v] = load(state.shift + lane + v * kLanes<T>);
+  }
+  T* at = state.weights + place<T>(kKeyTile, rows.first, lane);
+  for (int64_t row = rows.first; row < rows.last; ++row, at += kStripLanes<T>) {
+#pragma GCC unroll 16
+    for (int v = 0; v < C; ++v) {
+      const Vector<T> score = load(at + v * kLanes<T>);
+      Vector<T> weight;
+      if constexpr (weighing == Weighing::plain) {
+        weight = exp_above<T>(score, maximum[v], shift[v]);
+      } else {
+        const Vector<T> above = score - maximum[v];
+        weight = exp<T>(above);
+        if constexpr (weighing == Weighing::observed) {
+          observe(task, score, above, weight, lane + v * kLanes<T>, tile.first + row);
+        }
+      }
+      sum[v] += weight;
+      store(at + v * kLanes<T>, weight);
+    }
+  }
+#pragma GCC unroll 16
+  for (int v = 0; v < C; ++v) store(state.sum + lane + v * kLanes<T>, sum[v]);
+  drop_weights(task, state, tile, {rows.first, lane}, static_cast<int>(rows.last - rows.first),
+               C * kLanes<T>);
+}
+
+/// Whether blocks become weights between the steps of the next block's product: a run of
+/// exponentials alone would leave the multipliers waiting. Narrow blocks are few.
+template <int R, int C>
+constexpr bool kInterleaved = kWeighsBetween && R > 1 && C == kQueryVectors;
+
+/// One block, from the product to scores that are kept; the block before it becomes weights
+/// meanwhile, if it waits and may.
+template <class T, int R, int C>
+inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& task,
+                                                       const ForwardState<T>& state,
+                                                       const KeyTile& tile, const Corner& corner,
+                                                       Before& before) {
+  const int64_t row = tile.first + corner.row;
+  const Rows<T> keys{task.key + row * task.key_stride, task.key_stride, 1};
+  if (task.keys_are_new && corner.lane < kStripLanes<T>) {
+    // The next tile's rows. Past the last key too: a prefetch of what isn't there does nothing.
+    const int64_t ahead = row + kKeyTile;
+    prefetch_rows(task.value + ahead * task.value_stride, task.value_stride, R, task.value_size);
+    prefetch_rows(task.key + ahead * task.key_stride, task.key_stride, R, task.head_size);
+  }
+  Block<T, R, C> scores;
+  start<T, R, C>(scores, nullptr);
+  const T* const columns = state.query + place<T>(task.head_size, 0, corner.lane);
+  if (kInterleaved<R, C> && before.scores < corner.row && is_weighed_plainly(task)) {
+    const Corner last{corner.row - R, corner.lane};
+    Vector<T> sum{};
+    scores.add_product_and(keys, columns, kStripLanes<T>, task.head_size,
+                           [&](int n) { weigh<T, R>(state, last, n, sum); });
+    drop_weights(task, state, tile, last, R, C * kLanes<T>);
+    before.scores = corner.row;
+  } else {
+    scores.add_product(keys, columns, kStripLanes<T>, task.head_size);
+  }
+  if (!is_simple(task)) {
+    Block<T, R, C> copy = scores;  // so that `scores` itself needs no memory
+    finish_scores<T, R, C>(task, tile, corner, copy);
+    scores = copy;
+  } else if (tile.bits != nullptr) {
+    hide(tile, corner, scores);
+  }
+  keep_scores<T, R, C>(task, state, corner, before, scores);
+}
+
+/// The blocks of R keys that fit between two rows. Where they end.
+template <class T, int R, int C>
+__attribute__((noinline)) int64_t score_blocks(const ForwardTask<T>& task,
+                                               const ForwardState<T>& state, const KeyTile& tile,
+                                               const Range& rows, int lane, Before& before) {
+  Corner corner{rows.first, lane};
+  for (; corner.row + R <= rows.last; corner.row += R) {
+    score_block<T, R, C>(task, state, tile, corner, before);
+  }
+  return corner.row;
+}
+
 template <class T, int C>
 void score_rows(const ForwardTask<T>& task, const ForwardState<T>& state, const KeyTile& tile,
                 const Segment& segment) {
   const auto& [rows, lane, vectors] = segment;
-  const int64_t rest =
-      score_blocks<T, keys_per_block(C), C>(task, state, tile, rows, lane, rows.first);
-  if (rest == rows.last) return;
-  score_blocks<T, 1, C>(task, state, tile, {rest, rows.last}, lane, rows.first);
+  Before before{rows.first, rows.first};
+  const int64_t rest = score_blocks<T, keys_per_block(C), C>(task, state, tile, rows, lane, before);
+  if (rest < rows.last) score_blocks<T, 1, C>(task, state, tile, {rest, rows.last}, lane, before);
+  const Segment waiting{{before.scores, rows.last}, lane, vectors};
+  if (task.observation != nullptr) {
+    weigh_rows<T, C, Weighing::observed>(task, state, tile, waiting);
+  } else if (task.apart) {
+    weigh_rows<T, C, Weighing::apart>(task, state, tile, waiting);
+  } else {
+    weigh_rows<T, C, Weighing::plain>(task, state, tile, waiting);
+  }
 }
 
-/// The rows from `row` on that concern the same vectors of the strip, sixteen at a time.
+/// The rows from `row` on that concern the same vectors of the strip, sixteen at a time. Vectors
+/// past the last query are left out.
 template <class T>
-inline Segment next_segment(const KeyTile& tile, int strip, int64_t row) {
+inline Segment next_segment(const KeyTile& tile, int strip, int64_t row, int64_t query_count) {
   constexpr int64_t kStep = 16;
   const int lane = strip * kStripLanes<T>;
-  if (tile.bits == nullptr) return {{row, tile.count}, lane, kQueryVectors};
+  if (tile.bits == nullptr) {
+    const int64_t vectors = (query_count - lane + kLanes<T> - 1) / kLanes<T>;
+    return {{row, tile.count},
+            lane,
+            vectors < kQueryVectors ? static_cast<int>(vectors) : kQueryVectors};
+  }
   const auto concerned = [&](int64_t from) {
     return vectors_seeing<T>(tile, strip, from,
                              tile.count - from < kStep ? tile.count - from : kStep);
@@ -287,9 +337,10 @@ inline Segment next_segment(const KeyTile& tile, int strip, int64_t row) {
 /// Calls visit.template operator()<C>(segment) for each segment of a strip that has queries, C its
 /// vectors.
 template <class T, class Visit>
-inline void for_each_segment(const KeyTile& tile, int strip, const Visit& visit) {
+inline void for_each_segment(const KeyTile& tile, int strip, int64_t query_count,
+                             const Visit& visit) {
   for (int64_t row = 0; row < tile.count;) {
-    const Segment segment = next_segment<T>(tile, strip, row);
+    const Segment segment = next_segment<T>(tile, strip, row, query_count);
     row = segment.rows.last;
     switch (segment.vectors) {
       case 1:

@@ -15,23 +15,35 @@ constexpr int kStripLanes = kQueryVectors * kLanes<T>;
 template <class T>
 constexpr int kQueryTile = kStripLanes<T> * (kStripLanes<T> * 2 <= 64 ? 2 : 1);
 
-// A masked score in the kernel is a large negative number: -inf minus -inf would be NaN.
+/// The score of a masked cell, and the limit of a row that has no maximum yet: any score passes it.
 template <class T>
-constexpr T kMasked = T(-1e30);
-// The limit of a row that has no maximum yet: any score but a masked one passes it.
-template <class T>
-constexpr T kUnset = T(-1e29);
+constexpr T kMasked = T(-__builtin_inf());
 
-/// The tile's arrays in the task's workspace. Scores are in units of log2.
+/// A maximum above this in size is rounded too much where it is multiplied by log2(e): the weights
+/// of a row share that factor, which must stay near 1.
+template <class T>
+constexpr T kLargeMaximum = sizeof(T) == sizeof(float) ? T(0x1p26) : T(0x1p54);
+
+/// Where lane `lane` of row `row` lies in an array of a tile: each strip's rows follow one another,
+/// kStripLanes apart, so that what a strip meets fills whole lines of the first cache.
+template <class T>
+inline int64_t place(int64_t rows, int64_t row, int64_t lane) {
+  const int64_t strip = lane / kStripLanes<T>;
+  return (strip * rows + row) * kStripLanes<T> + lane - strip * kStripLanes<T>;
+}
+
+/// The tile's arrays in the task's workspace.
 template <class T>
 struct ForwardState {
-  T* query;    // [D][kQueryTile], scaled
-  T* weights;  // [kKeyTile][kQueryTile]
-  T* output;   // [D_v][kQueryTile], not yet divided by sum
+  T* query;    // [strip][D][kStripLanes], scaled where scores are their product alone
+  T* weights;  // [strip][kKeyTile][kStripLanes]: scores, then weights
+  T* output;   // [strip][D_v][kStripLanes], not yet divided by sum
   T* maximum;  // [kQueryTile]; 0 where no key has been seen
-  T* limit;    // [kQueryTile]; what a score minus maximum may reach before the maximum is raised
+  T* shift;    // [kQueryTile]: maximum * log2(e)
+  T* limit;    // [kQueryTile]; what a score may reach before the maximum is raised
   T* sum;      // [kQueryTile]
   T* value;    // [kKeyTile][D_v]: V with its non-finite rows replaced by 0
+  T* rows;     // [kKeyTile][kQueryTile]: weights or scores that are given away
 
   explicit ForwardState(const ForwardTask<T>& task) {
     T* next = task.workspace;
@@ -44,17 +56,19 @@ struct ForwardState {
     weights = take(kKeyTile * kQueryTile<T>);
     output = take(task.value_size * kQueryTile<T>);
     maximum = take(kQueryTile<T>);
+    shift = take(kQueryTile<T>);
     limit = take(kQueryTile<T>);
     sum = take(kQueryTile<T>);
     value = take(kKeyTile * task.value_size);
+    rows = take(kKeyTile * kQueryTile<T>);
   }
 
   static int64_t rounded(int64_t count) { return (count + 15) / 16 * 16; }
 
   /// How many numbers the arrays take.
   static int64_t size(int64_t head_size, int64_t value_size) {
-    return rounded(head_size * kQueryTile<T>) + rounded(kKeyTile * kQueryTile<T>) +
-           rounded(value_size * kQueryTile<T>) + 3 * rounded(kQueryTile<T>) +
+    return rounded(head_size * kQueryTile<T>) + 2 * rounded(kKeyTile * kQueryTile<T>) +
+           rounded(value_size * kQueryTile<T>) + 4 * rounded(kQueryTile<T>) +
            rounded(kKeyTile * value_size);
   }
 };

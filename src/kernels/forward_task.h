@@ -26,12 +26,15 @@ struct ForwardTask {
   const T* query = nullptr;  ///< the tile's first query
   const T* key = nullptr;
   const T* value = nullptr;
-  bool keys_are_new = false;  ///< no cache holds keys and values yet: they are asked for ahead
+  bool keys_are_new = false;  ///< no near cache holds keys and values: they are asked for ahead
   int64_t query_stride = 0, key_stride = 0, value_stride = 0;  ///< between rows
   int64_t query_count = 0, head_size = 0, value_size = 0;
   int64_t first_query = 0;  ///< i of the tile's first query
   int64_t offset = 0;       ///< L_k - L_q
   T scale = 1;
+  /// Scale and maximum come after the product, each rounded: for numbers so large, or so small,
+  /// that they would get lost otherwise.
+  bool apart = false;
   T softcap = 0;  ///< 0: none
   T alibi_slope = 0;
   const T* bias = nullptr;  ///< of the tile's first query and key 0, or null
@@ -44,7 +47,7 @@ struct ForwardTask {
   T* maximum = nullptr;                   ///< of end_state: query_count values
   T* sum = nullptr;                       ///< the same
   Observation<T>* observation = nullptr;  ///< or null: nothing is gathered
-  T slack = T(8);          ///< how far, in powers of 2, scores may pass a row's maximum
+  T slack = T(5.5);        ///< how far scores may pass a row's maximum before it is raised
   T* workspace = nullptr;  ///< forward_workspace(head_size, value_size) numbers
 };
 

@@ -117,7 +117,7 @@ void differentiate_half(const BackwardTask<float>& task, const BackwardState<flo
 #pragma GCC unroll 16
   for (int v = 0; v < C; ++v) {
     const int lane = v * kLanes<float>;
-    const FloatVector lse = load(sums.lse + corner.lane + lane);
+    const FloatVector lse = load(sums.scaled_lse + corner.lane + lane);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       FloatVector weight = exp2(block.at[r][v] * factor - lse);

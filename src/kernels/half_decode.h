@@ -35,7 +35,7 @@ void score_half_keys(const DecodeTask<float>& task, const uint16_t* key, int row
       }
     }
   };
-  score_vector<float, R>(count, task.factor, task.scores + row * kDecodeChunk + first, product);
+  score_vector<float, R>(count, task.scale, task.scores + row * kDecodeChunk + first, product);
 }
 
 void score_half_chunk(const DecodeTask<float>& task, const DecodeChunk& chunk) {

@@ -21,6 +21,7 @@ void half_begin(HalfTask& task) {
   }
   task.run_count = 0;
   task.waiting = 0;
+  task.seen = 0;
 }
 
 /// O^T[d] += V[k][d] * P[k] for R columns of V over all that waits.
@@ -147,9 +148,10 @@ inline void clear_after(const HalfState& state, const HalfRun& run, int64_t lane
 
 void half_tile(HalfTask& task, const KeyTile& tile) {
   const HalfState state(task);
+  task.seen |= queries_seeing(tile, 0, tile.count);
   const int64_t row = task.waiting * kTilePairs;
   const TileValues values = values_of(task, tile, state.value + row * task.value_size);
-  for_each_segment<float>(tile, 0, [&]<int C>(const Segment& segment) {
+  for_each_segment<float>(tile, 0, kQueryTile<float>, [&]<int C>(const Segment& segment) {
     const int64_t first = segment.rows.first / 2;
     const HalfRun run{row + first, (segment.rows.last - segment.rows.first + 1) / 2,
                       values.pairs + first * task.value_size, segment.lane / kLanes<float>};
@@ -161,27 +163,34 @@ void half_tile(HalfTask& task, const KeyTile& tile) {
   if (++task.waiting == kWaitingTiles) add_waiting(task, state);
 }
 
-/// Divides by the sums, sinks included, and writes output and lse.
-void half_end(HalfTask& task) {
+/// Whether a row may be wrong: in units of log2 large scores lose what tells them apart, and those
+/// of a row that has seen keys may all have fallen out of their range.
+inline bool is_half_doubtful(const HalfTask& task, const HalfState& state, int64_t q) {
+  const bool seen = (task.seen >> q & 1) != 0;
+  return !is_finite(state.sum[q]) || (seen && state.sum[q] == 0) ||
+         !(__builtin_fabsf(state.maximum[q]) < kLargeMaximum<float>);
+}
+
+/// Divides by the sums, sinks included, and writes output and lse. The rows that may be wrong, a
+/// bit each, as forward_end says.
+uint64_t half_end(HalfTask& task) {
+  constexpr double kLn2 = 0.69314718055994530942;
   const HalfState state(task);
   add_waiting(task, state);
   float factors[kHalfTile] = {};
+  uint64_t doubtful = 0;
   for (int64_t q = 0; q < task.query_count; ++q) {
+    const double maximum = state.maximum[q] * kLn2;
+    doubtful |= static_cast<uint64_t>(is_half_doubtful(task, state, q)) << q;
     // Divided by the sum of what was added, lse from what it stands for.
-    factors[q] = static_cast<float>(end_row<float>(task, state.maximum[q], state.sum[q]).factor);
+    factors[q] = static_cast<float>(end_row<float>(task, maximum, state.sum[q]).factor);
     if (task.lse == nullptr) continue;
-    const RowEnd end = end_row<float>(task, state.maximum[q], state.exact_sum[q]);
-    task.lse[q] = static_cast<float>(end.lse);
+    task.lse[q] = static_cast<float>(end_row<float>(task, maximum, state.exact_sum[q]).lse);
   }
-  for (int64_t d = 0; d < task.value_size; ++d) {
-#pragma GCC unroll 16
-    for (int64_t q = 0; q < kHalfTile; q += kLanes<float>) {
-      float* const at = state.output + d * kHalfTile + q;
-      store(at, load(at) * load(factors + q));
-    }
-  }
+  doubtful |= scale_output<float>(state.output, task.value_size, factors);
   narrow_columns(state.output, task.value_size, task.query_count, 1, task.half_output,
                  task.output_stride);
+  return doubtful & (~uint64_t{0} >> (64 - task.query_count));
 }
 
 }  // namespace

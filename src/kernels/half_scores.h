@@ -29,7 +29,15 @@ struct Chunk {
   int64_t row = 0;
 };
 
-/// One block of scores, from the product to where the chunk's scores are kept.
+/// Products become scores with their terms: out of line, as it is rare.
+template <int R, int C>
+__attribute__((noinline)) void make_half_scores(const HalfTask& task, const KeyTile& tile,
+                                                const Corner& corner, Block<float, R, C>& scores) {
+  make_scores<float, R, C>(task, tile, corner, scores);
+}
+
+/// One block of scores, from the product to where the chunk's scores are kept: in units of log2
+/// above the maximum.
 template <int R, int C>
 inline __attribute__((always_inline)) void score_half_block(const HalfTask& task,
                                                             const HalfState& state,
@@ -38,19 +46,18 @@ inline __attribute__((always_inline)) void score_half_block(const HalfTask& task
   const uint16_t* const key = task.half_key + (tile.first + corner.row) * task.key_stride;
   Block<float, R, C> scores;
   multiply_half(scores, key, task.key_stride, task.head_size, state.query + corner.lane);
-  const bool simple = is_simple(task);
-  const float factor = task.softcap > 0 ? task.scale / task.softcap : task.scale * kLog2E<float>;
+  float factor = task.scale * kLog2E<float>;
+  if (!is_simple(task)) {
+    Block<float, R, C> copy = scores;  // so that `scores` itself needs no memory
+    make_half_scores<R, C>(task, tile, corner, copy);
+    scores = copy;
+    factor = kLog2E<float>;
+  }
 #pragma GCC unroll 16
   for (int v = 0; v < C; ++v) {
-    const FloatVector maximum =
-        simple ? load(state.maximum + corner.lane + v * kLanes<float>) : FloatVector{};
+    const FloatVector maximum = load(state.maximum + corner.lane + v * kLanes<float>);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) scores.at[r][v] = scores.at[r][v] * factor - maximum;
-  }
-  if (!simple) {
-    Block<float, R, C> copy = scores;  // so that `scores` itself needs no memory
-    finish_scores<float, R, C>(task, state.maximum, tile, corner, copy);
-    scores = copy;
   }
   if (tile.bits != nullptr) hide(tile, corner, scores);
 #pragma GCC unroll 16
@@ -110,14 +117,11 @@ inline __attribute__((always_inline)) FloatVector sum_of(FloatVector (&x)[K]) {
 template <int K, bool exact>
 inline __attribute__((always_inline)) void weigh_keys(const float* scores, const float* dropped,
                                                       uint32_t* pairs, WeightSums& sums) {
-  FloatVector x[K], f[K], whole[K];
+  FloatVector x[K], f[K], power[K];
 #pragma GCC unroll 16
-  for (int k = 0; k < K; ++k) x[k] = load(scores + k * kHalfTile);
+  for (int k = 0; k < K; ++k) power[k] = load(scores + k * kHalfTile);
 #pragma GCC unroll 16
-  for (int k = 0; k < K; ++k) whole[k] = whole_part(x[k]);
-  wait_for_all(whole);
-#pragma GCC unroll 16
-  for (int k = 0; k < K; ++k) f[k] = x[k] - whole[k];
+  for (int k = 0; k < K; ++k) f[k] = above_whole(power[k]);
   wait_for_all(f);
 #pragma GCC unroll 16
   for (int k = 0; k < K; ++k) x[k] = f[k] * kExp2Terms[0] + kExp2Terms[1];
@@ -129,7 +133,7 @@ inline __attribute__((always_inline)) void weigh_keys(const float* scores, const
     wait_for_all(x);
   }
 #pragma GCC unroll 16
-  for (int k = 0; k < K; ++k) x[k] = times_power(x[k], whole[k]);
+  for (int k = 0; k < K; ++k) x[k] = times_power(x[k], power[k]);
   constexpr int kPairs = (K + 1) / 2;
   PairVector both[kPairs];
 #pragma GCC unroll 16
@@ -197,8 +201,8 @@ __attribute__((noinline)) void raise_half_maximum(const HalfTask& task, const Ha
     FloatVector top = load(scores);
     for (int64_t k = 1; k < chunk.count; ++k) top = larger(load(scores + k * kHalfTile), top);
     const FloatVector limit = load(state.limit + lane);
-    const FloatBits raised = (sums[v].rounded > limit) & (top > kUnset<float>);
-    const FloatVector shift = raised ? whole_part(top) : FloatVector{};
+    const FloatBits raised = (sums[v].rounded > limit) & (top > kMasked<float>);
+    const FloatVector shift = raised ? top - above_whole(top) : FloatVector{};
     for (int64_t k = 0; k < chunk.count; ++k) {
       store(scores + k * kHalfTile, load(scores + k * kHalfTile) - shift);
     }

@@ -23,7 +23,7 @@ struct HalfState {
   float* scores;      // [kChunk][kHalfTile], in units of log2 above the maximum
   float* dropped;     // [kChunk][kHalfTile], what dropout multiplies the weights by
   float* output;      // [D_v][kHalfTile], not yet divided by sum
-  float* maximum;     // [kHalfTile]; whole numbers of log2, 0 where no key has been seen
+  float* maximum;     // [kHalfTile], in units of log2: whole numbers, 0 where no key has been seen
   float* limit;       // [kHalfTile]; what the sum of a chunk's weights may reach
   float* sum;         // [kHalfTile], of the weights as they are multiplied with V
   float* exact_sum;   // [kHalfTile], of the weights before they are rounded; 0 without lse

@@ -28,6 +28,7 @@ struct HalfTask : ForwardTask<float>, HalfRows {
   HalfRun runs[16];
   int run_count = 0;
   int64_t waiting = 0;  ///< tiles of keys
+  uint64_t seen = 0;    ///< queries that have seen a key, a bit each
 };
 
 }  // namespace foveal

@@ -7,21 +7,27 @@
 namespace foveal {
 namespace {
 
+/// A score after the softcap c, and the derivative there.
 template <class T>
-constexpr T kLog2E = T(1.4426950408889634074);
-constexpr double kLn2 = 0.69314718055994530942;
+struct Capped {
+  Vector<T> score, slope;
+};
 
-/// tanh(x) = 1 - 2 / (e^2x + 1), and near 0, where that loses digits, its continued fraction.
+/// c * tanh(S / c): 1 - 2 / (e^2x + 1), and near 0, where that loses digits, tanh's continued
+/// fraction, which divides S itself: a cap far above S leaves it as it is.
 template <class T>
-inline Vector<T> hyperbolic_tangent(Vector<T> x) {
+inline Capped<T> capped(Vector<T> score, T cap) {
+  const Vector<T> x = score / cap;
   const Vector<T> low = broadcast(T(-25)), high = broadcast(T(25));
   const Vector<T> bounded = larger(low, x > high ? high : x);
-  const Vector<T> far = 1 - 2 / (exp2(bounded * (2 * kLog2E<T>)) + 1);
+  const Vector<T> far = 1 - 2 / (exp<T>(2 * bounded) + 1);
   const Vector<T> square = x * x;
   Vector<T> fraction = broadcast(T(17));
   for (int odd = 15; odd >= 1; odd -= 2) fraction = T(odd) + square / fraction;
   const Vector<T> magnitude = x < 0 ? -x : x;
-  return magnitude < T(0.5) ? x / fraction : far;
+  const Bits<T> near = magnitude < T(0.5);
+  const Vector<T> tangent = near ? x / fraction : far;
+  return {near ? score / fraction : far * cap, 1 - tangent * tangent};
 }
 
 /// |i' - j| of the tile's queries from `lane` on.
@@ -42,6 +48,23 @@ inline Vector<T> bias_of(const ForwardTask<T>& task, int lane, int64_t j) {
     bias[n] = column[(lane + n) * task.bias_query_stride];
   }
   return bias;
+}
+
+/// From Q K^T, not scaled, to scores of key j for the tile's queries from `lane` on: scale,
+/// softcap, bias and ALiBi, rounded after each. `slope` becomes the softcap's derivative where
+/// there is one.
+template <class T>
+inline Vector<T> with_terms(const ForwardTask<T>& task, Vector<T> product, int lane, int64_t j,
+                            Vector<T>& slope) {
+  Vector<T> score = in_register(product * task.scale);
+  if (task.softcap > 0) {
+    const Capped<T> cap = capped<T>(score, task.softcap);
+    score = in_register(cap.score);
+    slope = cap.slope;
+  }
+  if (task.bias != nullptr) score = in_register(score + bias_of(task, lane, j));
+  if (task.alibi_slope != 0) score -= distance(task, lane, j) * task.alibi_slope;
+  return score;
 }
 
 }  // namespace

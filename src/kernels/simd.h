@@ -78,9 +78,17 @@ inline V in_register(V value) {
   return value;
 }
 
-/// 2^f for f in [-1/2, 1/2], the highest power first: minimax in the relative error.
-constexpr float kExp2Terms[] = {1.327647199e-3f, 9.675541334e-3f, 5.550713273e-2f,
-                                2.402211972e-1f, 6.931469671e-1f, 1.000000072f};
+template <class T>
+constexpr T kLog2E = T(1.4426950408889634074);
+
+/// 2^f, the highest power first, minimax in the relative error: for f in [0, 1] where what is left
+/// over a whole number is one instruction, else for f in [-1/2, 1/2].
+constexpr float kExp2Terms[] = {kScalesByPowers ? 1.877576683e-3f : 1.327647199e-3f,
+                                kScalesByPowers ? 8.989340142e-3f : 9.675541334e-3f,
+                                kScalesByPowers ? 5.582631793e-2f : 5.550713273e-2f,
+                                kScalesByPowers ? 2.401536171e-1f : 2.402211972e-1f,
+                                kScalesByPowers ? 6.931530732e-1f : 6.931469671e-1f,
+                                kScalesByPowers ? 9.999999251e-1f : 1.000000072f};
 
 template <class V>
 inline V exp2_polynomial(V f) {
@@ -90,18 +98,17 @@ inline V exp2_polynomial(V f) {
   return p;
 }
 
-/// 2^x for x at most 127. Below -126.5 gives 0, or less than 2^-126; NaN stays NaN. Relative error
-/// below 2^-22.
+/// 2^x for x at most 127. Below -126.5 gives 0, or less than 2^-126; minus infinity gives 0; NaN
+/// stays NaN. Relative error below 2^-22.
 template <class V>
 inline V exp2_of_float(V x) {
   if constexpr (kScalesByPowers) {
-    const V whole = whole_part(x);
-    return times_power(exp2_polynomial(x - whole), whole);
+    return times_power(exp2_polynomial(above_whole(x)), x);
   } else {
     constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
-    const V clamped = larger(V{} - 127.0f, x);
-    const V shifted = clamped + kRound;
-    const V f = clamped - (shifted - kRound);
+    const V bounded = larger(V{} - 127.0f, x);
+    const V shifted = bounded + kRound;
+    const V f = bounded - (shifted - kRound);
     const V scale = (V)(((FloatBits)shifted << 23) + 0x3f800000);
     return exp2_polynomial(f) * scale;  // -127 gives a scale with the bits of 0
   }
@@ -112,18 +119,36 @@ inline FloatVector exp2(FloatVector x) { return exp2_of_float(x); }
 /// The same in float64: x at most 1023, below -1022.5 gives 0. Relative error below 2^-51.
 inline DoubleVector exp2(DoubleVector x) {
   constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52
-  const DoubleVector clamped = larger(broadcast(-1023.0), x);
-  const DoubleVector shifted = clamped + kRound;
-  const DoubleVector f = clamped - (shifted - kRound);
+  const DoubleVector bounded = larger(broadcast(-1023.0), x);
+  const DoubleVector shifted = bounded + kRound;
+  const DoubleVector f = bounded - (shifted - kRound);
   const DoubleVector scale = (DoubleVector)(((DoubleBits)shifted << 52) + 0x3ff0000000000000LL);
   constexpr double kTerms[] = {
       4.4352823985158937628e-10, 7.0741056048289309361e-9, 1.0178198023604885219e-7,
-      1.3215433089731071978e-6,  1.5252733489984457611e-5, 1.5403530462514317511e-4,
+      1.3215433089731971978e-6,  1.5252733489984457611e-5, 1.5403530462514317511e-4,
       1.3333558146789924955e-3,  9.6181291075883353355e-3, 5.5504108664819921597e-2,
       2.4022650695910156204e-1,  6.9314718055994533046e-1, 1.0};
   DoubleVector p = broadcast(kTerms[0]);
   for (int n = 1; n < 12; ++n) p = p * f + kTerms[n];
   return p * scale;
+}
+
+/// e^x, as precise as 2^x but for the rounding of x * log2(e).
+template <class T>
+inline Vector<T> exp(Vector<T> x) {
+  return exp2(x * kLog2E<T>);
+}
+
+/// e^(x - m). Where a product and a sum are rounded once, `scaled` is m * log2(e); elsewhere the
+/// product would lose what tells large x apart.
+template <class T>
+inline Vector<T> exp_above(Vector<T> x, [[maybe_unused]] Vector<T> m,
+                           [[maybe_unused]] Vector<T> scaled) {
+  if constexpr (kFusesProducts) {
+    return exp2(x * kLog2E<T> - scaled);
+  } else {
+    return exp<T>(x - m);
+  }
 }
 
 }  // namespace

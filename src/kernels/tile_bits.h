@@ -67,10 +67,10 @@ inline __attribute__((always_inline)) void start(Block<T, R, C>& block, const T*
 /// Minus `first`, and then the product of `keys` with `columns`.
 template <class T, int R, int C>
 inline __attribute__((always_inline)) void multiply(Block<T, R, C>& block, const Rows<T>& keys,
-                                                    const T* columns, int64_t size,
-                                                    const T* first) {
+                                                    const T* columns, int64_t column_stride,
+                                                    int64_t size, const T* first) {
   start<T, R, C>(block, first);
-  block.add_product(keys, columns, kQueryTile<T>, size);
+  block.add_product(keys, columns, column_stride, size);
 }
 
 /// Calls act.template operator()<First>() for `first`, the first of the vectors that a product

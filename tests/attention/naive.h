@@ -1,5 +1,6 @@
 #pragma once
-// Attention written out in float64, with every option: what the engine is held to.
+// Attention written out in float64, with every option: what the engine is held to. Scores are
+// rounded to float32 after each of their stages, but for float64 inputs.
 
 #include "foveal/attention.h"
 
@@ -7,6 +8,7 @@ namespace foveal {
 
 struct NaiveResult {
   Tensor output, lse, scores, weights;
+  Tensor sink_weights;  // what of each row the sink takes, (B, H, L_q)
 };
 
 NaiveResult naive_attention(const Tensor& query, const Tensor& key, const Tensor& value,

@@ -58,11 +58,16 @@ NaiveResult naive_attention(const Tensor& query, const Tensor& key, const Tensor
   const std::int64_t keys = key.size(2), dv = value.size(3), group = heads / key.size(1);
   const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(d)));
   const auto mask = options.mask.node().bind({batch, heads, queries, keys});
+  const bool wide = query.dtype() == DType::float64;
+  const auto stage = [wide](double score) {
+    return wide ? score : static_cast<double>(static_cast<float>(score));
+  };
   const std::vector<double> qs = query.to_vector(), ks = key.to_vector(), vs = value.to_vector();
   NaiveResult result{Tensor::zeros({batch, heads, queries, dv}, DType::float64),
                      Tensor::zeros({batch, heads, queries}, DType::float64),
                      Tensor::zeros({batch, heads, queries, keys}, DType::float64),
-                     Tensor::zeros({batch, heads, queries, keys}, DType::float64)};
+                     Tensor::zeros({batch, heads, queries, keys}, DType::float64),
+                     Tensor::zeros({batch, heads, queries}, DType::float64)};
   double *output = result.output.data<double>(), *lse = result.lse.data<double>();
   double *scores = result.scores.data<double>(), *weights = result.weights.data<double>();
   for (std::int64_t head = 0; head < batch * heads; ++head) {
@@ -76,21 +81,26 @@ NaiveResult naive_attention(const Tensor& query, const Tensor& key, const Tensor
         for (std::int64_t n = 0; n < d; ++n)
           score += qs[static_cast<std::size_t>(row * d + n)] *
                    ks[static_cast<std::size_t>((kv * keys + j) * d + n)];
-        score *= scale;
-        if (options.softcap > 0) score = options.softcap * std::tanh(score / options.softcap);
-        score += number_at(options.bias, b, h, i, j);
+        score = stage(score * scale);
+        if (options.softcap > 0) {
+          score = stage(options.softcap * std::tanh(score / options.softcap));
+        }
+        score = stage(score + number_at(options.bias, b, h, i, j));
         if (options.alibi_slopes.defined())
-          score -=
-              options.alibi_slopes.at({h}) * std::fabs(static_cast<double>(i + keys - queries - j));
+          score = stage(score - options.alibi_slopes.at({h}) *
+                                    std::fabs(static_cast<double>(i + keys - queries - j)));
         if ((mask->word(b, h, i, j) & 1) == 0) score = -std::numeric_limits<double>::infinity();
         top = std::max(top, score);
       }
-      double sum = options.sinks.defined() ? std::exp(options.sinks.at({h}) - top) : 0;
+      const double sink = options.sinks.defined() ? options.sinks.at({h}) : -INFINITY;
+      const double sink_share = sink == -INFINITY ? 0 : std::exp(sink - top);
+      double sum = sink_share;
       for (std::int64_t j = 0; j < keys; ++j) {
         const double score = scores[row * keys + j];
         weights[row * keys + j] = std::isinf(score) && score < 0 ? 0 : std::exp(score - top);
         sum += weights[row * keys + j];
       }
+      result.sink_weights.data<double>()[row] = sum == 0 ? 0 : sink_share / sum;
       lse[row] = sum == 0 ? -std::numeric_limits<double>::infinity() : top + std::log(sum);
       for (std::int64_t j = 0; j < keys && sum > 0; ++j) {
         weights[row * keys + j] /= sum;
@@ -155,8 +165,7 @@ NaiveGradients naive_gradients(const Tensor& grad_output, const Tensor& query, c
       delta += weight * by_weight[cell];
     }
     if (result.sinks.defined() && delta != 0) {
-      result.sinks.data<double>()[h] -=
-          std::exp(options.sinks.at({h}) - forward.lse.at({b, h, i})) * delta;
+      result.sinks.data<double>()[h] -= forward.sink_weights.at({b, h, i}) * delta;
     }
     for (std::int64_t j = 0; j < keys; ++j) {
       const double weight = p[static_cast<std::size_t>(row * keys + j)];

@@ -6,6 +6,7 @@
 #include "attention/engine/call.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
+#include "attention/engine/split_lse.h"
 #include "attention/engine/workspace.h"
 #include "attention/plan/key_blocks.h"
 #include "core/thread_pool.h"
@@ -15,21 +16,13 @@
 namespace foveal {
 namespace {
 
-template <class T>
-const BackwardKernels<T>& kernels_of(const PlanData& plan) {
-  if constexpr (sizeof(T) == sizeof(double)) {
-    return plan.target->backward_float64;
-  } else {
-    return plan.half_products() ? plan.target->half_backward : plan.target->backward_float32;
-  }
-}
-
 /// One call's arrays: the forward's, dO, and the gradients. Where the target multiplies bfloat16,
 /// those of bfloat16, except that dQ of several blocks is added up in float32.
 template <class T>
 struct Backward {
   Terms<T> terms;
   KeyBlocks blocks;
+  bool multiplies_halves;
   std::optional<Arrays<T>> arrays = {};
   Heads<T> output_gradient = {}, query = {}, key = {}, value = {};
   std::optional<HalfArrays> half = {};
@@ -38,9 +31,22 @@ struct Backward {
   T* query_parts = nullptr;
   Heads<T> bias = {};          // data null where not asked for
   std::vector<double> slopes;  // (B, H, parts); empty where not asked for
+  SplitLse split = {};         // undefined where lse serves
+  const T* rest = nullptr;     // its second part
 
-  explicit Backward(const PlanData& plan) : terms(plan), blocks(key_blocks(plan)) {}
+  explicit Backward(const PlanData& plan)
+      : terms(plan), blocks(key_blocks(plan)), multiplies_halves(plan.half_products()) {}
 };
+
+template <class T>
+const BackwardKernels<T>& kernels_of(const Backward<T>& backward) {
+  const Target& target = *backward.terms.plan.target;
+  if constexpr (sizeof(T) == sizeof(double)) {
+    return target.backward_float64;
+  } else {
+    return backward.multiplies_halves ? target.half_backward : target.backward_float32;
+  }
+}
 
 /// Where a block's part of dQ goes: dQ itself for the first one.
 template <class T>
@@ -86,6 +92,10 @@ BackwardTask<T> make_task(Backward<T>& backward, const KeyBlock& block, std::int
   const Problem& problem = backward.terms.plan.problem;
   BackwardTask<T> task;
   backward.terms.fill(task, block.sequence->sequence, block.b, h, tile);
+  if (backward.rest != nullptr) {
+    task.apart = true;
+    task.lse_rest = backward.rest + (task.lse - backward.terms.lse);
+  }
   task.first_key = block.first_key();
   task.key_count = block.key_count();
   fill(task, backward, block, h);
@@ -115,7 +125,7 @@ template <class T>
 void run_queries(Backward<T>& backward, const KeyBlock& block, std::int64_t h, std::int64_t tile,
                  T* memory) {
   const PlanData& plan = backward.terms.plan;
-  const BackwardKernels<T>& kernels = kernels_of<T>(plan);
+  const BackwardKernels<T>& kernels = kernels_of(backward);
   BackwardTask<T> task = make_task(backward, block, h, tile);
   DropoutCounter dropout;
   task.dropout = backward.terms.head_dropout(block.b, h, dropout);
@@ -141,7 +151,7 @@ void run_queries(Backward<T>& backward, const KeyBlock& block, std::int64_t h, s
 template <class T>
 void run_block(Backward<T>& backward, const KeyBlock& block) {
   const PlanData& plan = backward.terms.plan;
-  const BackwardKernels<T>& kernels = kernels_of<T>(plan);
+  const BackwardKernels<T>& kernels = kernels_of(backward);
   const std::int64_t group = plan.problem.heads / plan.problem.kv_heads;
   const std::int64_t first_head = block.kv * group;
   if (group == 0 || block.sequence->query_tiles == 0) return;
@@ -199,11 +209,13 @@ struct OutputRows {
 
 /// What one row adds to dSink: -exp(sink - lse) * delta.
 template <class T>
-double sink_term(const Terms<T>& terms, const OutputRows<T>& rows, std::int64_t b, std::int64_t h,
-                 std::int64_t i) {
+double sink_term(const Backward<T>& backward, const OutputRows<T>& rows, std::int64_t b,
+                 std::int64_t h, std::int64_t i) {
+  const Terms<T>& terms = backward.terms;
   const Problem& problem = terms.plan.problem;
   const double sink = terms.sinks[static_cast<std::size_t>(h)];
-  const double lse = terms.lse[(b * problem.heads + h) * problem.query_length + i];
+  const std::int64_t row = (b * problem.heads + h) * problem.query_length + i;
+  const double lse = terms.lse[row], rest = backward.rest == nullptr ? 0 : backward.rest[row];
   if (std::isinf(sink) && sink < 0) return 0;
   const T* const output = rows.output.row(b, h, i);
   const T* const gradient = rows.gradient.row(b, h, i);
@@ -212,23 +224,23 @@ double sink_term(const Terms<T>& terms, const OutputRows<T>& rows, std::int64_t 
     // A fully masked row may hold anything in dO.
     if (output[d] != 0) delta += static_cast<double>(output[d]) * static_cast<double>(gradient[d]);
   }
-  return delta == 0 ? 0 : -std::exp(sink - lse) * delta;
+  return delta == 0 ? 0 : -std::exp((sink - lse) - rest) * delta;
 }
 
 template <class T>
-Tensor sink_gradient(const Terms<T>& terms, const OutputRows<T>& rows) {
-  const Problem& problem = terms.plan.problem;
+Tensor sink_gradient(const Backward<T>& backward, const OutputRows<T>& rows) {
+  const Problem& problem = backward.terms.plan.problem;
   Tensor result = Tensor::zeros({problem.heads}, DType::float64);
   double* const sums = result.data<double>();
   parallel_for(problem.heads, [&](std::int64_t h) {
     double sum = 0;
     for (std::int64_t b = 0; b < problem.batch; ++b) {
       for (std::int64_t i = 0; i < problem.query_length; ++i)
-        sum += sink_term(terms, rows, b, h, i);
+        sum += sink_term(backward, rows, b, h, i);
     }
     sums[h] = sum;
   });
-  return result.to(terms.plan.options.sinks.dtype());
+  return result.to(backward.terms.plan.options.sinks.dtype());
 }
 
 /// Memory for a gradient. One sequence is written in full; between packed ones there may be gaps.
@@ -248,7 +260,7 @@ struct Gradients {
     const PlanData& plan = backward.terms.plan;
     constexpr DType dtype = dtype_of<T>();
     const std::int64_t parts = backward.blocks.most_blocks - 1;
-    const bool half = plan.half_products();
+    const bool half = backward.multiplies_halves;
     const DType written = half ? DType::bfloat16 : dtype;
     query = make_gradient(plan, q.shape(), parts > 0 ? dtype : written);
     key = make_gradient(plan, k.shape(), written);
@@ -294,14 +306,26 @@ void run_blocks(Backward<T>& backward) {
   add_query_parts<T>(backward.terms.plan.problem, parts, backward.query_parts, backward.query.data);
 }
 
+/// Puts the scores' own sums in the place of lse. All products are float32's then.
+template <class T>
+void split(Backward<T>& backward, const Call<T>& call) {
+  backward.split = split_lse(call);
+  backward.terms.lse = backward.split.maximum.template data<T>();
+  backward.rest = backward.split.rest.template data<T>();
+  backward.multiplies_halves = false;
+}
+
 template <class T>
 AttentionGradients run_as(const PlanData& plan, const Tensor& grad_output, const Tensor& query,
                           const Tensor& key, const Tensor& value, const AttentionResult& result) {
   Backward<T> backward(plan);
   const Tensor lse = result.lse.contiguous();
   backward.terms.lse = const_cast<T*>(lse.data<T>());  // only read here
+  if (is_large(backward.terms.lse, lse.element_count())) {
+    split(backward, Call<T>(plan, query, key, value));
+  }
   Tensor output, gradient;
-  if (plan.half_products()) {
+  if (backward.multiplies_halves) {
     backward.half.emplace(query, key, value, result.output);
     gradient = unit_rows(grad_output);
     backward.half_output_gradient = heads_of<BFloat16>(gradient);
@@ -320,7 +344,7 @@ AttentionGradients run_as(const PlanData& plan, const Tensor& grad_output, const
   const GradientOptions& asked = plan.options.gradients;
   if (asked.bias) gradients.bias = written.bias.to(plan.options.bias.dtype());
   if (asked.sinks) {
-    gradients.sinks = sink_gradient(backward.terms, OutputRows<T>(result.output, grad_output));
+    gradients.sinks = sink_gradient(backward, OutputRows<T>(result.output, grad_output));
   }
   if (asked.alibi_slopes) gradients.alibi_slopes = slope_gradient(backward);
   return gradients;

@@ -2,10 +2,25 @@
 // One call's arrays in the type that the kernels compute in, and the tasks cut from them.
 
 #include <algorithm>
+#include <limits>
 
 #include "attention/engine/arrays.h"
 
 namespace foveal {
+
+/// Whether Q times the scale neither overflows nor loses digits, unless Q itself is extreme.
+template <class T>
+bool keeps_digits(T scale) {
+  const T size = scale < 0 ? -scale : scale;
+  return scale == 0 || (size >= T(0x1p-40) && size <= T(0x1p40));
+}
+
+/// The softcap, 0 for none; one that T can't tell from 0 is the least one.
+template <class T>
+T softcap_of(const PlanData& plan) {
+  const double cap = plan.options.softcap;
+  return cap > 0 ? std::max(static_cast<T>(cap), std::numeric_limits<T>::min()) : T(0);
+}
 
 /// What a call has besides Q, K, V and O.
 template <class T>
@@ -39,7 +54,8 @@ struct Terms {
     task.first_query = first;
     task.offset = sequence.key_length - sequence.query_length;
     task.scale = static_cast<T>(scale_of(plan));
-    task.softcap = static_cast<T>(plan.options.softcap);
+    task.apart = !keeps_digits(task.scale);
+    task.softcap = softcap_of<T>(plan);
     if (!slopes.empty()) task.alibi_slope = slopes[static_cast<std::size_t>(h)];
     if (!sinks.empty()) task.sink = &sinks[static_cast<std::size_t>(h)];
     if (bias.data != nullptr) {

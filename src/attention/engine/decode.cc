@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "attention/engine/arrays.h"
+#include "attention/engine/call.h"
 #include "attention/engine/workspace.h"
 #include "core/thread_pool.h"
 
@@ -54,13 +54,13 @@ class Decode {
     rows_ = problem_.heads / problem_.kv_heads * sequence.sequence.query_length;
   }
 
-  void run(Tensor& output, Tensor& lse) {
+  void run(Tensor& output, Tensor& lse, DoubtfulRows& doubtful) {
     const std::int64_t groups = problem_.batch * problem_.kv_heads;
     part_width_ = decode_width(problem_.value_size) + 2;
     parts_.resize(static_cast<std::size_t>(groups * splits_ * rows_ * part_width_));
     parallel_for(groups * splits_,
                  [&](std::int64_t task) { run_split(task / splits_, task % splits_); });
-    parallel_for(groups, [&](std::int64_t group) { finish(group, output, lse); });
+    parallel_for(groups, [&](std::int64_t group) { finish(group, output, lse, doubtful); });
   }
 
  private:
@@ -97,17 +97,15 @@ class Decode {
     task.head_size = problem_.head_size;
     task.value_size = problem_.value_size;
     task.rows = rows_;
-    task.softcap = static_cast<T>(plan_.options.softcap);
+    task.softcap = softcap_of<T>(plan_);
     task.bias_key_stride = bias_.strides[3];
     task.dropout = dropout_.drops() ? &counter_ : nullptr;
-    constexpr T kLog2E = T(1.4426950408889634074);
-    const T scale = static_cast<T>(scale_of(plan_));
-    task.factor = task.softcap > 0 ? scale / task.softcap : scale * kLog2E;
+    task.scale = static_cast<T>(scale_of(plan_));
     for (std::int64_t r = 0; r < rows_; ++r) {
       const std::int64_t h = head_of(group, r), i = r % lengths.query_length;
       const T* const from = query_.row(b, h, lengths.first_query + i);
       for (std::int64_t d = 0; d < width; ++d) {
-        query[r * width + d] = d < problem_.head_size ? from[d] * task.factor : 0;
+        query[r * width + d] = d < problem_.head_size ? from[d] : 0;
       }
       if (problem_.dtype == DType::bfloat16) {
         for (std::int64_t d = 0; d < half_width; ++d) {
@@ -184,42 +182,45 @@ class Decode {
     return maximum;
   }
 
-  /// Merges the splits of one row, in order, and divides.
-  void finish_row(std::int64_t group, std::int64_t row, T* output, T* lse) {
-    constexpr double kLn2 = 0.69314718055994530942;
+  /// Merges the splits of one row, in order, and divides. Whether the row is as it should be: all
+  /// of it finite.
+  bool finish_row(std::int64_t group, std::int64_t row, T* output, T* lse) {
     const std::int64_t width = decode_width(problem_.value_size);
     double maximum = largest_maximum(group, row, width), sum = 0;
     if (!sinks_.empty()) {
-      const double sink = sinks_[static_cast<std::size_t>(head_of(group, row))] / kLn2;
+      const double sink = sinks_[static_cast<std::size_t>(head_of(group, row))];
       if (!(maximum >= sink)) maximum = sink;
-      sum = std::exp2(sink - maximum);
+      if (sink != -INFINITY) sum = std::exp(sink - maximum);
     }
     std::fill_n(output, problem_.value_size, T(0));
     for (std::int64_t s = 0; s < splits_; ++s) {
       const T* const from = part(group, s, row);
       if (from[width + 1] == 0) continue;
-      const double factor = std::exp2(from[width] - maximum);
+      const double factor = std::exp(from[width] - maximum);
       sum += from[width + 1] * factor;
       for (std::int64_t d = 0; d < problem_.value_size; ++d) {
         output[d] = static_cast<T>(output[d] + from[d] * factor);
       }
     }
-    if (sum != 0) {
-      for (std::int64_t d = 0; d < problem_.value_size; ++d) {
-        output[d] = static_cast<T>(output[d] / sum);
-      }
+    bool good = std::isfinite(sum);
+    for (std::int64_t d = 0; d < problem_.value_size && sum != 0; ++d) {
+      output[d] = static_cast<T>(output[d] / sum);
+      good = good && std::isfinite(output[d]);
     }
-    if (lse != nullptr) *lse = static_cast<T>((maximum + std::log2(sum)) * kLn2);
+    if (lse != nullptr) *lse = static_cast<T>(maximum + std::log(sum));
+    return good;
   }
 
-  void finish(std::int64_t group, Tensor& output, Tensor& lse) {
+  void finish(std::int64_t group, Tensor& output, Tensor& lse, DoubtfulRows& doubtful) {
     const Sequence& lengths = sequence_.sequence;
     const std::int64_t b = group / problem_.kv_heads;
     for (std::int64_t r = 0; r < rows_; ++r) {
-      const std::int64_t row = (b * problem_.heads + head_of(group, r)) * problem_.query_length +
-                               lengths.first_query + r % lengths.query_length;
-      finish_row(group, r, output.data<T>() + row * problem_.value_size,
-                 lse.defined() ? lse.data<T>() + row : nullptr);
+      const std::int64_t h = head_of(group, r), i = r % lengths.query_length;
+      const std::int64_t row =
+          (b * problem_.heads + h) * problem_.query_length + lengths.first_query + i;
+      const bool good = finish_row(group, r, output.data<T>() + row * problem_.value_size,
+                                   lse.defined() ? lse.data<T>() + row : nullptr);
+      doubtful.add({&sequence_, b, h, 0, static_cast<std::uint64_t>(!good) << i});
     }
   }
 
@@ -239,11 +240,12 @@ class Decode {
 }  // namespace
 
 void run_decode(const PlanData& plan, const SequencePlan& sequence, const Tensor& query,
-                const Tensor& key, const Tensor& value, Tensor& output, Tensor& lse) {
+                const Tensor& key, const Tensor& value, Tensor& output, Tensor& lse,
+                DoubtfulRows& doubtful) {
   if (plan.problem.dtype == DType::float64) {
-    Decode<double>(plan, sequence, query, key, value).run(output, lse);
+    Decode<double>(plan, sequence, query, key, value).run(output, lse, doubtful);
   } else {
-    Decode<float>(plan, sequence, query, key, value).run(output, lse);
+    Decode<float>(plan, sequence, query, key, value).run(output, lse, doubtful);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "attention/engine/call.h"
 #include "attention/engine/decode.h"
+#include "attention/engine/doubtful_rows.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/query_tiles.h"
@@ -37,35 +38,50 @@ class Upcoming {
   std::int64_t rows_ = 0, first_ = 0;
 };
 
+/// Of K and V of one head.
 template <class T>
-void run_tile(const Call<T>& call, const RowStatistics<T>& statistics, const SequencePlan& sequence,
-              const QueryTile& at, const QueryTile& next) {
+std::int64_t bytes_of_keys(const ForwardTask<T>& task, const SequencePlan& sequence) {
+  const auto size = static_cast<std::int64_t>(sizeof(T));
+  return sequence.sequence.key_length * (task.head_size + task.value_size) * size;
+}
+
+template <class T>
+void run_tile(const Call<T>& call, const RowStatistics<T>& statistics, DoubtfulRows& doubtful,
+              const SequencePlan& sequence, const QueryTile& at, const QueryTile& next) {
   const auto& [b, h, tile, first] = at;
   const ForwardKernels<T>& kernels = forward_kernels<T>(*call.plan.target);
   ForwardTask<T> task = call.task(sequence.sequence, b, h, tile);
   task.workspace = workspace<T>(kernels.workspace(task.head_size, task.value_size));
-  task.keys_are_new = first;
+  task.keys_are_new = first || bytes_of_keys<T>(task, sequence) > kernels.kept_bytes;
   DropoutCounter dropout;
   task.dropout = call.head_dropout(b, h, dropout);
   if (gathers_rows(call.plan.options)) {
     task.observation =
         statistics.of(call.row(sequence.sequence, b, h, tile), sequence.sequence.first_key);
   }
-  kernels.begin(task);
   const ForwardTask<T> later = call.task(sequence.sequence, next.b, next.h, next.tile);
   Upcoming<T> upcoming(later, sequence.sequence.key_length);
-  for_each_key_tile(task, sequence, b, h, tile, call.plan.query_tile, [&](const KeyTile& keys) {
-    upcoming.ask();
-    kernels.tile(task, keys);
-  });
-  kernels.end(task);
+  const auto run = [&] {
+    kernels.begin(task);
+    for_each_key_tile(task, sequence, b, h, tile, call.plan.query_tile, [&](const KeyTile& keys) {
+      upcoming.ask();
+      kernels.tile(task, keys);
+    });
+    return kernels.end(task);
+  };
+  std::uint64_t rows = run();
+  if (rows != 0 && !task.apart) {
+    task.apart = true;
+    rows = run();
+  }
+  doubtful.add({&sequence, b, h, tile, rows});
 }
 
 template <class T>
-void run_all(const Call<T>& call, const RowStatistics<T>& statistics) {
+void run_all(const Call<T>& call, const RowStatistics<T>& statistics, DoubtfulRows& doubtful) {
   for_each_query_tile(
       call.plan, [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile& next) {
-        run_tile(call, statistics, sequence, at, next);
+        run_tile(call, statistics, doubtful, sequence, at, next);
       });
 }
 
@@ -83,16 +99,22 @@ AttentionResult run_as(const PlanData& plan, const Tensor& query, const Tensor& 
     result.lse = full ? TensorBuilder::empty(problem.row_shape(), dtype)
                       : Tensor::zeros(problem.row_shape(), dtype);
   }
-  const RowStatistics<T> statistics(plan, result.statistics);
+  result.statistics = RowStatistics<T>::make(plan);
+  const RowStatistics<T> statistics(result.statistics);
+  DoubtfulRows doubtful;
   if (!plan.decodes_all()) {
     Call<T> call(plan, query, key, value);
     call.output = heads_of<T>(output);
     if (result.lse.defined()) call.lse = result.lse.template data<T>();
-    run_all(call, statistics);
+    run_all(call, statistics, doubtful);
   }
   for (const SequencePlan& sequence : plan.sequences) {
-    if (sequence.decode) run_decode(plan, sequence, query, key, value, output, result.lse);
+    if (sequence.decode) {
+      run_decode(plan, sequence, query, key, value, output, result.lse, doubtful);
+    }
   }
+  result.output = output;
+  compute_again(plan, query, key, value, doubtful, result);
   result.output = output.to(problem.dtype);
   return result;
 }

@@ -6,6 +6,7 @@
 
 #include "attention/engine/call.h"
 #include "attention/engine/decode.h"
+#include "attention/engine/doubtful_rows.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/query_tiles.h"
@@ -83,8 +84,8 @@ class PairedValues {
   std::unique_ptr<bool[]> made_;
 };
 
-void run_tile(const HalfCall& call, const SequencePlan& sequence, const QueryTile& at,
-              const QueryTile& next) {
+void run_tile(const HalfCall& call, DoubtfulRows& doubtful, const SequencePlan& sequence,
+              const QueryTile& at, const QueryTile& next) {
   const auto& [b, h, tile, first] = at;
   const HalfForwardKernels& kernels = call.plan.target->half_forward;
   HalfTask task = call.task(sequence.sequence, b, h, tile);
@@ -99,17 +100,17 @@ void run_tile(const HalfCall& call, const SequencePlan& sequence, const QueryTil
   prefetch_rows(later.half_query, later.query_stride, later.query_count, later.head_size);
   for_each_key_tile<float>(task, sequence, b, h, tile, call.plan.query_tile,
                            [&](const KeyTile& keys) { kernels.tile(task, keys); });
-  kernels.end(task);
+  doubtful.add({&sequence, b, h, tile, kernels.end(task)});
 }
 
 /// A decode's output is float32: its rows are rounded into `output`.
 void run_decodes(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
-                 Tensor& output, Tensor& lse) {
+                 Tensor& output, Tensor& lse, DoubtfulRows& doubtful) {
   Tensor wide;
   for (const SequencePlan& sequence : plan.sequences) {
     if (!sequence.decode) continue;
     if (!wide.defined()) wide = Tensor::zeros(output.shape(), DType::float32);
-    run_decode(plan, sequence, query, key, value, wide, lse);
+    run_decode(plan, sequence, query, key, value, wide, lse, doubtful);
     const std::int64_t first = sequence.sequence.first_query;
     const std::int64_t last = first + sequence.sequence.query_length;
     output.slice(2, first, last).copy_(wide.slice(2, first, last).to(DType::bfloat16));
@@ -129,13 +130,17 @@ AttentionResult run_half_forward(const PlanData& plan, const Tensor& query, cons
   if (plan.options.return_lse || needs_second_pass(plan.options)) {
     result.lse = Tensor::zeros(problem.row_shape(), DType::float32);
   }
+  DoubtfulRows doubtful;
   if (!plan.decodes_all()) {
     HalfCall call(plan, query, key, value, result.output);
     if (result.lse.defined()) call.lse = result.lse.data<float>();
-    for_each_query_tile(plan, [&](const SequencePlan& sequence, const QueryTile& at,
-                                  const QueryTile& next) { run_tile(call, sequence, at, next); });
+    for_each_query_tile(
+        plan, [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile& next) {
+          run_tile(call, doubtful, sequence, at, next);
+        });
   }
-  run_decodes(plan, query, key, value, result.output, result.lse);
+  run_decodes(plan, query, key, value, result.output, result.lse, doubtful);
+  compute_again(plan, query, key, value, doubtful, result);
   return result;
 }
 

@@ -11,28 +11,36 @@ namespace foveal {
 template <class T>
 class RowStatistics {
  public:
-  /// Makes the results that are asked for, in `statistics`.
-  RowStatistics(const PlanData& plan, Statistics& statistics) : k_(plan.options.statistics.top_k) {
+  /// Looks into the results that are there in `statistics`.
+  explicit RowStatistics(Statistics& statistics) {
+    if (statistics.entropy.defined()) entropy_ = statistics.entropy.template data<T>();
+    if (statistics.maximum.defined()) maximum_ = statistics.maximum.template data<T>();
+    if (!statistics.top_k_keys.defined()) return;
+    k_ = statistics.top_k_keys.size(3);
+    keys_ = statistics.top_k_keys.template data<std::int64_t>();
+    weights_ = statistics.top_k_weights.template data<T>();
+  }
+
+  /// The results that are asked for, before anything is gathered.
+  static Statistics make(const PlanData& plan) {
     constexpr DType dtype = dtype_of<T>();
     const StatisticsOptions& asked = plan.options.statistics;
     const Shape rows = plan.problem.row_shape();
+    Statistics statistics;
     if (asked.entropy) statistics.entropy = Tensor::zeros(rows, dtype);
     if (asked.maximum) statistics.maximum = Tensor::zeros(rows, dtype);
-    if (asked.entropy) entropy_ = statistics.entropy.template data<T>();
-    if (asked.maximum) maximum_ = statistics.maximum.template data<T>();
-    if (k_ == 0) return;
-    const Shape shape{rows[0], rows[1], rows[2], k_};
+    if (asked.top_k == 0) return statistics;
+    const Shape shape{rows[0], rows[1], rows[2], asked.top_k};
     statistics.top_k_keys = Tensor::full(shape, -1, DType::int64);
     statistics.top_k_weights = Tensor::zeros(shape, dtype);
-    keys_ = statistics.top_k_keys.template data<std::int64_t>();
-    weights_ = statistics.top_k_weights.template data<T>();
+    return statistics;
   }
 
   /// For the tile of queries whose first has this row of (B, H, L_q); its keys are counted from
   /// `first_key`. Valid until the calling thread's next call.
   Observation<T>* of(std::int64_t row, std::int64_t first_key) const {
     constexpr std::int64_t kMostQueries = 64;
-    thread_local std::vector<double> scores;
+    thread_local std::vector<T> scores;
     thread_local Observation<T> observation;
     scores.resize(static_cast<std::size_t>(kMostQueries * k_));
     observation.k = k_;
@@ -46,7 +54,7 @@ class RowStatistics {
   }
 
  private:
-  std::int64_t k_;
+  std::int64_t k_ = 0;
   std::int64_t* keys_ = nullptr;
   T *weights_ = nullptr, *entropy_ = nullptr, *maximum_ = nullptr;
 };

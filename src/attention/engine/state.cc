@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "attention/engine/call.h"
+#include "attention/engine/doubtful_rows.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/workspace.h"
@@ -25,6 +26,7 @@ AttentionState run_as(const PlanData& plan, const Tensor& query, const Tensor& k
   T* const maximum = state.maximum.template data<T>();
   T* const sum = state.sum.template data<T>();
   const ForwardKernels<T>& kernels = forward_kernels<T>(*plan.target);
+  DoubtfulRows doubtful;
   for (const SequencePlan& sequence : plan.sequences) {
     const std::int64_t tiles = sequence.query_tiles;
     parallel_for(problem.batch * problem.heads * tiles, [&](std::int64_t index) {
@@ -41,9 +43,10 @@ AttentionState run_as(const PlanData& plan, const Tensor& query, const Tensor& k
       kernels.begin(task);
       for_each_key_tile(task, sequence, b, h, index % tiles, plan.query_tile,
                         [&](const KeyTile& keys) { kernels.tile(task, keys); });
-      kernels.end_state(task);
+      doubtful.add({&sequence, b, h, index % tiles, kernels.end_state(task)});
     });
   }
+  compute_again(plan, query, key, value, doubtful, state);
   return state;
 }
 

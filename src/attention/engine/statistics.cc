@@ -8,6 +8,7 @@
 #include "attention/engine/call.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
+#include "attention/engine/split_lse.h"
 #include "attention/engine/workspace.h"
 #include "core/thread_pool.h"
 
@@ -100,8 +101,15 @@ class SecondPass {
     const bool all = plan_.options.return_weights || asked_.column_mass;
     if (!all && first_place(sequence.sequence, task) == places_.end()) return;
     task.value_size = 0;
+    std::array<T, 64> factors, maxima;
+    if (is_large(task.lse, task.query_count)) {
+      const RowSums sums =
+          ScoreRows<T>(call_, sequence, head.b, head.h, tile).sums(~std::uint64_t{0});
+      std::copy_n(sums.maximum, maxima.size(), maxima.begin());
+      task.lse = maxima.data();
+      task.apart = true;
+    }
     task.workspace = workspace<T>(kernels.workspace(task.head_size, 0));
-    std::array<T, 64> factors;
     kernels.weights_begin(task);
     for_each_key_tile(task, sequence, head.b, head.h, tile, plan_.query_tile,
                       [&](const KeyTile& keys) { kernels.weights_tile(task, keys, nullptr); });

@@ -11,6 +11,10 @@ namespace {
 
 constexpr int kRegisterBytes = 32;
 constexpr int kQueryVectors = 3;  // by 4 keys: 12 sums, 3 vectors of queries, 1 key: 16 registers
+constexpr bool kFusesProducts = true;
+constexpr bool kWeighsBetween = false;  // no register is left: sums would pass through memory
+constexpr int64_t kKeptBytes =
+    1 << 20;  // of a head: the second cache is half of this, the third far away
 
 /// The larger one; `b` where either is NaN.
 template <class V>

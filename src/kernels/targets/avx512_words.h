@@ -11,6 +11,9 @@ namespace {
 
 constexpr int kRegisterBytes = 64;
 constexpr int kQueryVectors = 4;  // by 4 keys: 16 sums, 4 vectors of queries, 1 key of 32 registers
+constexpr bool kFusesProducts = true;
+constexpr bool kWeighsBetween = true;      // registers are left beside the sums
+constexpr int64_t kKeptBytes = INT64_MAX;  // of a head: asking at every tile was slower
 
 /// The larger one; `b` where either is NaN.
 template <class V>
@@ -24,13 +27,13 @@ inline V larger(V a, V b) {
 
 constexpr bool kScalesByPowers = true;
 
-/// Rounded to a whole number, float32.
+/// x minus the whole number at or below it, float32; 0 where x is infinite.
 template <class V>
-inline V whole_part(V x) {
-  return (V)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+inline V above_whole(V x) {
+  return (V)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
 }
 
-/// x * 2^power, power a whole number, float32.
+/// x * 2^floor(power), float32.
 template <class V>
 inline V times_power(V x, V power) {
   return (V)_mm512_scalef_ps((__m512)x, (__m512)power);

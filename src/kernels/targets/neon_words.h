@@ -11,6 +11,9 @@ namespace {
 
 constexpr int kRegisterBytes = 16;
 constexpr int kQueryVectors = 4;  // by 4 keys: 16 sums, 4 vectors of queries, 1 key of 32 registers
+constexpr bool kFusesProducts = true;
+constexpr bool kWeighsBetween = true;  // registers are left beside the sums
+constexpr int64_t kKeptBytes = INT64_MAX;
 
 /// The larger one; `b` where either is NaN.
 template <class V>

@@ -16,6 +16,9 @@ namespace {
 
 constexpr int kRegisterBytes = 16;
 constexpr int kQueryVectors = 3;
+constexpr bool kFusesProducts = false;
+constexpr bool kWeighsBetween = false;  // no register is left
+constexpr int64_t kKeptBytes = INT64_MAX;
 
 /// The larger one; `b` where either is NaN.
 template <class V>

@@ -15,9 +15,9 @@ namespace {
 
 template <class T>
 constexpr ForwardKernels<T> forward_kernels() {
-  return {kQueryTile<T>,    ForwardState<T>::size, forward_begin<T>,
-          forward_tile<T>,  forward_end<T>,        forward_end_state<T>,
-          weights_begin<T>, weights_tile<T>,       weights_factors<T>};
+  return {kQueryTile<T>,   kKeptBytes,         ForwardState<T>::size, forward_begin<T>,
+          forward_tile<T>, forward_end<T>,     forward_end_state<T>,  weights_begin<T>,
+          weights_tile<T>, weights_factors<T>, scores_begin<T>,       scores_tile<T>};
 }
 
 template <class T>

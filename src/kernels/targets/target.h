@@ -13,18 +13,25 @@ namespace foveal {
 template <class T>
 struct ForwardKernels {
   int64_t query_tile;  ///< queries of one task, at most 64
+  int64_t
+      kept_bytes;  ///< of a head's K and V: where there are more, each tile of queries asks ahead
   /// How many numbers a task's workspace takes.
   int64_t (*workspace)(int64_t head_size, int64_t value_size);
   void (*begin)(const ForwardTask<T>& task);
   void (*tile)(const ForwardTask<T>& task, const KeyTile& tile);
-  void (*end)(const ForwardTask<T>& task);
+  /// The rows, a bit each, that may be wrong: there something overflowed, or a NaN or infinity was
+  /// seen. They are to be computed again from their scores.
+  uint64_t (*end)(const ForwardTask<T>& task);
   /// Instead of end: the state before the division, into output, maximum and sum.
-  void (*end_state)(const ForwardTask<T>& task);
+  uint64_t (*end_state)(const ForwardTask<T>& task);
   /// A second pass: task.lse is read, and each tile gives its weights, [key][query_tile], once to
   /// find each row's factor, and once times that factor.
   void (*weights_begin)(const ForwardTask<T>& task);
   const T* (*weights_tile)(const ForwardTask<T>& task, const KeyTile& tile, const T* factors);
   void (*weights_factors)(const ForwardTask<T>& task, T* factors);
+  /// The scores themselves, [key][query_tile]: begin, then each tile.
+  void (*scores_begin)(const ForwardTask<T>& task);
+  const T* (*scores_tile)(const ForwardTask<T>& task, const KeyTile& tile);
 };
 
 /// Attention of bfloat16 by products of bfloat16. All null where the target has none: then
@@ -34,7 +41,7 @@ struct HalfForwardKernels {
   int64_t (*workspace)(int64_t head_size, int64_t value_size);
   void (*begin)(HalfTask& task);
   void (*tile)(HalfTask& task, const KeyTile& tile);
-  void (*end)(HalfTask& task);
+  uint64_t (*end)(HalfTask& task);
 };
 
 template <class T>

@@ -1,0 +1,207 @@
+#include "attention/engine/doubtful_rows.h"
+
+#include <optional>
+
+#include "attention/engine/row_statistics.h"
+#include "attention/engine/score_rows.h"
+#include "core/thread_pool.h"
+#include "kernels/philox.h"
+
+namespace foveal {
+namespace {
+
+/// Entropy, maximum and the largest weights of some of a tile's rows.
+template <class T>
+class Gatherer {
+ public:
+  Gatherer(Observation<T>& observed, const RowSums& sums, std::uint64_t rows)
+      : observed_(observed), sums_(sums) {
+    for (std::int64_t q = 0; q < 64; ++q) {
+      if ((rows >> q & 1) != 0) begin(q);
+    }
+  }
+
+  /// Keys come in rising order, so that of equal scores the earlier stay.
+  void add(std::int64_t q, double score, double weight, std::int64_t key) {
+    if (std::isnan(sums_.sum[q]) || score == -INFINITY) return;
+    if (weight > 0) entropy_[q] -= weight * std::log(weight);
+    maximum_[q] = std::max(maximum_[q], weight);
+    set(observed_.entropy, q, entropy_[q]);
+    set(observed_.maximum, q, maximum_[q]);
+    insert(q, static_cast<T>(score), static_cast<T>(weight), observed_.first_key + key);
+  }
+
+ private:
+  /// A row with a NaN has no order.
+  void begin(std::int64_t q) {
+    const double nothing = std::isnan(sums_.sum[q]) ? sums_.sum[q] : 0;
+    set(observed_.entropy, q, nothing);
+    set(observed_.maximum, q, nothing);
+    observed_.count[q] = 0;
+    for (std::int64_t n = q * observed_.k; n < (q + 1) * observed_.k; ++n) {
+      observed_.keys[n] = -1;
+      observed_.weights[n] = static_cast<T>(nothing);
+    }
+  }
+
+  void insert(std::int64_t q, T score, T weight, std::int64_t key) {
+    const std::int64_t first = q * observed_.k;
+    std::int64_t& count = observed_.count[q];
+    std::int64_t place = first + count;
+    if (count < observed_.k) ++count;
+    for (; place > first && observed_.scores[place - 1] < score; --place) {
+      if (place == first + observed_.k) continue;
+      observed_.scores[place] = observed_.scores[place - 1];
+      observed_.weights[place] = observed_.weights[place - 1];
+      observed_.keys[place] = observed_.keys[place - 1];
+    }
+    if (place == first + observed_.k) return;
+    observed_.scores[place] = score;
+    observed_.weights[place] = weight;
+    observed_.keys[place] = key;
+  }
+
+  static void set(T* numbers, std::int64_t q, double number) {
+    if (numbers != nullptr) numbers[q] = static_cast<T>(number);
+  }
+
+  Observation<T>& observed_;
+  const RowSums& sums_;
+  double entropy_[64] = {}, maximum_[64] = {};
+};
+
+/// A tile's rows as they should be: O divided by the sums, [64][D_v], and m and l.
+struct Rows {
+  std::vector<double> output;
+  RowSums sums;
+};
+
+template <class T>
+Rows compute(const Call<T>& call, const DoubtfulTile& at, const RowStatistics<T>* statistics) {
+  ScoreRows<T> scores(call, *at.sequence, at.b, at.h, at.tile);
+  const Sequence& lengths = at.sequence->sequence;
+  const ForwardTask<T>& task = scores.task();
+  const std::int64_t size = task.value_size;
+  Rows rows{std::vector<double>(static_cast<std::size_t>(64 * size)), scores.sums(at.rows)};
+  DropoutCounter counter;
+  const DropoutCounter* const dropout = call.head_dropout(at.b, at.h, counter);
+  std::optional<Gatherer<T>> gatherer;
+  if (statistics != nullptr) {
+    const std::int64_t row = call.row(lengths, at.b, at.h, at.tile);
+    gatherer.emplace(*statistics->of(row, lengths.first_key), rows.sums, at.rows);
+  }
+  scores.for_each_cell(
+      at.rows, [&](const KeyTile& keys, std::int64_t q, std::int64_t k, double score) {
+        const std::int64_t j = keys.first + k;
+        double weight =
+            score == -INFINITY ? 0 : std::exp(score - rows.sums.maximum[q]) / rows.sums.sum[q];
+        if (gatherer) gatherer->add(q, score, weight, j);
+        if (dropout != nullptr) {
+          double factors[4];
+          dropout_factors(*dropout, j / 4, task.first_query + q, factors);
+          weight *= factors[j % 4];
+        }
+        const T* const value = task.value + j * task.value_stride;
+        double* const output = rows.output.data() + q * size;
+        for (std::int64_t d = 0; d < size; ++d) output[d] += weight * static_cast<double>(value[d]);
+      });
+  return rows;
+}
+
+/// write(b, h, i, output, m, l) for each doubtful row, i counted through a packed batch.
+template <class T, class Write>
+void for_each_row(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
+                  const DoubtfulRows& doubtful, const RowStatistics<T>* statistics,
+                  const Write& write) {
+  const Call<T> call(plan, query, key, value);
+  const auto& tiles = doubtful.tiles();
+  parallel_for(static_cast<std::int64_t>(tiles.size()), [&](std::int64_t n) {
+    const DoubtfulTile& at = tiles[static_cast<std::size_t>(n)];
+    const Rows rows = compute(call, at, statistics);
+    const std::int64_t first = at.sequence->sequence.first_query + at.tile * plan.query_tile;
+    for (std::int64_t q = 0; q < 64; ++q) {
+      if ((at.rows >> q & 1) == 0) continue;
+      write(at.b, at.h, first + q, rows.output.data() + q * plan.problem.value_size,
+            rows.sums.maximum[q], rows.sums.sum[q]);
+    }
+  });
+}
+
+template <class S>
+void write_row(Tensor& to, std::int64_t b, std::int64_t h, std::int64_t i, const double* numbers) {
+  S* const row = heads_of<S>(to).row(b, h, i);
+  for (std::int64_t d = 0; d < to.size(3); ++d) row[d] = S(numbers[d]);
+}
+
+void write_output(Tensor& to, std::int64_t b, std::int64_t h, std::int64_t i,
+                  const double* numbers) {
+  switch (to.dtype()) {
+    case DType::float64:
+      return write_row<double>(to, b, h, i, numbers);
+    case DType::bfloat16:
+      return write_row<BFloat16>(to, b, h, i, numbers);
+    case DType::float16:
+      return write_row<Float16>(to, b, h, i, numbers);
+    default:
+      return write_row<float>(to, b, h, i, numbers);
+  }
+}
+
+template <class T>
+void write_again(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
+                 const DoubtfulRows& doubtful, AttentionResult& result) {
+  std::optional<RowStatistics<T>> statistics;
+  if (gathers_rows(plan.options)) statistics.emplace(result.statistics);
+  T* const lse = result.lse.defined() ? result.lse.template data<T>() : nullptr;
+  for_each_row<T>(plan, query, key, value, doubtful, statistics ? &*statistics : nullptr,
+                  [&](std::int64_t b, std::int64_t h, std::int64_t i, const double* output,
+                      double maximum, double sum) {
+                    write_output(result.output, b, h, i, output);
+                    const Problem& p = plan.problem;
+                    if (lse == nullptr) return;
+                    lse[(b * p.heads + h) * p.query_length + i] =
+                        static_cast<T>(maximum + std::log(sum));
+                  });
+}
+
+template <class T>
+void write_again(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
+                 const DoubtfulRows& doubtful, AttentionState& state) {
+  T *const maxima = state.maximum.template data<T>(), *const sums = state.sum.template data<T>();
+  const Problem& p = plan.problem;
+  for_each_row<T>(plan, query, key, value, doubtful, nullptr,
+                  [&](std::int64_t b, std::int64_t h, std::int64_t i, const double* output,
+                      double maximum, double sum) {
+                    std::vector<double> whole(output, output + p.value_size);
+                    for (double& number : whole) number *= sum;
+                    write_output(state.output, b, h, i, whole.data());
+                    const std::int64_t row = (b * p.heads + h) * p.query_length + i;
+                    maxima[row] = static_cast<T>(maximum);
+                    sums[row] = static_cast<T>(sum);
+                  });
+}
+
+template <class Result>
+void again(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
+           const DoubtfulRows& doubtful, Result& result) {
+  if (doubtful.tiles().empty()) return;
+  if (plan.problem.dtype == DType::float64) {
+    write_again<double>(plan, query, key, value, doubtful, result);
+  } else {
+    write_again<float>(plan, query, key, value, doubtful, result);
+  }
+}
+
+}  // namespace
+
+void compute_again(const PlanData& plan, const Tensor& query, const Tensor& key,
+                   const Tensor& value, const DoubtfulRows& doubtful, AttentionResult& result) {
+  again(plan, query, key, value, doubtful, result);
+}
+
+void compute_again(const PlanData& plan, const Tensor& query, const Tensor& key,
+                   const Tensor& value, const DoubtfulRows& doubtful, AttentionState& state) {
+  again(plan, query, key, value, doubtful, state);
+}
+
+}  // namespace foveal
