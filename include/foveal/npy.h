@@ -7,10 +7,12 @@
 
 namespace foveal {
 
-/// Reads a file of format 1.0 to 3.0 that holds float16, float32, float64, int64 or bool in little
-/// endian, row-major or column-major; the tensor is row-major. Throws Error (kind file) where it
-/// can't be read, and (kind data) where it is truncated, breaks a rule or holds another dtype:
-/// names the file and the rule. Nothing is allocated that the file merely claims.
+/// Reads a file of format 1.0 to 3.0 that holds float16, float32, float64, int64 or bool in either
+/// order of bytes, row-major or column-major; the tensor is row-major. Its header may be spelled in
+/// the ways that NumPy takes: dtypes by name or code, sizes such as 3L. Of a bool each byte but 0
+/// is true. Throws Error (kind file) where it can't be read, and (kind data) where it is truncated,
+/// holds more than one array, breaks a rule or holds another dtype: names the file and the rule.
+/// Nothing is allocated that the file merely claims.
 Tensor load_npy(const std::string& path);
 
 /// The same from memory: `name` stands in errors for the file.

@@ -1,26 +1,20 @@
 #include "io/npy.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 
 #include "foveal/error.h"
+#include "io/elements.h"
 #include "io/file.h"
 #include "io/npy_header.h"
 
 namespace foveal {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "elements are copied as they lie");
-
-/// A bool in memory that is neither 0 nor 1 is undefined in C++.
-void check_booleans(const char* data, std::size_t count, const std::string& name) {
-  for (std::size_t n = 0; n < count; ++n) {
-    const unsigned byte = static_cast<unsigned char>(data[n]);
-    if (byte > 1) {
-      throw Error("npy file '" + name + "': element " + std::to_string(n) + " of this bool array " +
-                  "is " + std::to_string(byte) + ": it must be 0 or 1");
-    }
+void swap_bytes(Tensor& tensor) {
+  const std::size_t width = size_of(tensor.dtype());
+  auto* element = static_cast<unsigned char*>(tensor.raw_data());
+  for (std::int64_t n = 0; n < tensor.element_count(); ++n, element += width) {
+    std::reverse(element, element + width);
   }
 }
 
@@ -62,12 +56,11 @@ std::string tuple_text(const Shape& shape) {
 Tensor parse_npy(const std::string& bytes, const std::string& name) {
   const NpyHeader header = parse_npy_header(bytes, name);
   const char* const data = bytes.data() + header.data_start;
-  const std::size_t size = bytes.size() - header.data_start;
-  if (header.dtype == DType::boolean) check_booleans(data, size, name);
   Shape shape = header.shape;
   if (header.column_major) std::reverse(shape.begin(), shape.end());
   Tensor tensor = Tensor::zeros(shape, header.dtype);
-  if (size > 0) std::memcpy(tensor.raw_data(), data, size);
+  read_elements(data, tensor);
+  if (header.big_endian) swap_bytes(tensor);
   return header.column_major ? reversed(tensor) : tensor;
 }
 
@@ -87,9 +80,7 @@ std::string npy_bytes(const Tensor& tensor) {
   bytes += static_cast<char>(header.size() & 0xFF);
   bytes += static_cast<char>(header.size() >> 8);
   bytes += header;
-  const Tensor dense = tensor.contiguous();
-  const std::size_t size = static_cast<std::size_t>(dense.element_count()) * size_of(dense.dtype());
-  if (size > 0) bytes.append(static_cast<const char*>(dense.raw_data()), size);
+  append_elements(tensor, &bytes);
   return bytes;
 }
 

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "foveal/error.h"
+#include "io/npy_dtype.h"
 #include "io/safetensors_header.h"
 
 namespace foveal {
@@ -14,10 +15,11 @@ constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::size_t kMostAxes = 64;
 
 /// The literal {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }, keys in any order, each
-/// once.
+/// once. Before format 3.0, sizes may be Python 2's long ones: (3L, 4L).
 class DictionaryReader {
  public:
-  DictionaryReader(std::string_view text, const std::string& name) : text_(text), name_(name) {}
+  DictionaryReader(std::string_view text, bool long_sizes, const std::string& name)
+      : text_(text), long_sizes_(long_sizes), name_(name) {}
 
   NpyHeader read() {
     expect('{');
@@ -40,8 +42,10 @@ class DictionaryReader {
     throw Error("npy file '" + name_ + "': header, byte " + std::to_string(place_) + ": " + rule);
   }
 
+  /// What Python takes for space between words.
   void skip_spaces() {
-    while (place_ < text_.size() && (text_[place_] == ' ' || text_[place_] == '\n')) ++place_;
+    constexpr std::string_view spaces = " \t\n\r\f";
+    place_ = std::min(text_.find_first_not_of(spaces, place_), text_.size());
   }
 
   bool take(char wanted) {
@@ -63,7 +67,7 @@ class DictionaryReader {
   }
 
   std::string read_text(const std::string& what) {
-    skip_spaces();
+    take('u');  // Python 2's mark of Unicode
     const char quote = place_ < text_.size() ? text_[place_] : ' ';
     if (quote != '\'' && quote != '"') fail("expected " + what + " in quotes");
     const std::size_t end = text_.find(quote, place_ + 1);
@@ -98,29 +102,10 @@ class DictionaryReader {
       fail(std::string("the dtype has named fields") + rule);
     }
     const std::string descr = read_text("a dtype");
-    const std::optional<DType> dtype = dtype_of_code(descr);
-    if (dtype) {
-      header_.dtype = *dtype;
-    } else if (const std::string little = little_endian_code(descr); dtype_of_code(little)) {
-      fail("dtype " + shown(descr) + " is big-endian: it must be little-endian; convert with " +
-           "astype('" + little + "')");
-    } else {
-      fail("dtype " + shown(descr) + rule);
-    }
-  }
-
-  static std::string little_endian_code(std::string descr) {
-    if (!descr.empty() && descr[0] == '>') descr[0] = '<';
-    return descr;
-  }
-
-  static std::optional<DType> dtype_of_code(const std::string& descr) {
-    if (descr == "<f2") return DType::float16;
-    if (descr == "<f4") return DType::float32;
-    if (descr == "<f8") return DType::float64;
-    if (descr == "<i8") return DType::int64;
-    if (descr == "|b1") return DType::boolean;
-    return std::nullopt;
+    const std::optional<NpyDtype> dtype = npy_dtype(descr);
+    if (!dtype) fail("dtype " + shown(descr) + rule);
+    header_.dtype = dtype->dtype;
+    header_.big_endian = dtype->big_endian;
   }
 
   void read_order() {
@@ -139,8 +124,8 @@ class DictionaryReader {
       }
       header_.shape.push_back(read_size());
       if (take(',')) continue;
-      if (header_.shape.size() == 1) fail("a shape of one axis ends with a comma: (3,)");
       expect(')');
+      if (header_.shape.size() == 1) fail("a shape of one axis ends with a comma: (3,)");
       break;
     }
   }
@@ -156,10 +141,13 @@ class DictionaryReader {
       }
     }
     if (place_ == begin) fail("expected a size, 0 or more");
+    if (text_[begin] == '0' && size > 0) fail("a size begins with 0");
+    if (long_sizes_) take('L');
     return size;
   }
 
   std::string_view text_;
+  bool long_sizes_;
   const std::string& name_;
   std::size_t place_ = 0;
   NpyHeader header_;
@@ -192,7 +180,8 @@ void check_data_size(const NpyHeader& header, std::size_t size, const std::strin
   if (size == expected) return;
   fail(name, "shape " + to_string(header.shape) + " of " + to_string(header.dtype) + " takes " +
                  std::to_string(expected) + " bytes but " + std::to_string(size) +
-                 " follow the header" + (size < expected ? ": the file is truncated" : ""));
+                 " follow the header" +
+                 (size < expected ? ": the file is truncated" : ": a file holds one array"));
 }
 
 }  // namespace
@@ -217,7 +206,7 @@ NpyHeader parse_npy_header(const std::string& bytes, const std::string& name) {
                    std::to_string(bytes.size()) + ": the file is truncated");
   }
   const std::string_view text = std::string_view(bytes).substr(begin, length);
-  NpyHeader header = DictionaryReader(text, name).read();
+  NpyHeader header = DictionaryReader(text, major < 3, name).read();
   header.data_start = begin + length;
   check_data_size(header, bytes.size() - header.data_start, name);
   return header;

@@ -11,6 +11,7 @@ namespace foveal {
 
 struct NpyHeader {
   DType dtype = DType::float32;
+  bool big_endian = false;
   bool column_major = false;
   Shape shape;
   std::size_t data_start = 0;  ///< the first byte of the elements
