@@ -51,6 +51,11 @@ Tensor ArrayReader::read(const std::string& name) {
   for (const auto& [tensor_name, tensor] : files_[path].tensors) {
     if (tensor_name == wanted) return tensor;
   }
+  if (const auto found = files_[path].unsupported.find(wanted);
+      found != files_[path].unsupported.end()) {
+    throw Error("file '" + path + "': tensor '" + wanted + "' has dtype " + found->second +
+                ": it must be F32, F64, BF16, F16, I64 or BOOL");
+  }
   throw Error("file '" + path + "' has no array '" + wanted + "': it has " +
               names_in(files_[path]));
 }

@@ -1,56 +1,16 @@
 #include "foveal/safetensors.h"
 
-#include <bit>
-#include <cstring>
 #include <unordered_set>
 
 #include "foveal/error.h"
+#include "io/elements.h"
 #include "io/file.h"
 #include "io/json.h"
+#include "io/safetensors_dtype.h"
 #include "io/safetensors_header.h"
 
 namespace foveal {
 namespace {
-
-static_assert(std::endian::native == std::endian::little, "safetensors are little endian");
-
-std::string dtype_name(DType dtype) {
-  switch (dtype) {
-    case DType::float32:
-      return "F32";
-    case DType::float64:
-      return "F64";
-    case DType::bfloat16:
-      return "BF16";
-    case DType::float16:
-      return "F16";
-    case DType::int64:
-      return "I64";
-    case DType::boolean:
-      return "BOOL";
-  }
-  throw Error("safetensors: unknown dtype", ErrorKind::internal);
-}
-
-/// A bool in memory that is neither 0 nor 1 is undefined in C++.
-void check_booleans(const SafetensorsEntry& entry, const char* data, const std::string& file) {
-  for (std::uint64_t i = 0; i < entry.end - entry.begin; ++i) {
-    const unsigned byte = static_cast<unsigned char>(data[i]);
-    if (byte > 1) {
-      throw Error("safetensors file '" + file + "': tensor " + shown(entry.name) + ": element " +
-                  std::to_string(i) + " of this BOOL is " + std::to_string(byte) +
-                  ": it must be 0 or 1");
-    }
-  }
-}
-
-Tensor read_tensor(const SafetensorsEntry& entry, const char* data, const std::string& file) {
-  if (entry.dtype == DType::boolean) check_booleans(entry, data, file);
-  Tensor tensor = Tensor::zeros(entry.shape, entry.dtype);
-  const std::size_t size = static_cast<std::size_t>(entry.end - entry.begin);
-  if (size > 0) std::memcpy(tensor.raw_data(), data, size);
-  return tensor;
-}
 
 /// `text` as JSON; `what` says in the error whose text it is.
 std::string json_text(const std::string& text, const std::string& what) {
@@ -92,15 +52,9 @@ std::string entry_text(const std::string& name, const Tensor& tensor, std::size_
     if (!sizes.empty()) sizes += ',';
     sizes += std::to_string(size);
   }
-  return json_text(name, "name") + ":{\"dtype\":\"" + dtype_name(tensor.dtype()) +
+  return json_text(name, "name") + ":{\"dtype\":\"" + safetensors_name(tensor.dtype()) +
          "\",\"shape\":[" + sizes + "],\"data_offsets\":[" + std::to_string(begin) + "," +
          std::to_string(end) + "]}";
-}
-
-void append_elements(const Tensor& tensor, std::string* data) {
-  const Tensor dense = tensor.contiguous();
-  const std::size_t size = static_cast<std::size_t>(dense.element_count()) * size_of(dense.dtype());
-  if (size > 0) data->append(static_cast<const char*>(dense.raw_data()), size);
 }
 
 std::string little_endian(std::uint64_t value) {
@@ -136,8 +90,13 @@ SafetensorsFile parse_safetensors(const std::string& bytes, const std::string& n
   SafetensorsFile file;
   file.metadata = header.metadata;
   for (const SafetensorsEntry& entry : header.entries) {
-    const char* const data = bytes.data() + header.data_start + entry.begin;
-    file.tensors.emplace_back(entry.name, read_tensor(entry, data, name));
+    if (!entry.dtype) {
+      file.unsupported.emplace(entry.name, entry.dtype_name);
+      continue;
+    }
+    Tensor tensor = Tensor::zeros(entry.shape, *entry.dtype);
+    read_elements(bytes.data() + header.data_start + entry.begin, tensor);
+    file.tensors.emplace_back(entry.name, tensor);
   }
   return file;
 }

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "foveal/error.h"
+#include "io/safetensors_dtype.h"
 #include "io/safetensors_json.h"
 
 namespace foveal {
@@ -36,16 +37,20 @@ std::uint64_t header_length(const std::string& bytes, const std::string& file) {
   return length;
 }
 
-/// Bytes that `entry` takes by its shape and dtype; the shape's sizes are 0 or more.
-std::uint64_t byte_count(const SafetensorsEntry& entry, const std::string& file) {
-  std::uint64_t count = size_of(entry.dtype);
+/// Bytes that `entry` takes by its shape and a dtype of the format; its sizes are 0 or more.
+std::uint64_t byte_count(const SafetensorsEntry& entry, unsigned bits, const std::string& file) {
+  std::uint64_t count = bits;
   for (std::int64_t size : entry.shape) {
     if (__builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count)) {
       fail(file, "tensor " + shown(entry.name) + ": shape " + to_string(entry.shape) +
                      " is larger than memory can be");
     }
   }
-  return count;
+  if (count % 8 != 0) {
+    fail(file, "tensor " + shown(entry.name) + ": shape " + to_string(entry.shape) + " of " +
+                   entry.dtype_name + " takes " + std::to_string(count) + " bits, no whole bytes");
+  }
+  return count / 8;
 }
 
 std::string described(const SafetensorsEntry& entry) {
@@ -59,10 +64,12 @@ void check_range(const SafetensorsEntry& entry, std::uint64_t data_size, const s
     fail(file, described(entry) + " lead past the end of the data (" + std::to_string(data_size) +
                    " bytes): the file is truncated");
   }
-  const std::uint64_t expected = byte_count(entry, file);
+  const SafetensorsDtype* const dtype = safetensors_dtype(entry.dtype_name);
+  if (dtype == nullptr) return;
+  const std::uint64_t expected = byte_count(entry, dtype->bits, file);
   if (entry.end - entry.begin != expected) {
     fail(file, described(entry) + " hold " + std::to_string(entry.end - entry.begin) +
-                   " bytes, but shape " + to_string(entry.shape) + " of " + to_string(entry.dtype) +
+                   " bytes, but shape " + to_string(entry.shape) + " of " + entry.dtype_name +
                    " takes " + std::to_string(expected));
   }
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,8 @@ namespace foveal {
 
 struct SafetensorsEntry {
   std::string name;
-  DType dtype = DType::float32;
+  std::string dtype_name;      ///< as the format spells it
+  std::optional<DType> dtype;  ///< nothing where foveal has no such dtype
   Shape shape;
   std::uint64_t begin = 0, end = 0;  ///< bytes, counted from the end of the header
 };

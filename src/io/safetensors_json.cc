@@ -2,24 +2,15 @@
 
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <unordered_set>
+
+#include "io/safetensors_dtype.h"
 
 namespace foveal {
 namespace {
 
 constexpr std::size_t kMostAxes = 64;
 constexpr const char* kMetadata = "__metadata__";
-
-std::optional<DType> dtype_from(const std::string& name) {
-  if (name == "F32") return DType::float32;
-  if (name == "F64") return DType::float64;
-  if (name == "BF16") return DType::bfloat16;
-  if (name == "F16") return DType::float16;
-  if (name == "I64") return DType::int64;
-  if (name == "BOOL") return DType::boolean;
-  return std::nullopt;
-}
 
 /// Receives the JSON piece by piece and keeps only what the format allows, so that neither depth
 /// nor size of a hostile header costs more than its own bytes. Each function returns false to stop.
@@ -52,12 +43,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       return true;
     }
     if (place_ != Place::fields || key_ != "dtype") return reject("text");
-    const std::optional<DType> dtype = dtype_from(text);
-    if (!dtype) {
-      return stop(tensor() + "dtype " + shown(text) +
-                  " is not supported: it must be F32, F64, BF16, F16, I64 or BOOL");
-    }
-    entry().dtype = *dtype;
+    entry().dtype_name = text;
+    if (const SafetensorsDtype* known = safetensors_dtype(text)) entry().dtype = known->dtype;
     return true;
   }
 
@@ -90,13 +77,17 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return enter(Place::names);
   }
 
-  bool null() override { return reject("null"); }
+  bool null() override {
+    const bool no_metadata = place_ == Place::names && key_ == kMetadata;
+    return no_metadata || reject("null");
+  }
   bool boolean(bool) override { return reject("true or false"); }
   bool number_integer(std::int64_t value) override {
     return reject("the negative number " + std::to_string(value));
   }
   bool number_float(double, const std::string& text) override {
-    return reject("the number " + shown(text) + ", which is no whole number of 64 bits");
+    return reject("the number " + shown(text) +
+                  ", which is no whole number of 64 bits");
   }
   bool binary(nlohmann::json::binary_t&) override { return reject("binary data"); }
 

@@ -5,6 +5,7 @@
 
 #include "foveal/error.h"
 #include "foveal/safetensors.h"
+#include "io/safetensors_header.h"
 
 namespace foveal::nn {
 namespace {
@@ -103,7 +104,14 @@ void Module::load_state_dict(const StateDict& tensors) {
 
 void Module::save(const std::string& path) const { save_safetensors(path, state_dict()); }
 
-void Module::load(const std::string& path) { load_state_dict(load_safetensors(path).tensors); }
+void Module::load(const std::string& path) {
+  const SafetensorsFile file = load_safetensors(path);
+  for (const auto& [name, dtype] : file.unsupported) {
+    throw Error("Module::load: file '" + path + "': tensor " + shown(name) + " has dtype " +
+                shown(dtype) + ", which foveal lacks: save it as F32, F64, BF16, F16, I64 or BOOL");
+  }
+  load_state_dict(file.tensors);
+}
 
 void Module::to(DType dtype) {
   if (!is_floating(dtype)) {

@@ -1,5 +1,6 @@
 // Reads one safetensors file and writes it again: tests/python/safetensors_interop.py compares both
-// with what PyPI's safetensors says. usage: safetensors_tool IN OUT
+// with what PyPI's safetensors says. Prints a line "DTYPE NAME" for each tensor whose dtype foveal
+// lacks. usage: safetensors_tool IN OUT
 
 #include <cstdio>
 
@@ -13,6 +14,9 @@ int main(int argc, char** argv) {
   }
   try {
     const foveal::SafetensorsFile file = foveal::load_safetensors(argv[1]);
+    for (const auto& [name, dtype] : file.unsupported) {
+      std::printf("%s %s\n", dtype.c_str(), name.c_str());
+    }
     foveal::save_safetensors(argv[2], file.tensors, file.metadata);
   } catch (const foveal::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
