@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "foveal/error.h"
+#include "io/encoding.h"
 
 namespace foveal {
 namespace {
@@ -173,7 +174,7 @@ std::string replace_all(std::string text, char from, const std::string& to) {
 }  // namespace
 
 nlohmann::json parse_json(std::string_view text, const std::string& name) {
-  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+  if (text.find_first_not_of(" \t\r\n", utf8_begin(text, name)) == std::string_view::npos) {
     throw Error(name + ": is empty; it must hold one JSON document");
   }
   Builder builder(text, name);

@@ -8,8 +8,8 @@
 namespace foveal {
 
 /// Reads one JSON document. Beyond JSON's own rules: no key twice in one object, numbers finite in
-/// float64, at most 64 levels deep, strings in valid UTF-8, nothing after the document. Throws
-/// Error (kind data): "NAME: byte 17 (line 2, column 5): rule" for what can't be read, and
+/// float64, at most 64 levels deep, strings in valid UTF-8, nothing after the document. UTF-8's mark
+/// may stand before it; UTF-16 is named. Throws Error (kind data): "NAME: byte 17 (line 2, column 5): rule" for what can't be read, and
 /// "NAME: /json/pointer: rule" for what can be read but may not be.
 nlohmann::json parse_json(std::string_view text, const std::string& name);
 

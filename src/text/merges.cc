@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "foveal/error.h"
+#include "io/encoding.h"
 
 namespace foveal::text {
 namespace {
@@ -117,6 +118,7 @@ Merges parse_merges(std::string_view text, const std::string& name) {
                 " bytes, but at most " + std::to_string(kMostBytes) +
                 " are read: is it the right file?");
   }
+  text.remove_prefix(utf8_begin(text, "merges file '" + name + "'"));
   return Parser(text, name).parse();
 }
 

@@ -19,7 +19,7 @@ struct Merges {
 /// A version line ("#version: 0.2"), which may be missing, then one merge a line: two symbols with
 /// one space between. Each symbol is a byte or made by a line above, and each line makes a new
 /// symbol; so ids are the order of the lines, and a merge can only lead to later ones. `name`
-/// stands for the file in errors, which give the line.
+/// stands for the file in errors, which give the line. UTF-8's mark may stand before all of it.
 Merges parse_merges(std::string_view text, const std::string& name);
 
 }  // namespace foveal::text

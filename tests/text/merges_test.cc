@@ -68,6 +68,15 @@ TEST(Merges, VersionLineAndLastLineEndMayBeMissing) {
   EXPECT_EQ(parse_merges("# v\n#v e", "m.bpe").tokens.size(), 258u);
 }
 
+TEST(Merges, TheFilesEncodingIsToldApart) {
+  EXPECT_EQ(parse_merges("\xEF\xBB\xBF#version: 0.2\nt h", "m.bpe").tokens.size(), 257u);
+  EXPECT_EQ(parse_merges("\xEF\xBB\xBFt h\n", "m.bpe").tokens.size(), 257u);
+  for (const std::string& bytes : {"#\0v\0"s, "\xFF\xFE#\0v\0"s}) {
+    EXPECT_EQ(message_of(bytes),
+              "merges file 'm.bpe': is text in UTF-16 (little-endian): save it as UTF-8");
+  }
+}
+
 TEST(Merges, HostileFilesAreOneLineWithTheirPlace) {
   EXPECT_EQ(message_of(""), "merges file 'm.bpe': holds no merges: is it the right file?");
   EXPECT_EQ(message_of("#version: 0.2\n"), message_of(""));
