@@ -56,7 +56,8 @@ std::string word_at(std::string_view text, std::size_t position) {
 /// It keeps the way from the top to the open value, so that errors can name their place.
 class Builder : public nlohmann::json_sax<Json> {
  public:
-  Builder(std::string_view text, const std::string& name) : text_(text), name_(name) {}
+  Builder(std::string_view text, const std::string& name, const std::string& typed_below)
+      : text_(text), name_(name), typed_below_(typed_below) {}
 
   Json take() { return std::move(top_); }
 
@@ -66,6 +67,8 @@ class Builder : public nlohmann::json_sax<Json> {
   bool number_unsigned(number_unsigned_t value) override { return add(Json(value)); }
   bool number_float(number_float_t value, const string_t& text) override {
     if (!std::isfinite(value)) fail("number " + text.substr(0, 40) + " is not finite in float64");
+    // JSON text has no binary values, so that they are free to hold what was typed.
+    if (keeps_numbers_typed()) return add(Json::binary({text.begin(), text.end()}));
     return add(Json(value));
   }
   bool string(string_t& value) override { return add(Json(std::move(value))); }
@@ -105,6 +108,11 @@ class Builder : public nlohmann::json_sax<Json> {
     std::string key;
     bool has_key = false;  ///< in an object: the key was read, its value wasn't yet
   };
+
+  bool keeps_numbers_typed() const {
+    return !frames_.empty() && frames_.front().value->is_object() &&
+           frames_.front().key == typed_below_;
+  }
 
   bool add(Json&& value) {
     put(std::move(value));
@@ -159,6 +167,7 @@ class Builder : public nlohmann::json_sax<Json> {
 
   std::string_view text_;
   std::string name_;
+  std::string typed_below_;
   Json top_;
   std::vector<Frame> frames_;
 };
@@ -173,13 +182,20 @@ std::string replace_all(std::string text, char from, const std::string& to) {
 
 }  // namespace
 
-nlohmann::json parse_json(std::string_view text, const std::string& name) {
+nlohmann::json parse_json(std::string_view text, const std::string& name,
+                          const std::string& typed_below) {
   if (text.find_first_not_of(" \t\r\n", utf8_begin(text, name)) == std::string_view::npos) {
     throw Error(name + ": is empty; it must hold one JSON document");
   }
-  Builder builder(text, name);
+  Builder builder(text, name, typed_below);
   Json::sax_parse(text.begin(), text.end(), &builder);
   return builder.take();
+}
+
+std::optional<std::string> typed_number(const nlohmann::json& value) {
+  if (!value.is_binary()) return std::nullopt;
+  const Json::binary_t& bytes = value.get_binary();
+  return std::string(bytes.begin(), bytes.end());
 }
 
 std::string pointer_step(const std::string& key) {

@@ -2,16 +2,23 @@
 // JSON from files that we don't trust, and the few words of JSON that our writers need.
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace foveal {
 
 /// Reads one JSON document. Beyond JSON's own rules: no key twice in one object, numbers finite in
-/// float64, at most 64 levels deep, strings in valid UTF-8, nothing after the document. UTF-8's mark
-/// may stand before it; UTF-16 is named. Throws Error (kind data): "NAME: byte 17 (line 2, column 5): rule" for what can't be read, and
-/// "NAME: /json/pointer: rule" for what can be read but may not be.
-nlohmann::json parse_json(std::string_view text, const std::string& name);
+/// float64, at most 64 levels deep, strings in valid UTF-8, nothing after the document. UTF-8's
+/// mark may stand before it; UTF-16 is named. Throws Error (kind data): "NAME: byte 17 (line 2,
+/// column 5): rule" for what can't be read, and "NAME: /json/pointer: rule" for what can be read
+/// but may not be. Numbers with a point or an exponent are kept as they were typed below the
+/// document's key `typed_below`: see typed_number.
+nlohmann::json parse_json(std::string_view text, const std::string& name,
+                          const std::string& typed_below = "");
+
+/// The text of a number that was kept as it was typed, "0.2000"; nothing for any other value.
+std::optional<std::string> typed_number(const nlohmann::json& value);
 
 /// `key` as one step of a JSON pointer on one line: "~" becomes "~0", "/" becomes "~1", control
 /// characters and quotes are escaped as in JSON, and invalid UTF-8 becomes U+FFFD.

@@ -1,6 +1,5 @@
 #include "trace/expected.h"
 
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -19,6 +18,9 @@ using Row = std::vector<Cell>;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
+/// Of a printed number, and its largest exponent.
+constexpr int kMostDigits = 400;
+
 /// Digits from `at` on; moves `at` behind them.
 std::size_t skip_digits(const std::string& text, std::size_t* at) {
   const std::size_t start = *at;
@@ -33,14 +35,14 @@ std::optional<PrintedNumber> parse_decimal(const std::string& text) {
   const std::size_t whole = skip_digits(text, &at);
   std::size_t fraction = 0;
   if (at < text.size() && text[at] == '.') fraction = skip_digits(text, &++at);
-  if (whole + fraction == 0 || whole + fraction > 40) return std::nullopt;
+  if (whole + fraction == 0 || whole + fraction > kMostDigits) return std::nullopt;
   int exponent = 0;
   if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
     ++at;
     if (at < text.size() && text[at] == '+') ++at;
     const char* const end = text.data() + text.size();
     const auto result = std::from_chars(text.data() + at, end, exponent);
-    if (result.ec != std::errc() || std::abs(exponent) > 400) return std::nullopt;
+    if (result.ec != std::errc() || std::abs(exponent) > kMostDigits) return std::nullopt;
     at = static_cast<std::size_t>(result.ptr - text.data());
   }
   if (at != text.size()) return std::nullopt;
@@ -60,17 +62,6 @@ std::optional<PrintedNumber> parse_printed(const std::string& text) {
   return number;
 }
 
-/// The decimals of the shortest form that reads back to the same number.
-PrintedNumber from_json_number(double value) {
-  std::array<char, 32> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value,
-                                 std::chars_format::scientific);
-  PrintedNumber number =
-      parse_decimal(std::string(digits.data(), end.ptr)).value_or(PrintedNumber{});
-  number.text = json_number(value);
-  return number;
-}
-
 /// A truth value is a printed cell of the mask alone.
 Cell read_cell(const Field& field, bool truth_values) {
   const nlohmann::json& value = field.value();
@@ -79,7 +70,12 @@ Cell read_cell(const Field& field, bool truth_values) {
   if (truth_values && value.is_boolean()) {
     return PrintedNumber{value.dump(), value.get<bool>() ? 1.0 : 0.0, 0};
   }
-  if (value.is_number()) return from_json_number(value.get<double>());
+  if (value.is_number()) return PrintedNumber{value.dump(), value.get<double>(), 0};
+  if (const auto typed = typed_number(value)) {
+    if (auto number = parse_decimal(*typed)) return number;
+    field.fail("has more than " + std::to_string(kMostDigits) + " digits, or an exponent beyond " +
+               "them: " + describe(value));
+  }
   if (value.is_string()) {
     const std::string text = value.get<std::string>();
     if (text == "-inf" || text == "−∞") return PrintedNumber{text, -infinity, 0};

@@ -24,6 +24,7 @@ std::string cut(const std::string& text, std::size_t limit) {
 std::string describe(const json& value) {
   constexpr std::size_t longest = 60;
   if (value.is_string()) return "the text " + json_string(cut(value.get<std::string>(), longest));
+  if (const auto typed = typed_number(value)) return cut(*typed, longest);
   if (value.is_object()) return "an object";
   if (value.is_array()) return "a list";
   return value.dump();

@@ -230,7 +230,7 @@ void read_output_projection(const Field& file, Input* input) {
 
 Input parse_input(const std::string& text, const std::string& name,
                   const MaskFileReader& read_file) {
-  const nlohmann::json document = parse_json(text, name);
+  const nlohmann::json document = parse_json(text, name, "expected");
   const Field file(document, name);
   file.require_object(known_keys());
   read_schema(file);

@@ -35,8 +35,7 @@ struct Settings {
   std::optional<DropoutSetting> dropout;
 };
 
-/// A number as it was printed. Text keeps the decimals it shows; a JSON number has those of its
-/// shortest form.
+/// A number as it was printed, with the decimals that were typed.
 struct PrintedNumber {
   std::string text;
   double value = 0;

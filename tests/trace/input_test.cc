@@ -166,6 +166,42 @@ TEST(ParseInput, ReadsPrintedNumbersWithTheirDecimals) {
   EXPECT_FALSE(context[0][1]);
 }
 
+TEST(ParseInput, JsonNumbersHaveTheDecimalsThatWereTyped) {
+  struct Case {
+    const char* text;
+    double value;
+    int decimals;
+  };
+  for (const Case& c : {Case{"0.2000", 0.2, 4},
+                        {"0.20", 0.2, 2},
+                        {"-0.10", -0.1, 2},
+                        {"-0.0000", -0.0, 4},
+                        {"2.0", 2, 1},
+                        {"2", 2, 0},
+                        {"-7", -7, 0},
+                        {"1e-2", 0.01, 2},
+                        {"2.50e1", 25, 1},
+                        {"2.50E+1", 25, 1},
+                        {"1.50e-3", 0.0015, 5},
+                        {"12e3", 12000, 0},
+                        {"18446744073709551616", 18446744073709551616.0, 0},
+                        {"0.1000000000000000055511151231257827021181583404541015625", 0.1, 55}}) {
+    const Input input = parse_input(
+        std::string(R"({"inputs": [[1]], "expected": {"scores": [[)") + c.text + "]]}}", "f");
+    const PrintedNumber number = *input.expected.at(0).heads.at(0).at(0).at(0);
+    EXPECT_EQ(number.value, c.value) << c.text;
+    EXPECT_EQ(std::signbit(number.value), std::signbit(c.value)) << c.text;
+    EXPECT_EQ(number.decimals, c.decimals) << c.text;
+    EXPECT_EQ(number.text, c.text);
+  }
+  const std::string begin = R"({"inputs": [[1]], "expected": {"scores": )";
+  expect_error(begin + "[[0." + std::string(500, '1') + "]]}}", "/expected/scores/0/0: ", "digits");
+  expect_error(begin + "[[1e-401]]}}", "/expected/scores/0/0: ", "exponent");
+  // Where no number may stand, errors quote what was typed.
+  expect_error(begin + "0.20}}", "/expected/scores: ", "not 0.20");
+  expect_error(R"({"inputs": [[1]], "expected": 2.50e1})", "/expected: ", "not 2.50e1");
+}
+
 TEST(ParseInput, ReadsDecimalTextAsBooksPrintIt) {
   struct Case {
     const char* text;
