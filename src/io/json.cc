@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <vector>
 
+#include "core/ascii.h"
 #include "foveal/error.h"
 #include "io/encoding.h"
 
@@ -43,7 +43,7 @@ std::string reason(const std::string& message) {
 /// The word around a place, such as the NaN that is no JSON: letters and digits, cut where long.
 std::string word_at(std::string_view text, std::size_t position) {
   const auto is_part = [&](std::size_t at) {
-    return at < text.size() && std::isalnum(static_cast<unsigned char>(text[at])) != 0;
+    return at < text.size() && (is_letter(text[at]) || is_digit(text[at]));
   };
   std::size_t first = std::clamp<std::size_t>(position, 1, text.size()) - 1;
   std::size_t end = first;
@@ -65,7 +65,8 @@ class Builder : public nlohmann::json_sax<Json> {
   bool boolean(bool value) override { return add(Json(value)); }
   bool number_integer(number_integer_t value) override { return add(Json(value)); }
   bool number_unsigned(number_unsigned_t value) override { return add(Json(value)); }
-  bool number_float(number_float_t value, const string_t& text) override {
+  bool number_float(number_float_t value, const string_t& token) override {
+    const std::string text = with_point(token);
     if (!std::isfinite(value)) fail("number " + text.substr(0, 40) + " is not finite in float64");
     // JSON text has no binary values, so that they are free to hold what was typed.
     if (keeps_numbers_typed()) return add(Json::binary({text.begin(), text.end()}));
@@ -196,6 +197,13 @@ std::optional<std::string> typed_number(const nlohmann::json& value) {
   if (!value.is_binary()) return std::nullopt;
   const Json::binary_t& bytes = value.get_binary();
   return std::string(bytes.begin(), bytes.end());
+}
+
+std::string with_point(std::string number) {
+  constexpr std::string_view others = "+-0123456789eE";
+  const std::size_t point = number.find_first_not_of(others);
+  if (point != std::string::npos) number[point] = '.';
+  return number;
 }
 
 std::string pointer_step(const std::string& key) {

@@ -20,6 +20,10 @@ nlohmann::json parse_json(std::string_view text, const std::string& name,
 /// The text of a number that was kept as it was typed, "0.2000"; nothing for any other value.
 std::optional<std::string> typed_number(const nlohmann::json& value);
 
+/// A number as it stands in the file: nlohmann's reader puts the decimal point of the C library's
+/// locale into the text that it hands on.
+std::string with_point(std::string number);
+
 /// `key` as one step of a JSON pointer on one line: "~" becomes "~0", "/" becomes "~1", control
 /// characters and quotes are escaped as in JSON, and invalid UTF-8 becomes U+FFFD.
 std::string pointer_step(const std::string& key);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "io/json.h"
 #include "io/safetensors_dtype.h"
 
 namespace foveal {
@@ -86,7 +87,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     return reject("the negative number " + std::to_string(value));
   }
   bool number_float(double, const std::string& text) override {
-    return reject("the number " + shown(text) +
+    return reject("the number " + shown(with_point(text)) +
                   ", which is no whole number of 64 bits");
   }
   bool binary(nlohmann::json::binary_t&) override { return reject("binary data"); }

@@ -1,9 +1,9 @@
 #include "measure/inputs.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "core/memory.h"
+#include "core/number_text.h"
 #include "core/thread_pool.h"
 #include "foveal/error.h"
 
@@ -56,10 +56,8 @@ double bytes_to_draw(const Shape& shape, DType dtype) {
 void require_memory(const std::string& what, double bytes) {
   const auto usable = static_cast<double>(usable_memory());
   if (bytes <= usable) return;
-  char text[96];
-  std::snprintf(text, sizeof text,
-                " takes about %.3g GB, but this machine has %.3g GB: ", bytes / 1e9, usable / 1e9);
-  throw Error(what + text + "give smaller sizes");
+  throw Error(what + " takes about " + number_text(bytes / 1e9, 3) + " GB, but this machine has " +
+              number_text(usable / 1e9, 3) + " GB: give smaller sizes");
 }
 
 }  // namespace foveal::measure

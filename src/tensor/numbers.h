@@ -1,13 +1,12 @@
 #pragma once
 // One number in another type.
 
-#include <array>
 #include <cmath>
-#include <cstdio>
 #include <string>
 #include <type_traits>
 
 #include "core/half.h"
+#include "core/number_text.h"
 #include "foveal/dtype.h"
 #include "foveal/error.h"
 
@@ -71,14 +70,6 @@ inline double rounded_to_odd(std::int64_t value) {
   constexpr std::int64_t low_bits = (1 << 11) - 1;
   const bool inexact = (value & low_bits) != 0;
   return static_cast<double>((value & ~low_bits) | (inexact ? low_bits + 1 : 0));
-}
-
-/// As an error shows it: "0.5", "1e-07", "inf".
-inline std::string number_text(double value) {
-  if (std::isnan(value)) return "nan";  // not "-nan"
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%g", value);
-  return text.data();
 }
 
 // Out of line, so that the loops around conversions stay small.

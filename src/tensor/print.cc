@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <string_view>
 
+#include "core/number_text.h"
 #include "foveal/error.h"
 #include "foveal/tensor.h"
 
@@ -41,18 +41,6 @@ Element element_at(const Tensor& tensor, std::int64_t offset) {
       return {0, tensor.data<bool>()[offset] ? 1 : 0};
   }
   throw Error("to_string: unknown dtype", ErrorKind::internal);
-}
-
-std::string formatted(const char* format, double value) {
-  const int length = std::snprintf(nullptr, 0, format, value);
-  std::string text(static_cast<std::size_t>(length), ' ');
-  std::snprintf(text.data(), text.size() + 1, format, value);
-  return text;
-}
-
-/// NaN without a sign: C may print "-nan", Python never does.
-std::string decimal_text(const char* format, double value) {
-  return std::isnan(value) ? "nan" : formatted(format, value);
 }
 
 /// How every element of one tensor is written.
@@ -101,9 +89,10 @@ class Format {
   std::string text(const Element& element) const {
     if (dtype_ == DType::boolean) return element.integer != 0 ? "True" : "False";
     if (dtype_ == DType::int64) return std::to_string(element.integer);
-    if (powers_) return decimal_text("%.4e", element.number);
-    if (!integers_) return decimal_text("%.4f", element.number);
-    return decimal_text("%.0f", element.number) + (std::isfinite(element.number) ? "." : "");
+    if (powers_) return number_text(element.number, 4, std::chars_format::scientific);
+    if (!integers_) return number_text(element.number, 4, std::chars_format::fixed);
+    return number_text(element.number, 0, std::chars_format::fixed) +
+           (std::isfinite(element.number) ? "." : "");
   }
 
   DType dtype_;

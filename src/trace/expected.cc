@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "core/ascii.h"
 #include "io/json.h"
 #include "trace/steps.h"
 
@@ -15,8 +16,6 @@ namespace {
 
 using Cell = std::optional<PrintedNumber>;
 using Row = std::vector<Cell>;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// Of a printed number, and its largest exponent.
 constexpr int kMostDigits = 400;

@@ -1,9 +1,8 @@
 // The text form of masks: recursive descent over  or := and ('|' and)*,  and := not ('&' not)*,
 // not := '!' not | '(' or ')' | name [ '(' arguments ')' ].
 
-#include <cctype>
-
 #include "attention/mask/sources.h"
+#include "core/ascii.h"
 #include "foveal/error.h"
 
 namespace foveal {
@@ -45,8 +44,7 @@ class Parser {
   }
 
   void skip_spaces() {
-    while (place_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[place_])))
-      ++place_;
+    while (place_ < text_.size() && is_space(text_[place_])) ++place_;
   }
 
   bool take(char wanted) {
@@ -104,8 +102,7 @@ class Parser {
   std::string_view name() {
     skip_spaces();
     const std::size_t begin = place_;
-    while (place_ < text_.size() &&
-           (std::isalpha(static_cast<unsigned char>(text_[place_])) || text_[place_] == '_')) {
+    while (place_ < text_.size() && (is_letter(text_[place_]) || text_[place_] == '_')) {
       ++place_;
     }
     return text_.substr(begin, place_ - begin);
@@ -213,8 +210,7 @@ class Parser {
     const bool negative = take('-');
     const std::size_t digits = place_;
     std::int64_t value = 0;
-    for (; place_ < text_.size() && std::isdigit(static_cast<unsigned char>(text_[place_]));
-         ++place_) {
+    for (; place_ < text_.size() && is_digit(text_[place_]); ++place_) {
       if (__builtin_mul_overflow(value, 10, &value) ||
           __builtin_add_overflow(value, text_[place_] - '0', &value)) {
         fail_at(begin, "a whole number that fits in 63 bits is needed here");
@@ -242,8 +238,8 @@ class Parser {
       path = text_.substr(place_, end - place_);
       place_ = end + 1;
     } else {
-      while (place_ < text_.size() && !std::isspace(static_cast<unsigned char>(text_[place_])) &&
-             text_[place_] != ',' && text_[place_] != '(' && text_[place_] != ')') {
+      while (place_ < text_.size() && !is_space(text_[place_]) && text_[place_] != ',' &&
+             text_[place_] != '(' && text_[place_] != ')') {
         path += text_[place_++];
       }
     }

@@ -1,10 +1,10 @@
 // A plan in words and in JSON: both tell the same facts.
 
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "attention/plan/plan_data.h"
+#include "core/number_text.h"
 #include "foveal/threads.h"
 #include "kernels/targets/registry.h"
 
@@ -121,16 +121,10 @@ std::vector<std::string> warnings_of(const PlanData& plan) {
   return texts;
 }
 
-std::string formatted(const char* format, double a, double b = 0) {
-  char text[96];
-  std::snprintf(text, sizeof text, format, a, b);
-  return text;
-}
-
 std::string bytes_text(double bytes) {
-  if (bytes >= 1e9) return formatted("%.3g GB", bytes / 1e9);
-  if (bytes >= 1e6) return formatted("%.3g MB", bytes / 1e6);
-  return formatted("%.3g kB", bytes / 1e3);
+  if (bytes >= 1e9) return number_text(bytes / 1e9, 3) + " GB";
+  if (bytes >= 1e6) return number_text(bytes / 1e6, 3) + " MB";
+  return number_text(bytes / 1e3, 3) + " kB";
 }
 
 double per_pair(const Problem& problem) {
@@ -142,11 +136,12 @@ std::string work_text(const PlanData& plan) {
   const double factor = per_pair(plan.problem);
   const double done = static_cast<double>(work.computed_pairs);
   const double needed = static_cast<double>(work.needed_pairs);
-  std::string text = formatted("work: %.6g multiplications; ", done * factor) +
-                     formatted("the mask needs %.6g", needed * factor);
-  if (done > 0) text += formatted(" (%.1f %%)", 100 * needed / done);
-  return text +
-         formatted("; without a mask it were %.6g", static_cast<double>(work.all_pairs) * factor);
+  std::string text = "work: " + number_text(done * factor) + " multiplications; the mask needs " +
+                     number_text(needed * factor);
+  if (done > 0)
+    text += " (" + number_text(100 * needed / done, 1, std::chars_format::fixed) + " %)";
+  return text + "; without a mask it were " +
+         number_text(static_cast<double>(work.all_pairs) * factor);
 }
 
 Json shape_json(const Problem& problem) {

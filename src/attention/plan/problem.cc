@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/number_text.h"
 #include "foveal/error.h"
 
 namespace foveal {
@@ -83,14 +84,14 @@ void check_score_tensors(const AttentionOptions& options, const Problem& problem
 
 void check_numbers(const AttentionOptions& options) {
   if (options.scale && !std::isfinite(*options.scale)) {
-    throw Error("attention: scale is " + std::to_string(*options.scale) + ": it must be finite");
+    throw Error("attention: scale is " + number_text(*options.scale) + ": it must be finite");
   }
   if (!std::isfinite(options.softcap) || options.softcap < 0) {
-    throw Error("attention: softcap is " + std::to_string(options.softcap) +
+    throw Error("attention: softcap is " + number_text(options.softcap) +
                 ": it must be 0 (none) or more, and finite");
   }
   if (!(options.dropout >= 0 && options.dropout <= 1)) {
-    throw Error("attention: dropout is " + std::to_string(options.dropout) +
+    throw Error("attention: dropout is " + number_text(options.dropout) +
                 ": it must be from 0 to 1");
   }
   if (options.statistics.top_k < 0) {
