@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/signals.h"
 #include "draw/text.h"
 #include "foveal/error.h"
 
@@ -59,6 +60,7 @@ int parse_and_run(CLI::App& program, int argc, char** argv, const int& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  foveal::cli::end_on_signals();
   try {
     CLI::App program("Attention, from first principles to full speed.", "foveal");
     program.set_version_flag("--version", "foveal " FOVEAL_VERSION);

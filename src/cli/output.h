@@ -14,7 +14,8 @@ namespace foveal::cli {
 /// takes its name only when it is complete; Ctrl-C waits for that. Throws Error (kind file).
 void write_result(const std::string& result, const std::optional<std::string>& path);
 
-/// Path and bytes of several files: all are complete before the first one takes its name.
+/// Path and bytes of several files: all are complete before the first one takes its name, and a
+/// signal that comes meanwhile waits until all have theirs. Pipes and devices are written before.
 void write_results(const std::vector<std::pair<std::string, std::string>>& files);
 
 /// True where standard output is a terminal and NO_COLOR is unset or empty.

@@ -175,7 +175,7 @@ std::unique_ptr<StagedFile> prepare(const FileContent& file) {
   struct stat status;
   const bool exists = ::stat(file.path.c_str(), &status) == 0;
   if (exists && S_ISDIR(status.st_mode)) fail(file.path, "is a folder: give the name of a file");
-  if (exists && (!S_ISREG(status.st_mode) || names_descriptor(file.path))) return nullptr;
+  if (exists && is_written_directly(file.path)) return nullptr;
   if (exists && ::access(file.path.c_str(), W_OK) != 0) {
     fail_with_errno(file.path, "can't be written");
   }
@@ -212,6 +212,12 @@ std::string read_file(const std::string& path) {
   } catch (const std::length_error&) {
     fail(path, "does not fit in memory");
   }
+}
+
+bool is_written_directly(const std::string& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) return false;
+  return !S_ISREG(status.st_mode) || names_descriptor(path);
 }
 
 void write_file(const std::string& path, const std::string& bytes) { write_files({{path, bytes}}); }

@@ -18,6 +18,9 @@ std::string read_file(const std::string& path);
 /// names the path and the cause.
 void write_file(const std::string& path, const std::string& bytes);
 
+/// True where write_file writes where the file stands.
+bool is_written_directly(const std::string& path);
+
 /// The same for several files: all of them are complete under temporary names before the first one
 /// is renamed.
 struct FileContent {

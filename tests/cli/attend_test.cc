@@ -264,6 +264,16 @@ TEST_F(Attend, EndsWith130OnCtrlCAndLeavesNothing) {
   EXPECT_EQ(names_in_folder().size(), 5U);
 }
 
+TEST_F(Attend, CtrlCEndsTheWaitForThePipesReader) {
+  ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+  const pid_t child = start(with({"--out", path("pipe"), "--lse", path("lse.npy")}));
+  ASSERT_GT(child, 0);
+  usleep(300000);
+  kill(child, SIGINT);
+  EXPECT_EQ(finish(child).status, 130);
+  EXPECT_FALSE(std::filesystem::exists(path("lse.npy")));
+}
+
 TEST_F(Attend, TargetsListsNamesFirst) {
   const Outcome outcome = run({"targets"});
   EXPECT_EQ(outcome.status, 0);

@@ -1,0 +1,20 @@
+#pragma once
+// Ctrl-C, hang-up and termination.
+
+namespace foveal::cli {
+
+/// From here on each of the three, unless it was ignored, ends the process at once, on whichever
+/// thread it arrives, but for the time when it is held back.
+void end_on_signals();
+
+/// Holds them back for all threads; what came meanwhile ends the process when this goes. One at a
+/// time.
+class SignalsHeld {
+ public:
+  SignalsHeld();
+  ~SignalsHeld();
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+};
+
+}  // namespace foveal::cli
