@@ -38,7 +38,8 @@ class Tensor {
   template <class T>
   static Tensor from_vector(const std::vector<T>& values, const Shape& shape);
   /// Memory of the caller's, used in place; `deleter` runs when the last handle goes. Empty
-  /// `strides` mean row-major. Alignment is not assumed beyond the element's own.
+  /// `strides` mean row-major. Alignment is not assumed beyond the element's own. Of a bool any
+  /// byte but 0 is true.
   static Tensor from_blob(void* data, const Shape& shape, const Strides& strides, DType dtype,
                           std::function<void(void*)> deleter = nullptr);
   /// The same over memory that must not be written: data<T>() on it throws.

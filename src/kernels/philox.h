@@ -12,8 +12,11 @@ inline void kept_factors(const DropoutCounter& dropout, int64_t group, int64_t i
   for (int64_t n = 0; n < 4; ++n) {
     const int64_t j = 4 * group + n;  // a tile's lanes go on past the last query and key
     const bool there = i < dropout.query_length && j < dropout.key_length;
+    // A byte, since foreign memory may hold others than 0 and 1.
     const bool kept =
-        there && dropout.kept[i * dropout.kept_query_stride + j * dropout.kept_key_stride];
+        there &&
+        reinterpret_cast<const unsigned char*>(
+            dropout.kept)[i * dropout.kept_query_stride + j * dropout.kept_key_stride] != 0;
     factor[n] = kept ? dropout.scale : 0;
   }
 }

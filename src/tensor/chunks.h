@@ -28,15 +28,17 @@ class Reader {
     if constexpr (is_half<T>) widen_ = half_kernels<T>().widen;
   }
 
-  /// `count` numbers: where they lie, or widened into `room`, which takes as many.
+  /// `count` numbers: where they lie, or read into `room`, which takes as many.
   const Compute<T>* read(const T* from, std::int64_t step, std::int64_t count,
                          Compute<T>* room) const {
     if (step == 0) {
-      std::fill_n(room, count, widened(*from));
+      std::fill_n(room, count, number_at(from));
     } else if (step != 1) {
-      for (std::int64_t i = 0; i < count; ++i) room[i] = widened(from[i * step]);
+      for (std::int64_t i = 0; i < count; ++i) room[i] = number_at(from + i * step);
     } else if constexpr (is_half<T>) {
       widen_(&from->bits, count, room);
+    } else if constexpr (std::is_same_v<T, bool>) {
+      for (std::int64_t i = 0; i < count; ++i) room[i] = number_at(from + i);
     } else {
       return from;
     }

@@ -19,14 +19,18 @@ inline constexpr bool is_half = std::is_same_v<T, BFloat16> || std::is_same_v<T,
 template <class T>
 using Compute = std::conditional_t<is_half<T>, float, T>;
 
-/// Half types as the bits that they are: loops over structs don't become vector loops.
+/// Half types as the bits that they are: loops over structs don't become vector loops. A bool as
+/// its byte: foreign memory may hold any, and each but 0 is true.
 template <class T>
-using Raw = std::conditional_t<is_half<T>, std::uint16_t, T>;
+using Raw = std::conditional_t<is_half<T>, std::uint16_t,
+                               std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>>;
 
 template <class T>
 Raw<T>* raw(T* data) {
   if constexpr (is_half<T>) {
     return &data->bits;
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return reinterpret_cast<std::uint8_t*>(data);
   } else {
     return data;
   }
@@ -51,6 +55,16 @@ Compute<T> widened(T value) {
     return float_of_float16(value.bits);
   } else {
     return value;
+  }
+}
+
+/// The number at `place` in the type that operations compute in.
+template <class T>
+Compute<T> number_at(const T* place) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return *raw(place) != 0;
+  } else {
+    return widened(*place);
   }
 }
 

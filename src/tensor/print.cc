@@ -9,6 +9,7 @@
 #include "core/number_text.h"
 #include "foveal/error.h"
 #include "foveal/tensor.h"
+#include "tensor/numbers.h"
 
 namespace foveal {
 namespace {
@@ -38,7 +39,7 @@ Element element_at(const Tensor& tensor, std::int64_t offset) {
     case DType::int64:
       return {0, tensor.data<std::int64_t>()[offset]};
     case DType::boolean:
-      return {0, tensor.data<bool>()[offset] ? 1 : 0};
+      return {0, number_at(tensor.data<bool>() + offset) ? 1 : 0};
   }
   throw Error("to_string: unknown dtype", ErrorKind::internal);
 }

@@ -61,7 +61,7 @@ typename Reduction::Total reduce_line(const Reader<T>& reader, const T* from, st
                                       std::int64_t size) {
   alignas(64) Compute<T> room[kChunk];
   typename Reduction::Total totals[kTotals];
-  std::fill_n(totals, kTotals, Reduction::start(size > 0 ? widened(*from) : Compute<T>{}));
+  std::fill_n(totals, kTotals, Reduction::start(size > 0 ? number_at(from) : Compute<T>{}));
   for (std::int64_t done = 0; done < size; done += kChunk) {
     const std::int64_t count = std::min(kChunk, size - done);
     const Compute<T>* const numbers = reader.read(from + done * step, step, count, room);

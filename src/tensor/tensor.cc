@@ -173,7 +173,7 @@ double Tensor::at(const std::vector<std::int64_t>& index) const {
   const std::int64_t offset = element_offset(*this, index, "at");
   return visit(dtype_, [&](auto zero) {
     using T = decltype(zero);
-    return convert<double>(data<T>()[offset]);
+    return convert<double>(number_at(data<T>() + offset));
   });
 }
 
@@ -204,7 +204,7 @@ std::vector<double> Tensor::to_vector() const {
     using T = decltype(zero);
     const T* const elements = data<T>();
     for_each_element<1>(shape_, {strides_}, [&](const std::array<std::int64_t, 1>& offset) {
-      values.push_back(convert<double>(elements[offset[0]]));
+      values.push_back(convert<double>(number_at(elements + offset[0])));
     });
   });
   return values;

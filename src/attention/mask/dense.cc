@@ -53,13 +53,14 @@ class BoundDense : public BoundMask {
 
  private:
   void pack(const Tensor& dense) {
-    const bool* data = dense.data<bool>();
+    // Bytes, since foreign memory may hold others than 0 and 1.
+    const auto* data = static_cast<const unsigned char*>(dense.raw_data());
     const std::int64_t rows = dense.size(0) * heads_ * queries_, length = shape().key_length;
     words_.assign(static_cast<std::size_t>(rows * words_per_row_), 0);
     for (std::int64_t r = 0; r < rows; ++r) {
       for (std::int64_t j = 0; j < length; ++j) {
         words_[static_cast<std::size_t>(r * words_per_row_ + j / 64)] |=
-            static_cast<std::uint64_t>(data[r * length + j]) << (j % 64);
+            static_cast<std::uint64_t>(data[r * length + j] != 0) << (j % 64);
       }
     }
   }
