@@ -264,6 +264,27 @@ TEST_F(Attend, EndsWith130OnCtrlCAndLeavesNothing) {
   EXPECT_EQ(names_in_folder().size(), 5U);
 }
 
+TEST_F(Attend, FilesThatHoldNothingUsefulAreOneLineForEachOption) {
+  std::filesystem::create_directory(path("folder"));
+  write("empty", "");
+  write("text", "hello");
+  write("cut", read(k_).substr(0, 150));
+  for (const char* file : {"folder", "empty", "text", "cut", "missing", "empty.safetensors:x"}) {
+    const std::string name = path(file);
+    const bool unreadable =
+        name == path("folder") || name == path("missing") || name == path("empty.safetensors:x");
+    const int status = unreadable ? 4 : 3;
+    const std::string part = std::string(file).substr(0, 6);
+    expect_failure({"attend", name, k_, v_, "--json"}, status, {part});
+    for (const char* option : {"--bias", "--alibi", "--sinks"}) {
+      expect_failure(with({option, name, "--json"}), status, {part});
+    }
+    for (const char* mask : {"dense", "padding", "document"}) {
+      expect_failure(with({"--mask", fmt::format("{}({})", mask, name), "--json"}), status, {part});
+    }
+  }
+}
+
 TEST_F(Attend, CtrlCEndsTheWaitForThePipesReader) {
   ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
   const pid_t child = start(with({"--out", path("pipe"), "--lse", path("lse.npy")}));
