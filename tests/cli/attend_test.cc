@@ -128,6 +128,27 @@ TEST_F(Attend, WritesJson) {
   EXPECT_EQ(json::parse(run(with({"--json"})).out)["warnings"], json::array());
 }
 
+TEST_F(Attend, TakesSizesOfZero) {
+  for (const auto& [query, key, size] : {std::tuple(Shape{1, 0, 6, 8}, Shape{1, 0, 9, 8}, 5),
+                                         {Shape{0, 4, 6, 8}, {0, 2, 9, 8}, 5},
+                                         {{2, 4, 0, 8}, {2, 2, 9, 8}, 5},
+                                         {{2, 4, 6, 8}, {2, 2, 0, 8}, 5},
+                                         {{2, 4, 6, 8}, {2, 2, 9, 8}, 0}}) {
+    Shape value = key, output = query;
+    value[3] = output[3] = size;
+    q_ = save("q", pattern(query));
+    k_ = save("k", pattern(key));
+    v_ = save("v", pattern(value));
+    const Outcome plan = run(with({"--plan"}));
+    EXPECT_EQ(plan.status, 0) << plan.err;
+    const Outcome outcome = run(with({"--out", path("o.npy"), "--lse", path("l.npy"), "--json",
+                                      "--statistics", "top_k=2,column_mass"}));
+    EXPECT_EQ(outcome.status, 0) << to_string(query) << outcome.err;
+    EXPECT_EQ(load_npy(path("o.npy")).shape(), output);
+    EXPECT_TRUE(json::accept(outcome.out)) << outcome.out;
+  }
+}
+
 TEST_F(Attend, PlansWithoutRunning) {
   const Outcome words = run(with({"--plan", "--out", path("o.npy"), "--target", "portable"}));
   EXPECT_EQ(words.status, 0) << words.err;

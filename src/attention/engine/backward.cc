@@ -152,7 +152,7 @@ template <class T>
 void run_block(Backward<T>& backward, const KeyBlock& block) {
   const PlanData& plan = backward.terms.plan;
   const BackwardKernels<T>& kernels = kernels_of(backward);
-  const std::int64_t group = plan.problem.heads / plan.problem.kv_heads;
+  const std::int64_t group = plan.problem.group();
   const std::int64_t first_head = block.kv * group;
   if (group == 0 || block.sequence->query_tiles == 0) return;
   BackwardTask<T> task = make_task(backward, block, first_head, 0);

@@ -51,7 +51,7 @@ class Decode {
     }
     const std::int64_t keys = sequence.sequence.key_length;
     splits_ = std::max<std::int64_t>((keys + kDecodeSplit - 1) / kDecodeSplit, 1);
-    rows_ = problem_.heads / problem_.kv_heads * sequence.sequence.query_length;
+    rows_ = problem_.group() * sequence.sequence.query_length;
   }
 
   void run(Tensor& output, Tensor& lse, DoubtfulRows& doubtful) {
@@ -70,7 +70,7 @@ class Decode {
   }
 
   std::int64_t head_of(std::int64_t group, std::int64_t row) const {
-    const std::int64_t share = problem_.heads / problem_.kv_heads;
+    const std::int64_t share = problem_.group();
     return group % problem_.kv_heads * share + row / sequence_.sequence.query_length;
   }
 

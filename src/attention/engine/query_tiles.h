@@ -19,8 +19,7 @@ inline QueryTile query_tile_at(const Problem& problem, const SequencePlan& seque
                                std::int64_t index) {
   const std::int64_t head = index / sequence.query_tiles;
   QueryTile at{head / problem.heads, head % problem.heads, 0, false};
-  const std::int64_t group = problem.heads / problem.kv_heads;
-  at.first = index % sequence.query_tiles == 0 && at.h % group == 0;
+  at.first = index % sequence.query_tiles == 0 && at.h % problem.group() == 0;
   const auto& order = sequence.order[static_cast<std::size_t>(sequence.plane(at.b, at.h))];
   at.tile = order[static_cast<std::size_t>(index % sequence.query_tiles)];
   return at;

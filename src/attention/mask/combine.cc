@@ -1,6 +1,5 @@
 // !a, a & b, a | b.
 
-#include <algorithm>
 #include <array>
 
 #include "attention/mask/node.h"
@@ -108,7 +107,7 @@ class PairNode : public MaskNode {
            parenthesised(*b_, precedence());
   }
   int precedence() const override { return both_ ? 1 : 0; }
-  std::int64_t heads() const override { return std::max(a_->heads(), b_->heads()); }
+  std::int64_t heads() const override { return a_->heads() != 1 ? a_->heads() : b_->heads(); }
   std::unique_ptr<BoundMask> bind(const MaskShape& shape) const override {
     return std::make_unique<BoundPair>(a_->bind(shape), b_->bind(shape), both_);
   }

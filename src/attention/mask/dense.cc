@@ -13,9 +13,9 @@ class BoundDense : public BoundMask {
   BoundDense(const MaskShape& shape, const Tensor& visible)
       : BoundMask(shape),
         words_per_row_((shape.key_length + 63) / 64),
-        by_batch_(visible.size(0) > 1),
-        by_head_(visible.size(1) > 1),
-        by_query_(visible.size(2) > 1),
+        by_batch_(visible.size(0) != 1),
+        by_head_(visible.size(1) != 1),
+        by_query_(visible.size(2) != 1),
         heads_(visible.size(1)),
         queries_(visible.size(2)) {
     pack(visible.expand({visible.size(0), heads_, queries_, shape.key_length}).contiguous());

@@ -100,11 +100,11 @@ class BoundDocument : public BoundMask {
     }
   }
 
-  bool varies_by_batch() const override { return entries_.size() > 1; }
+  bool varies_by_batch() const override { return entries_.size() != 1; }
 
  private:
   const Documents& entry(std::int64_t b) const {
-    return entries_[entries_.size() > 1 ? static_cast<std::size_t>(b) : 0];
+    return entries_[varies_by_batch() ? static_cast<std::size_t>(b) : 0];
   }
 
   std::vector<Documents> entries_;

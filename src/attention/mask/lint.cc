@@ -13,8 +13,7 @@ constexpr std::int64_t kBlock = 64;
 /// Calls visit(b, h) for each plane of the mask that may differ from the others.
 template <class Visit>
 void for_each_plane(const BoundMask& mask, Visit visit) {
-  const std::int64_t batch = mask.varies_by_batch() ? mask.shape().batch : 1;
-  const std::int64_t heads = mask.varies_by_head() ? mask.shape().heads : 1;
+  const auto [batch, heads] = mask.planes();
   for (std::int64_t b = 0; b < batch; ++b) {
     for (std::int64_t h = 0; h < heads; ++h) visit(b, h);
   }

@@ -48,6 +48,16 @@ class BoundMask {
   virtual bool varies_by_batch() const { return false; }
   virtual bool varies_by_head() const { return false; }
 
+  /// Of how many batch entries and heads the answers must be asked: one where they don't differ,
+  /// none where there is no batch or no head.
+  struct Planes {
+    std::int64_t batch = 0, heads = 0;
+  };
+  Planes planes() const {
+    if (shape_.batch == 0 || shape_.heads == 0) return {};
+    return {varies_by_batch() ? shape_.batch : 1, varies_by_head() ? shape_.heads : 1};
+  }
+
  private:
   MaskShape shape_;
 };

@@ -110,11 +110,12 @@ std::vector<std::string> extras_of(const PlanData& plan) {
   return extras;
 }
 
-/// Of the mask's linter; packed sequences are many, and aren't looked at.
+/// Of the mask's linter; packed sequences are many, and aren't looked at, nor is a call of no
+/// heads.
 std::vector<std::string> warnings_of(const PlanData& plan) {
   std::vector<std::string> texts;
   const Problem& p = plan.problem;
-  if (!plan.options.query_starts.empty()) return texts;
+  if (!plan.options.query_starts.empty() || p.batch == 0 || p.heads == 0) return texts;
   for (MaskWarning& warning : lint(plan.options.mask, p.batch, p.query_length, p.key_length)) {
     texts.push_back(std::move(warning.text));
   }

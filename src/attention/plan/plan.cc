@@ -21,10 +21,9 @@ SequencePlan plan_sequence(const Sequence& sequence, const Problem& problem,
   const MaskShape shape{problem.batch, problem.heads, sequence.query_length, sequence.key_length};
   plan.mask = options.mask.node().bind(shape);
   plan.query_tiles = (sequence.query_length + query_tile - 1) / query_tile;
-  const std::int64_t rows = problem.heads / problem.kv_heads * sequence.query_length;
+  const std::int64_t rows = problem.group() * sequence.query_length;
   plan.decode = rows >= 1 && rows <= kDecodeRows && !gathers_rows(options);
-  const std::int64_t batch = plan.mask->varies_by_batch() ? shape.batch : 1;
-  const std::int64_t heads = plan.mask->varies_by_head() ? shape.heads : 1;
+  const auto [batch, heads] = plan.mask->planes();
   for (std::int64_t b = 0; b < batch; ++b) {
     for (std::int64_t h = 0; h < heads; ++h) {
       const std::size_t begin = plan.runs.size();
@@ -78,10 +77,9 @@ Work count_work(const PlanData& plan) {
   for (const SequencePlan& sequence : plan.sequences) {
     const auto& [first_query, queries, first_key, keys] = sequence.sequence;
     const BoundMask& mask = *sequence.mask;
-    const std::int64_t batch = mask.varies_by_batch() ? problem.batch : 1;
-    const std::int64_t heads = mask.varies_by_head() ? problem.heads : 1;
-    const std::int64_t copies = problem.batch / std::max<std::int64_t>(batch, 1) *
-                                (problem.heads / std::max<std::int64_t>(heads, 1));
+    const auto [batch, heads] = mask.planes();
+    if (batch == 0) continue;
+    const std::int64_t copies = problem.batch / batch * (problem.heads / heads);
     for (std::int64_t b = 0; b < batch; ++b) {
       for (std::int64_t h = 0; h < heads; ++h) {
         for (std::int64_t tile = 0; tile < sequence.query_tiles; ++tile) {

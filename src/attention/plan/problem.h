@@ -10,7 +10,10 @@ struct Problem {
   std::int64_t query_length = 0, key_length = 0, head_size = 0, value_size = 0;
   DType dtype = DType::float32;
 
-  std::int64_t kv_head(std::int64_t h) const { return h / (heads / kv_heads); }
+  /// Query heads that share a KV head; 0 where there are none.
+  std::int64_t group() const { return kv_heads == 0 ? 0 : heads / kv_heads; }
+  /// Of query head h, so that there is one.
+  std::int64_t kv_head(std::int64_t h) const { return h / group(); }
   Shape output_shape() const { return {batch, heads, query_length, value_size}; }
   Shape row_shape() const { return {batch, heads, query_length}; }
   Shape score_shape() const { return {batch, heads, query_length, key_length}; }
