@@ -9,11 +9,15 @@ Tensor unit_rows(const Tensor& tensor) {
   return unit ? tensor : tensor.contiguous();
 }
 
-Tensor broadcast_to_scores(const Tensor& tensor, const Problem& problem) {
-  Shape four(4 - static_cast<std::size_t>(tensor.rank()), 1);
-  four.insert(four.end(), tensor.shape().begin(), tensor.shape().end());
-  return tensor.reshape(four).expand(problem.score_shape());
+namespace {
+
+/// The size of an axis counted from the right; `length` where it is broadcast. In a packed batch an
+/// axis of its own is as long as each sequence.
+std::int64_t size_or(const Tensor& tensor, std::int64_t axis, std::int64_t length) {
+  return tensor.rank() < axis || tensor.size(-axis) == 1 ? length : tensor.size(-axis);
 }
+
+}  // namespace
 
 double scale_of(const PlanData& plan) {
   return plan.options.scale.value_or(1 / std::sqrt(static_cast<double>(plan.problem.head_size)));
@@ -27,12 +31,12 @@ HeadDropout::HeadDropout(const PlanData& plan)
   counter_.threshold = static_cast<std::uint64_t>(std::ceil(options.dropout * 4294967296.0));
   counter_.scale = options.dropout < 1 ? 1 / (1 - options.dropout) : 0;
   if (!options.dropout_mask.defined()) return;
-  mask_ = broadcast_to_scores(options.dropout_mask, plan.problem);
-  kept_ = heads_of<bool>(mask_);
+  mask_ = options.dropout_mask;
+  kept_ = broadcast_heads<bool>(mask_);
   counter_.kept_query_stride = kept_.strides[2];
   counter_.kept_key_stride = kept_.strides[3];
-  counter_.query_length = plan.problem.query_length;
-  counter_.key_length = plan.problem.key_length;
+  counter_.query_length = size_or(mask_, 2, plan.problem.query_length);
+  counter_.key_length = size_or(mask_, 1, plan.problem.key_length);
 }
 
 DropoutCounter HeadDropout::of(std::int64_t b, std::int64_t h) const {

@@ -35,8 +35,19 @@ inline std::uint16_t* bits_of(BFloat16* numbers) {
 /// The tensor itself where its last stride is 1, else a dense copy.
 Tensor unit_rows(const Tensor& tensor);
 
-/// `tensor` with four axes, those of size 1 expanded to the scores' shape with stride 0.
-Tensor broadcast_to_scores(const Tensor& tensor, const Problem& problem);
+/// `tensor`, which must outlive the result, broadcast from the right to each sequence's scores: the
+/// stride of an axis that is missing or of size 1 is 0.
+template <class T>
+Heads<T> broadcast_heads(const Tensor& tensor) {
+  Heads<T> heads;
+  heads.data = const_cast<T*>(tensor.data<T>());
+  const std::size_t missing = 4 - tensor.shape().size();
+  for (std::size_t axis = missing; axis < 4; ++axis) {
+    const std::size_t own = axis - missing;
+    heads.strides[axis] = tensor.shape()[own] == 1 ? 0 : tensor.strides()[own];
+  }
+  return heads;
+}
 
 /// The elements as T; empty for an undefined tensor.
 template <class T>

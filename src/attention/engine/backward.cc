@@ -284,7 +284,7 @@ struct Gradients {
     const GradientOptions& asked = plan.options.gradients;
     if (asked.bias) {
       bias = Tensor::zeros(plan.options.bias.shape(), dtype);
-      backward.bias = heads_of<T>(broadcast_to_scores(bias, plan.problem));
+      backward.bias = broadcast_heads<T>(bias);
     }
     if (asked.alibi_slopes) {
       backward.slopes.resize(static_cast<std::size_t>(plan.problem.batch * plan.problem.heads *

@@ -35,8 +35,8 @@ struct Terms {
   explicit Terms(const PlanData& the_plan) : plan(the_plan), dropout(the_plan) {
     const AttentionOptions& options = plan.options;
     if (options.bias.defined()) {
-      bias_rows = broadcast_to_scores(options.bias.to(dtype_of<T>()), plan.problem);
-      bias = heads_of<T>(bias_rows);
+      bias_rows = options.bias.to(dtype_of<T>());
+      bias = broadcast_heads<T>(bias_rows);
     }
     slopes = numbers_of<T>(options.alibi_slopes);
     sinks = numbers_of<T>(options.sinks);

@@ -46,8 +46,8 @@ class Decode {
         counter_(dropout_.of(0, 0)),
         kernel_(kernel_for<T>(*plan.target, key.dtype())) {
     if (plan.options.bias.defined()) {
-      bias_rows_ = broadcast_to_scores(plan.options.bias.to(dtype_of<T>()), problem_);
-      bias_ = heads_of<T>(bias_rows_);
+      bias_rows_ = plan.options.bias.to(dtype_of<T>());
+      bias_ = broadcast_heads<T>(bias_rows_);
     }
     const std::int64_t keys = sequence.sequence.key_length;
     splits_ = std::max<std::int64_t>((keys + kDecodeSplit - 1) / kDecodeSplit, 1);

@@ -74,8 +74,7 @@ std::vector<std::string> reasons_of(const PlanData& plan) {
       std::to_string(kPlanKeyTile) + " keys a tile: one word holds a query's mask bits",
       "one task for each tile of queries of each head, heaviest first, so that threads end "
       "together"};
-  if (std::any_of(plan.sequences.begin(), plan.sequences.end(),
-                  [](const SequencePlan& sequence) { return sequence.decode; })) {
+  if (plan.decodes_any()) {
     reasons.push_back(
         "decode: so few queries share a KV head that they go through its keys "
         "together, each key and value read once, in splits of " +

@@ -52,6 +52,11 @@ bool PlanData::decodes_all() const {
                      [](const SequencePlan& sequence) { return sequence.decode; });
 }
 
+bool PlanData::decodes_any() const {
+  return std::any_of(sequences.begin(), sequences.end(),
+                     [](const SequencePlan& sequence) { return sequence.decode; });
+}
+
 bool PlanData::half_products() const {
   return problem.dtype == DType::bfloat16 && target->half_forward.tile != nullptr &&
          !gathers_rows(options);
@@ -66,7 +71,13 @@ Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DT
   data->query_tile = dtype == DType::float64 ? data->target->forward_float64.query_tile
                                              : data->target->forward_float32.query_tile;
   for (const Sequence& sequence : sequences_of(data->problem, options)) {
-    data->sequences.push_back(plan_sequence(sequence, data->problem, options, data->query_tile));
+    try {
+      data->sequences.push_back(plan_sequence(sequence, data->problem, options, data->query_tile));
+    } catch (const Error& error) {
+      if (!is_packed(options)) throw;
+      throw Error("packed sequence " + std::to_string(data->sequences.size()) + ": " + error.what(),
+                  error.kind());
+    }
   }
   return Plan(std::move(data));
 }

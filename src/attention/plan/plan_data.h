@@ -45,6 +45,8 @@ struct PlanData {
 
   /// Whether every sequence is a decode.
   bool decodes_all() const;
+  /// Whether some sequence is.
+  bool decodes_any() const;
   /// Whether the forward multiplies bfloat16 as it is; else it is widened to float32.
   bool half_products() const;
 };

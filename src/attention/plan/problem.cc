@@ -67,19 +67,32 @@ bool broadcasts(const Shape& shape, const Shape& full) {
 
 /// What has a number for each score; `fits` says whether its dtype does, `kind` what it must be.
 void check_per_score(const Tensor& tensor, const char* name, bool fits, const char* kind,
-                     const Problem& problem) {
-  const Shape full = problem.score_shape();
-  if (fits && broadcasts(tensor.shape(), full)) return;
-  throw Error(has_shape(name, tensor.shape()) + " and dtype " + to_string(tensor.dtype()) +
-              ": it must be " + kind +
-              " and broadcast from the right to (B, H, L_q, L_k) = " + to_string(full));
+                     const Problem& problem, const std::vector<Sequence>& sequences,
+                     const AttentionOptions& options) {
+  if (!tensor.defined()) return;
+  const std::string given =
+      has_shape(name, tensor.shape()) + " and dtype " + to_string(tensor.dtype());
+  if (!fits || tensor.rank() > 4) {
+    throw Error(given + ": it must be " + kind + ", with at most four axes, (B, H, L_q, L_k)");
+  }
+  for (std::size_t n = 0; n < sequences.size(); ++n) {
+    const Shape full{problem.batch, problem.heads, sequences[n].query_length,
+                     sequences[n].key_length};
+    if (broadcasts(tensor.shape(), full)) continue;
+    throw Error(given + ": it must broadcast from the right to (B, H, L_q, L_k) = " +
+                to_string(full) +
+                (is_packed(options) ? " of packed sequence " + std::to_string(n) +
+                                          ", as to that of every other"
+                                    : ""));
+  }
 }
 
 void check_score_tensors(const AttentionOptions& options, const Problem& problem) {
+  const std::vector<Sequence> sequences = sequences_of(problem, options);
   const Tensor &bias = options.bias, &kept = options.dropout_mask;
-  if (bias.defined()) check_per_score(bias, "bias", is_floating(bias.dtype()), "floating", problem);
-  if (!kept.defined()) return;
-  check_per_score(kept, "dropout_mask", kept.dtype() == DType::boolean, "bool", problem);
+  check_per_score(bias, "bias", is_floating(bias.dtype()), "floating", problem, sequences, options);
+  check_per_score(kept, "dropout_mask", kept.dtype() == DType::boolean, "bool", problem, sequences,
+                  options);
 }
 
 void check_numbers(const AttentionOptions& options) {
@@ -100,15 +113,38 @@ void check_numbers(const AttentionOptions& options) {
   }
 }
 
-std::vector<std::int64_t> checked_starts(const std::vector<std::int64_t>& starts,
-                                         std::int64_t total, const std::string& name) {
-  bool fits = starts.size() >= 1 && starts.front() == 0 && starts.back() == total;
-  for (std::size_t n = 1; fits && n < starts.size(); ++n) fits = starts[n - 1] <= starts[n];
-  if (!fits) {
-    throw Error("attention: " + name + " must run from 0 to the total length " +
-                std::to_string(total) + " without falling");
+void check_starts(const std::vector<std::int64_t>& starts, std::int64_t total,
+                  const std::string& name) {
+  const auto refuse = [&](const std::string& what, std::int64_t found) {
+    throw Error("attention: " + name + " " + what + " " + std::to_string(found) +
+                ": offsets run from 0 to the total length " + std::to_string(total) +
+                " without falling");
+  };
+  if (starts.front() != 0) refuse("begins with", starts.front());
+  for (std::size_t n = 1; n < starts.size(); ++n) {
+    if (starts[n] < starts[n - 1]) {
+      refuse("falls from " + std::to_string(starts[n - 1]) + " to", starts[n]);
+    }
   }
-  return starts;
+  if (starts.back() != total) refuse("ends with", starts.back());
+}
+
+/// Offsets come in two lists, for queries and for keys.
+void check_both_given(const AttentionOptions& options) {
+  const bool queries = !options.query_starts.empty(), keys = !options.key_starts.empty();
+  if (queries == keys) return;
+  throw Error(std::string("attention: ") + (queries ? "query_starts" : "key_starts") +
+              " is given but " + (queries ? "key_starts" : "query_starts") +
+              " is not: a packed batch needs both, n + 1 offsets each for n sequences");
+}
+
+void check_rows(const StatisticsOptions& asked, std::int64_t queries) {
+  for (std::int64_t row : asked.rows) {
+    if (row >= 0 && row < queries) continue;
+    throw Error("attention: statistics.rows holds " + std::to_string(row) + ": " +
+                (queries == 0 ? "there are no queries"
+                              : "queries are 0 to " + std::to_string(queries - 1)));
+  }
 }
 
 }  // namespace
@@ -130,14 +166,13 @@ Problem check_problem(const Shape& query, const Shape& key, const Shape& value, 
   }
   check_per_head(options.alibi_slopes, "alibi_slopes", problem);
   check_per_head(options.sinks, "sinks", problem);
-  for (std::int64_t row : options.statistics.rows) {
-    if (row < 0 || row >= problem.query_length) {
-      throw Error("attention: statistics.rows holds " + std::to_string(row) +
-                  ": queries are 0 to " + std::to_string(problem.query_length - 1));
-    }
-  }
-  if (sequences_of(problem, options).size() == 1) check_score_tensors(options, problem);
+  check_rows(options.statistics, problem.query_length);
+  check_score_tensors(options, problem);
   return problem;
+}
+
+bool is_packed(const AttentionOptions& options) {
+  return !options.query_starts.empty() || !options.key_starts.empty();
 }
 
 bool drops_weights(const AttentionOptions& options) {
@@ -155,16 +190,16 @@ bool gathers_rows(const AttentionOptions& options) {
 }
 
 std::vector<Sequence> sequences_of(const Problem& problem, const AttentionOptions& options) {
-  if (options.query_starts.empty() && options.key_starts.empty()) {
-    return {{0, problem.query_length, 0, problem.key_length}};
-  }
+  if (!is_packed(options)) return {{0, problem.query_length, 0, problem.key_length}};
+  check_both_given(options);
   if (problem.batch != 1) {
     throw Error("attention: query_starts is given but the batch is " +
                 std::to_string(problem.batch) +
                 ": packed sequences lie in one batch entry, (1, H, total, D)");
   }
-  const auto queries = checked_starts(options.query_starts, problem.query_length, "query_starts");
-  const auto keys = checked_starts(options.key_starts, problem.key_length, "key_starts");
+  const std::vector<std::int64_t>&queries = options.query_starts, &keys = options.key_starts;
+  check_starts(queries, problem.query_length, "query_starts");
+  check_starts(keys, problem.key_length, "key_starts");
   if (queries.size() != keys.size()) {
     throw Error("attention: query_starts has " + std::to_string(queries.size()) +
                 " offsets but key_starts has " + std::to_string(keys.size()) +

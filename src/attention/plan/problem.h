@@ -23,6 +23,9 @@ struct Problem {
 Problem check_problem(const Shape& query, const Shape& key, const Shape& value, DType dtype,
                       const AttentionOptions& options);
 
+/// Whether the batch is one of packed sequences.
+bool is_packed(const AttentionOptions& options);
+
 /// Whether weights are dropped after softmax.
 bool drops_weights(const AttentionOptions& options);
 
@@ -38,8 +41,8 @@ struct Sequence {
   std::int64_t first_query = 0, query_length = 0, first_key = 0, key_length = 0;
 };
 
-/// One sequence of the whole lengths where nothing is packed. Throws Error for offsets that don't
-/// run from 0 to the total without falling.
+/// One sequence of the whole lengths where nothing is packed. Throws Error where only one list of
+/// offsets is given, or one doesn't run from 0 to the total without falling.
 std::vector<Sequence> sequences_of(const Problem& problem, const AttentionOptions& options);
 
 }  // namespace foveal
