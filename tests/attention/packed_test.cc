@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "attention/backward_cases.h"
+#include "attention/engine/arrays.h"
 #include "attention/shrink.h"
 #include "errors.h"
 #include "foveal/plan.h"
@@ -131,6 +132,40 @@ TEST(Packed, TakesBiasMaskAndDropoutMaskOfEachSequence) {
       SCOPED_TRACE("seed " + std::to_string(seed) + ": " + describe(packed.whole.forward));
       expect_each_alone(packed);
       if (HasFatalFailure() || HasNonfatalFailure()) return;
+    }
+  }
+}
+
+/// Conversions of a forward, its statistics, a backward and a state over `count` sequences.
+std::int64_t conversions_for(std::int64_t count, std::int64_t queries, DType dtype) {
+  Cases cases(1);
+  Packed packed;
+  packed.count = count;
+  packed.queries = queries;
+  packed.keys = 5;
+  const Tensor query = cases.normal({1, 2, count * queries, 4}).to(dtype);
+  const Tensor key = cases.normal({1, 2, count * 5, 4}).to(dtype);
+  AttentionOptions options;
+  options.return_lse = true;
+  options.bias = cases.normal({2, 1, 5});
+  options.sinks = cases.normal({2});
+  options.query_starts = packed.query_starts();
+  options.key_starts = packed.key_starts();
+  const std::int64_t before = conversion_count();
+  const AttentionResult result = attention(query, key, key, options);
+  attention_backward(query, query, key, key, result, options);
+  attention_state(query, key, key, options);
+  options.statistics.column_mass = true;
+  attention(query, key, key, options);
+  return conversion_count() - before;
+}
+
+TEST(Packed, ConvertsOnceACallWhateverTheNumberOfSequences) {
+  for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16, DType::float16}) {
+    for (const std::int64_t queries : {1, 20}) {  // decoded, and not
+      const std::int64_t of_one = conversions_for(1, queries, dtype);
+      EXPECT_GT(of_one, 0);
+      EXPECT_EQ(conversions_for(40, queries, dtype), of_one) << to_string(dtype) << " " << queries;
     }
   }
 }

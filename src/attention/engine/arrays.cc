@@ -1,8 +1,24 @@
 #include "attention/engine/arrays.h"
 
+#include <atomic>
 #include <cmath>
 
+#include "tensor/numbers.h"
+
 namespace foveal {
+
+namespace {
+
+std::atomic<std::int64_t> conversions{0};
+
+}  // namespace
+
+Tensor converted(const Tensor& tensor, DType dtype) {
+  conversions.fetch_add(1, std::memory_order_relaxed);
+  return tensor.to(dtype);
+}
+
+std::int64_t conversion_count() { return conversions.load(std::memory_order_relaxed); }
 
 Tensor unit_rows(const Tensor& tensor) {
   const bool unit = tensor.size(-1) == 1 || tensor.strides().back() == 1;
@@ -18,6 +34,20 @@ std::int64_t size_or(const Tensor& tensor, std::int64_t axis, std::int64_t lengt
 }
 
 }  // namespace
+
+template <>
+void check_holds<float>(const Tensor& tensor, const char* name) {
+  if (tensor.dtype() != DType::float64) return;
+  const Tensor dense = tensor.contiguous();
+  const double* const numbers = dense.data<double>();
+  for (std::int64_t n = 0; n < dense.element_count(); ++n) {
+    if (float32_holds(numbers[n])) continue;
+    refuse_for_float32(std::string(name) + " holds " + number_text(numbers[n]));
+  }
+}
+
+template <>
+void check_holds<double>(const Tensor&, const char*) {}
 
 double scale_of(const PlanData& plan) {
   return plan.options.scale.value_or(1 / std::sqrt(static_cast<double>(plan.problem.head_size)));

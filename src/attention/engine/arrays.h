@@ -18,6 +18,13 @@ struct Heads {
   }
 };
 
+/// tensor.to(dtype), which walks the whole tensor.
+Tensor converted(const Tensor& tensor, DType dtype);
+
+/// How many tensors the engine has converted so far: what tests look at to see that a call's number
+/// doesn't grow with its sequences.
+std::int64_t conversion_count();
+
 /// `tensor` must have four axes and outlive the result. What is only read is not written to.
 template <class T>
 Heads<T> heads_of(const Tensor& tensor) {
@@ -35,6 +42,12 @@ inline std::uint16_t* bits_of(BFloat16* numbers) {
 /// The tensor itself where its last stride is 1, else a dense copy.
 Tensor unit_rows(const Tensor& tensor);
 
+/// Query, key or value in the type that is computed in, with a last stride of 1.
+template <class T>
+Tensor rows_as(const Tensor& tensor) {
+  return unit_rows(converted(tensor, dtype_of<T>()));
+}
+
 /// `tensor`, which must outlive the result, broadcast from the right to each sequence's scores: the
 /// stride of an axis that is missing or of size 1 is 0.
 template <class T>
@@ -49,10 +62,26 @@ Heads<T> broadcast_heads(const Tensor& tensor) {
   return heads;
 }
 
-/// The elements as T; empty for an undefined tensor.
+/// Throws Error where the option `name` holds a finite number that T doesn't.
 template <class T>
-std::vector<T> numbers_of(const Tensor& tensor) {
+void check_holds(const Tensor& tensor, const char* name);
+template <>
+void check_holds<float>(const Tensor& tensor, const char* name);
+template <>
+void check_holds<double>(const Tensor& tensor, const char* name);
+
+/// An option's tensor as T; throws as check_holds does.
+template <class T>
+Tensor option_as(const Tensor& tensor, const char* name) {
+  check_holds<T>(tensor, name);
+  return converted(tensor, dtype_of<T>());
+}
+
+/// The elements of an option as T; empty for an undefined tensor. Throws as check_holds does.
+template <class T>
+std::vector<T> numbers_of(const Tensor& tensor, const char* name) {
   if (!tensor.defined()) return {};
+  check_holds<T>(tensor, name);
   const std::vector<double> values = tensor.to_vector();
   return {values.begin(), values.end()};
 }

@@ -201,8 +201,8 @@ struct OutputRows {
   Heads<T> output, gradient;
 
   OutputRows(const Tensor& o, const Tensor& g)
-      : output_rows(unit_rows(o.to(dtype_of<T>()))),
-        gradient_rows(unit_rows(g.to(dtype_of<T>()))),
+      : output_rows(rows_as<T>(o)),
+        gradient_rows(rows_as<T>(g)),
         output(heads_of<T>(output_rows)),
         gradient(heads_of<T>(gradient_rows)) {}
 };
@@ -331,8 +331,8 @@ AttentionGradients run_as(const PlanData& plan, const Tensor& grad_output, const
     backward.half_output_gradient = heads_of<BFloat16>(gradient);
   } else {
     backward.arrays.emplace(query, key, value);
-    output = unit_rows(result.output.to(dtype_of<T>()));
-    gradient = unit_rows(grad_output.to(dtype_of<T>()));
+    output = rows_as<T>(result.output);
+    gradient = rows_as<T>(grad_output);
     backward.arrays->output = heads_of<T>(output);
     backward.output_gradient = heads_of<T>(gradient);
   }

@@ -35,11 +35,11 @@ struct Terms {
   explicit Terms(const PlanData& the_plan) : plan(the_plan), dropout(the_plan) {
     const AttentionOptions& options = plan.options;
     if (options.bias.defined()) {
-      bias_rows = options.bias.to(dtype_of<T>());
+      bias_rows = option_as<T>(options.bias, "bias");
       bias = broadcast_heads<T>(bias_rows);
     }
-    slopes = numbers_of<T>(options.alibi_slopes);
-    sinks = numbers_of<T>(options.sinks);
+    slopes = numbers_of<T>(options.alibi_slopes, "alibi_slopes");
+    sinks = numbers_of<T>(options.sinks, "sinks");
   }
 
   /// Fills a task for one tile of queries of one head, but for its arrays of numbers, workspace and
@@ -89,9 +89,9 @@ struct Arrays {
   Heads<T> query = {}, key = {}, value = {}, output = {};
 
   Arrays(const Tensor& q, const Tensor& k, const Tensor& v)
-      : query_rows(unit_rows(q.to(dtype_of<T>()))),
-        key_rows(unit_rows(k.to(dtype_of<T>()))),
-        value_rows(unit_rows(v.to(dtype_of<T>()))),
+      : query_rows(rows_as<T>(q)),
+        key_rows(rows_as<T>(k)),
+        value_rows(rows_as<T>(v)),
         query(heads_of<T>(query_rows)),
         key(heads_of<T>(key_rows)),
         value(heads_of<T>(value_rows)) {}

@@ -1,5 +1,6 @@
 #include "attention/engine/decode.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "attention/engine/call.h"
@@ -27,56 +28,104 @@ const void* head_rows(const Tensor& tensor, std::int64_t b, std::int64_t h, std:
          elements * static_cast<std::int64_t>(size_of(tensor.dtype()));
 }
 
-/// One call's sequence in the type that is computed in.
+/// One sequence's share of the call: its tasks, and where their parts lie.
+struct DecodeSequence {
+  const SequencePlan* plan = nullptr;
+  std::int64_t rows = 0;         ///< of a KV head: query heads in its group times queries
+  std::int64_t splits = 0;       ///< of its keys
+  std::int64_t first_task = 0;   ///< of those that run splits
+  std::int64_t first_group = 0;  ///< of those that merge them
+  std::int64_t first_part = 0;   ///< rows of splits before its own
+
+  const Sequence& lengths() const { return plan->sequence; }
+};
+
+/// A KV head of a batch entry of one sequence.
+struct DecodeGroup {
+  const DecodeSequence& sequence;
+  std::int64_t number, b, kv;
+};
+
+/// One call in the type that is computed in: tensors are converted once, whatever the number of
+/// sequences.
 template <class T>
 class Decode {
  public:
-  Decode(const PlanData& plan, const SequencePlan& sequence, const Tensor& query, const Tensor& key,
-         const Tensor& value)
+  Decode(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value)
       : plan_(plan),
-        sequence_(sequence),
         problem_(plan.problem),
-        query_rows_(unit_rows(query.to(dtype_of<T>()))),
+        query_rows_(rows_as<T>(query)),
         key_rows_(unit_rows(key)),
         value_rows_(unit_rows(value)),
         query_(heads_of<T>(query_rows_)),
-        slopes_(numbers_of<T>(plan.options.alibi_slopes)),
-        sinks_(numbers_of<T>(plan.options.sinks)),
+        slopes_(numbers_of<T>(plan.options.alibi_slopes, "alibi_slopes")),
+        sinks_(numbers_of<T>(plan.options.sinks, "sinks")),
         dropout_(plan),
         counter_(dropout_.of(0, 0)),
-        kernel_(kernel_for<T>(*plan.target, key.dtype())) {
+        kernel_(kernel_for<T>(*plan.target, key.dtype())),
+        part_width_(decode_width(plan.problem.value_size) + 2) {
     if (plan.options.bias.defined()) {
-      bias_rows_ = plan.options.bias.to(dtype_of<T>());
+      bias_rows_ = option_as<T>(plan.options.bias, "bias");
       bias_ = broadcast_heads<T>(bias_rows_);
     }
-    const std::int64_t keys = sequence.sequence.key_length;
-    splits_ = std::max<std::int64_t>((keys + kDecodeSplit - 1) / kDecodeSplit, 1);
-    rows_ = problem_.group() * sequence.sequence.query_length;
+    add_sequences();
   }
 
   void run(Tensor& output, Tensor& lse, DoubtfulRows& doubtful) {
-    const std::int64_t groups = problem_.batch * problem_.kv_heads;
-    part_width_ = decode_width(problem_.value_size) + 2;
-    parts_.resize(static_cast<std::size_t>(groups * splits_ * rows_ * part_width_));
-    parallel_for(groups * splits_,
-                 [&](std::int64_t task) { run_split(task / splits_, task % splits_); });
-    parallel_for(groups, [&](std::int64_t group) { finish(group, output, lse, doubtful); });
+    parallel_for(tasks_, [&](std::int64_t task) {
+      const DecodeSequence& sequence = holder_of(task, &DecodeSequence::first_task);
+      const std::int64_t index = task - sequence.first_task;
+      run_split(group(sequence, index / sequence.splits), index % sequence.splits);
+    });
+    parallel_for(groups_, [&](std::int64_t index) {
+      const DecodeSequence& sequence = holder_of(index, &DecodeSequence::first_group);
+      finish(group(sequence, index - sequence.first_group), output, lse, doubtful);
+    });
   }
 
  private:
+  void add_sequences() {
+    const std::int64_t groups = problem_.batch * problem_.kv_heads;
+    std::int64_t parts = 0;
+    for (const SequencePlan& plan : plan_.sequences) {
+      if (!plan.decode) continue;
+      const std::int64_t keys = plan.sequence.key_length;
+      const std::int64_t splits =
+          std::max<std::int64_t>((keys + kDecodeSplit - 1) / kDecodeSplit, 1);
+      const std::int64_t rows = problem_.group() * plan.sequence.query_length;
+      sequences_.push_back({&plan, rows, splits, tasks_, groups_, parts});
+      tasks_ += groups * splits;
+      groups_ += groups;
+      parts += groups * splits * rows;
+    }
+    parts_.resize(static_cast<std::size_t>(parts * part_width_));
+  }
+
+  /// The last sequence whose first task (or group) isn't after `index`.
+  const DecodeSequence& holder_of(std::int64_t index, std::int64_t DecodeSequence::* first) const {
+    const auto after = std::upper_bound(
+        sequences_.begin(), sequences_.end(), index,
+        [first](std::int64_t at, const DecodeSequence& sequence) { return at < sequence.*first; });
+    return *std::prev(after);
+  }
+
+  DecodeGroup group(const DecodeSequence& sequence, std::int64_t number) const {
+    return {sequence, number, number / problem_.kv_heads, number % problem_.kv_heads};
+  }
+
   /// Output, maximum and sum of one row of one split.
-  T* part(std::int64_t group, std::int64_t split, std::int64_t row) {
-    return parts_.data() + ((group * splits_ + split) * rows_ + row) * part_width_;
+  T* part(const DecodeGroup& group, std::int64_t split, std::int64_t row) {
+    const auto& [plan, rows, splits, first_task, first_group, first] = group.sequence;
+    return parts_.data() + (first + (group.number * splits + split) * rows + row) * part_width_;
   }
 
-  std::int64_t head_of(std::int64_t group, std::int64_t row) const {
-    const std::int64_t share = problem_.group();
-    return group % problem_.kv_heads * share + row / sequence_.sequence.query_length;
+  std::int64_t head_of(const DecodeGroup& group, std::int64_t row) const {
+    return group.kv * problem_.group() + row / group.sequence.lengths().query_length;
   }
 
-  DecodeTask<T> make_task(std::int64_t group) {
-    const Sequence& lengths = sequence_.sequence;
-    const std::int64_t b = group / problem_.kv_heads, kv = group % problem_.kv_heads;
+  DecodeTask<T> make_task(const DecodeGroup& group) {
+    const Sequence& lengths = group.sequence.lengths();
+    const std::int64_t b = group.b, kv = group.kv;
     const std::int64_t width = decode_width(problem_.head_size);
     const std::int64_t value_width = decode_width(problem_.value_size);
     DecodeTask<T> task;
@@ -96,12 +145,12 @@ class Decode {
     task.value_stride = value_rows_.strides()[2];
     task.head_size = problem_.head_size;
     task.value_size = problem_.value_size;
-    task.rows = rows_;
+    task.rows = group.sequence.rows;
     task.softcap = softcap_of<T>(plan_);
     task.bias_key_stride = bias_.strides[3];
     task.dropout = dropout_.drops() ? &counter_ : nullptr;
     task.scale = static_cast<T>(scale_of(plan_));
-    for (std::int64_t r = 0; r < rows_; ++r) {
+    for (std::int64_t r = 0; r < task.rows; ++r) {
       const std::int64_t h = head_of(group, r), i = r % lengths.query_length;
       const T* const from = query_.row(b, h, lengths.first_query + i);
       for (std::int64_t d = 0; d < width; ++d) {
@@ -124,18 +173,18 @@ class Decode {
     return task;
   }
 
-  void run_split(std::int64_t group, std::int64_t split) {
+  void run_split(const DecodeGroup& group, std::int64_t split) {
     DecodeTask<T> task = make_task(group);
     const std::int64_t width = decode_width(problem_.value_size);
-    for (std::int64_t n = 0; n < rows_ * width; ++n) task.output[n] = 0;
+    for (std::int64_t n = 0; n < task.rows * width; ++n) task.output[n] = 0;
     const std::int64_t first = split * kDecodeSplit;
-    const std::int64_t last = std::min(first + kDecodeSplit, sequence_.sequence.key_length);
+    const std::int64_t last = std::min(first + kDecodeSplit, group.sequence.lengths().key_length);
     for_each_run(group, first, last, [&](std::int64_t begin, std::int64_t end, bool full) {
       for (std::int64_t key = begin; key < end; key += kDecodeChunk) {
         run_chunk(task, group, {key, std::min(kDecodeChunk, end - key), nullptr}, full);
       }
     });
-    for (std::int64_t r = 0; r < rows_; ++r) {
+    for (std::int64_t r = 0; r < task.rows; ++r) {
       T* const to = part(group, split, r);
       std::copy_n(task.output + r * width, problem_.value_size, to);
       to[width] = task.row[r].maximum;
@@ -145,24 +194,27 @@ class Decode {
 
   /// visit(begin, end, full) for the keys first .. last - 1 that some row may see.
   template <class Visit>
-  void for_each_run(std::int64_t group, std::int64_t first, std::int64_t last, Visit visit) const {
-    if (sequence_.mask->varies_by_head()) return visit(first, last, false);
-    for (const TileRun& run : sequence_.runs_of(group / problem_.kv_heads, 0, 0)) {
+  void for_each_run(const DecodeGroup& group, std::int64_t first, std::int64_t last,
+                    Visit visit) const {
+    const SequencePlan& plan = *group.sequence.plan;
+    if (plan.mask->varies_by_head()) return visit(first, last, false);
+    for (const TileRun& run : plan.runs_of(group.b, 0, 0)) {
       const std::int64_t begin = std::max(first, run.first * kPlanKeyTile);
       const std::int64_t end = std::min(last, run.last * kPlanKeyTile);
       if (begin < end) visit(begin, end, run.kind == TileKind::full);
     }
   }
 
-  void run_chunk(DecodeTask<T>& task, std::int64_t group, DecodeChunk chunk, bool full) const {
+  void run_chunk(DecodeTask<T>& task, const DecodeGroup& group, DecodeChunk chunk,
+                 bool full) const {
     if (full) return kernel_(task, chunk);
     std::uint64_t bits[kDecodeRows][kDecodeChunk / 64] = {};
     std::uint64_t any = 0;
-    const std::int64_t b = group / problem_.kv_heads;
-    for (std::int64_t r = 0; r < rows_; ++r) {
+    const BoundMask& mask = *group.sequence.plan->mask;
+    for (std::int64_t r = 0; r < task.rows; ++r) {
       for (std::int64_t k = 0; k < chunk.count; k += 64) {
         const std::uint64_t word =
-            sequence_.mask->word(b, head_of(group, r), task.row[r].query, chunk.first + k);
+            mask.word(group.b, head_of(group, r), task.row[r].query, chunk.first + k);
         bits[r][k / 64] = word;
         any |= word;
       }
@@ -173,9 +225,9 @@ class Decode {
   }
 
   /// The largest maximum of a row's splits; -inf where none saw a key.
-  double largest_maximum(std::int64_t group, std::int64_t row, std::int64_t width) {
+  double largest_maximum(const DecodeGroup& group, std::int64_t row, std::int64_t width) {
     double maximum = -INFINITY;
-    for (std::int64_t s = 0; s < splits_; ++s) {
+    for (std::int64_t s = 0; s < group.sequence.splits; ++s) {
       const T* const from = part(group, s, row);
       if (from[width + 1] != 0 && !(from[width] <= maximum)) maximum = from[width];
     }
@@ -184,7 +236,7 @@ class Decode {
 
   /// Merges the splits of one row, in order, and divides. Whether the row is as it should be: all
   /// of it finite.
-  bool finish_row(std::int64_t group, std::int64_t row, T* output, T* lse) {
+  bool finish_row(const DecodeGroup& group, std::int64_t row, T* output, T* lse) {
     const std::int64_t width = decode_width(problem_.value_size);
     double maximum = largest_maximum(group, row, width), sum = 0;
     if (!sinks_.empty()) {
@@ -193,7 +245,7 @@ class Decode {
       if (sink != -INFINITY) sum = std::exp(sink - maximum);
     }
     std::fill_n(output, problem_.value_size, T(0));
-    for (std::int64_t s = 0; s < splits_; ++s) {
+    for (std::int64_t s = 0; s < group.sequence.splits; ++s) {
       const T* const from = part(group, s, row);
       if (from[width + 1] == 0) continue;
       const double factor = std::exp(from[width] - maximum);
@@ -211,21 +263,19 @@ class Decode {
     return good;
   }
 
-  void finish(std::int64_t group, Tensor& output, Tensor& lse, DoubtfulRows& doubtful) {
-    const Sequence& lengths = sequence_.sequence;
-    const std::int64_t b = group / problem_.kv_heads;
-    for (std::int64_t r = 0; r < rows_; ++r) {
+  void finish(const DecodeGroup& group, Tensor& output, Tensor& lse, DoubtfulRows& doubtful) {
+    const Sequence& lengths = group.sequence.lengths();
+    for (std::int64_t r = 0; r < group.sequence.rows; ++r) {
       const std::int64_t h = head_of(group, r), i = r % lengths.query_length;
       const std::int64_t row =
-          (b * problem_.heads + h) * problem_.query_length + lengths.first_query + i;
+          (group.b * problem_.heads + h) * problem_.query_length + lengths.first_query + i;
       const bool good = finish_row(group, r, output.data<T>() + row * problem_.value_size,
                                    lse.defined() ? lse.data<T>() + row : nullptr);
-      doubtful.add({&sequence_, b, h, 0, static_cast<std::uint64_t>(!good) << i});
+      doubtful.add({group.sequence.plan, group.b, h, 0, static_cast<std::uint64_t>(!good) << i});
     }
   }
 
   const PlanData& plan_;
-  const SequencePlan& sequence_;
   const Problem& problem_;
   Tensor query_rows_, key_rows_, value_rows_, bias_rows_;
   Heads<T> query_, bias_;
@@ -233,19 +283,19 @@ class Decode {
   HeadDropout dropout_;
   DropoutCounter counter_;
   DecodeKernel<T> kernel_;
-  std::int64_t splits_ = 0, rows_ = 0, part_width_ = 0;
+  std::vector<DecodeSequence> sequences_;
+  std::int64_t tasks_ = 0, groups_ = 0, part_width_;
   std::vector<T> parts_;
 };
 
 }  // namespace
 
-void run_decode(const PlanData& plan, const SequencePlan& sequence, const Tensor& query,
-                const Tensor& key, const Tensor& value, Tensor& output, Tensor& lse,
-                DoubtfulRows& doubtful) {
+void run_decodes(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
+                 Tensor& output, Tensor& lse, DoubtfulRows& doubtful) {
   if (plan.problem.dtype == DType::float64) {
-    Decode<double>(plan, sequence, query, key, value).run(output, lse, doubtful);
+    Decode<double>(plan, query, key, value).run(output, lse, doubtful);
   } else {
-    Decode<float>(plan, sequence, query, key, value).run(output, lse, doubtful);
+    Decode<float>(plan, query, key, value).run(output, lse, doubtful);
   }
 }
 

@@ -6,11 +6,10 @@
 
 namespace foveal {
 
-/// Runs one sequence for which decodes() holds, query, key and value as they were given, into
+/// Runs the plan's sequences that are decoded, query, key and value as they were given, into
 /// `output` and, where defined, `lse`: both dense, (B, H, L_q, D_v) and (B, H, L_q), float32
 /// (float64 for float64). Rows that may be wrong join `doubtful`.
-void run_decode(const PlanData& plan, const SequencePlan& sequence, const Tensor& query,
-                const Tensor& key, const Tensor& value, Tensor& output, Tensor& lse,
-                DoubtfulRows& doubtful);
+void run_decodes(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
+                 Tensor& output, Tensor& lse, DoubtfulRows& doubtful);
 
 }  // namespace foveal

@@ -108,11 +108,7 @@ AttentionResult run_as(const PlanData& plan, const Tensor& query, const Tensor& 
     if (result.lse.defined()) call.lse = result.lse.template data<T>();
     run_all(call, statistics, doubtful);
   }
-  for (const SequencePlan& sequence : plan.sequences) {
-    if (sequence.decode) {
-      run_decode(plan, sequence, query, key, value, output, result.lse, doubtful);
-    }
-  }
+  if (plan.decodes_any()) run_decodes(plan, query, key, value, output, result.lse, doubtful);
   result.output = output;
   compute_again(plan, query, key, value, doubtful, result);
   result.output = output.to(problem.dtype);

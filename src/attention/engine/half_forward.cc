@@ -104,13 +104,12 @@ void run_tile(const HalfCall& call, DoubtfulRows& doubtful, const SequencePlan& 
 }
 
 /// A decode's output is float32: its rows are rounded into `output`.
-void run_decodes(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
-                 Tensor& output, Tensor& lse, DoubtfulRows& doubtful) {
-  Tensor wide;
+void round_decodes(const PlanData& plan, const Tensor& query, const Tensor& key,
+                   const Tensor& value, Tensor& output, Tensor& lse, DoubtfulRows& doubtful) {
+  Tensor wide = Tensor::zeros(output.shape(), DType::float32);
+  run_decodes(plan, query, key, value, wide, lse, doubtful);
   for (const SequencePlan& sequence : plan.sequences) {
     if (!sequence.decode) continue;
-    if (!wide.defined()) wide = Tensor::zeros(output.shape(), DType::float32);
-    run_decode(plan, sequence, query, key, value, wide, lse, doubtful);
     const std::int64_t first = sequence.sequence.first_query;
     const std::int64_t last = first + sequence.sequence.query_length;
     output.slice(2, first, last).copy_(wide.slice(2, first, last).to(DType::bfloat16));
@@ -139,7 +138,9 @@ AttentionResult run_half_forward(const PlanData& plan, const Tensor& query, cons
           run_tile(call, doubtful, sequence, at, next);
         });
   }
-  run_decodes(plan, query, key, value, result.output, result.lse, doubtful);
+  if (plan.decodes_any()) {
+    round_decodes(plan, query, key, value, result.output, result.lse, doubtful);
+  }
   compute_again(plan, query, key, value, doubtful, result);
   return result;
 }

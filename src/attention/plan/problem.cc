@@ -4,6 +4,7 @@
 
 #include "core/number_text.h"
 #include "foveal/error.h"
+#include "tensor/numbers.h"
 
 namespace foveal {
 namespace {
@@ -79,11 +80,11 @@ void check_per_score(const Tensor& tensor, const char* name, bool fits, const ch
     const Shape full{problem.batch, problem.heads, sequences[n].query_length,
                      sequences[n].key_length};
     if (broadcasts(tensor.shape(), full)) continue;
-    throw Error(given + ": it must broadcast from the right to (B, H, L_q, L_k) = " +
-                to_string(full) +
-                (is_packed(options) ? " of packed sequence " + std::to_string(n) +
-                                          ", as to that of every other"
-                                    : ""));
+    throw Error(given +
+                ": it must broadcast from the right to (B, H, L_q, L_k) = " + to_string(full) +
+                (is_packed(options)
+                     ? " of packed sequence " + std::to_string(n) + ", as to that of every other"
+                     : ""));
   }
 }
 
@@ -95,13 +96,19 @@ void check_score_tensors(const AttentionOptions& options, const Problem& problem
                   options);
 }
 
-void check_numbers(const AttentionOptions& options) {
-  if (options.scale && !std::isfinite(*options.scale)) {
-    throw Error("attention: scale is " + number_text(*options.scale) + ": it must be finite");
-  }
-  if (!std::isfinite(options.softcap) || options.softcap < 0) {
+/// A number that is finite, and that the type which is computed in holds.
+void check_number(double value, const std::string& name, DType dtype) {
+  const std::string what = name + " is " + number_text(value);
+  if (!std::isfinite(value)) throw Error("attention: " + what + ": it must be finite");
+  if (dtype != DType::float64 && !float32_holds(value)) refuse_for_float32(what);
+}
+
+void check_numbers(const AttentionOptions& options, DType dtype) {
+  if (options.scale) check_number(*options.scale, "scale", dtype);
+  check_number(options.softcap, "softcap", dtype);
+  if (options.softcap < 0) {
     throw Error("attention: softcap is " + number_text(options.softcap) +
-                ": it must be 0 (none) or more, and finite");
+                ": it must be 0 (none) or more");
   }
   if (!(options.dropout >= 0 && options.dropout <= 1)) {
     throw Error("attention: dropout is " + number_text(options.dropout) +
@@ -157,7 +164,7 @@ Problem check_problem(const Shape& query, const Shape& key, const Shape& value, 
                 ": it must be float32, float64, bfloat16 or float16");
   }
   Problem problem{query[0], query[1], key[1], query[2], key[2], query[3], value[3], dtype};
-  check_numbers(options);
+  check_numbers(options, dtype);
   if (options.strict && needs_second_pass(options)) {
     throw Error(
         "attention: strict refuses the second pass that weights, column mass and rows in full "
@@ -169,6 +176,17 @@ Problem check_problem(const Shape& query, const Shape& key, const Shape& value, 
   check_rows(options.statistics, problem.query_length);
   check_score_tensors(options, problem);
   return problem;
+}
+
+bool float32_holds(double value) {
+  constexpr double kRoundsToInfinity = 0x1.ffffffp127;
+  return !std::isfinite(value) || std::fabs(value) < kRoundsToInfinity;
+}
+
+void refuse_for_float32(const std::string& what) {
+  throw Error("attention: " + what +
+              ": float32, which is computed in, has no such number (3.40282e+38 is its largest); "
+              "give a smaller one, -inf to mask, or compute in float64");
 }
 
 bool is_packed(const AttentionOptions& options) {

@@ -36,6 +36,12 @@ bool needs_second_pass(const AttentionOptions& options);
 /// Whether top-k, entropy or maximum are asked for: the first pass gathers them.
 bool gathers_rows(const AttentionOptions& options);
 
+/// Whether a number is one in float32 too: it isn't finite anyway, or doesn't round to infinity.
+bool float32_holds(double value);
+
+/// Throws Error: `what` ("scale is 1e+39") is too large for float32, which is computed in.
+[[noreturn]] void refuse_for_float32(const std::string& what);
+
 /// The sequences of a packed batch: first query, query count, first key, key count.
 struct Sequence {
   std::int64_t first_query = 0, query_length = 0, first_key = 0, key_length = 0;
