@@ -1,5 +1,6 @@
 #include "tensor/memory.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <bit>
@@ -79,6 +80,9 @@ class Kept {
     while (!blocks_.empty()) free_oldest();
   }
 
+  void lock() { mutex_.lock(); }
+  void unlock() { mutex_.unlock(); }
+
  private:
   struct Block {
     void* data;
@@ -105,6 +109,11 @@ Kept& kept() {
   static Kept& instance = *new Kept;
   return instance;
 }
+
+/// A fork waits until no other thread changes the list, or makes it: its child would find it locked
+/// for ever.
+[[maybe_unused]] const int kForks =
+    pthread_atfork([] { kept().lock(); }, [] { kept().unlock(); }, [] { kept().unlock(); });
 
 }  // namespace
 

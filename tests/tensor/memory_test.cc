@@ -4,9 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdint>
+#include <thread>
 #include <vector>
 
+#include "child.h"
 #include "core/thread_pool.h"
 
 namespace foveal {
@@ -56,6 +59,30 @@ TEST(Memory, MoreThanIsEverKeptGoesBack) {
   for (int n = 0; n < 20; ++n) blocks.push_back(allocate_memory(kMostKept / 10));
   for (void* block : blocks) release_memory(block, kMostKept / 10);
 }
+
+#if !defined(FOVEAL_NO_FORK)
+void take_and_let_go() {
+  constexpr std::size_t kBytes = std::size_t{1} << 17;
+  release_memory(allocate_memory(kBytes), kBytes);
+}
+
+TEST(Memory, AChildFindsTheKeptBlocksWholeAndFree) {
+  std::atomic<bool> stop{false};
+  std::thread busy([&] {
+    while (!stop) take_and_let_go();
+  });
+  bool holds = true;
+  for (int n = 0; n < 100 && holds; ++n) {
+    holds = holds_in_child([] {
+      take_and_let_go();
+      return true;
+    });
+  }
+  stop = true;
+  busy.join();
+  EXPECT_TRUE(holds);
+}
+#endif
 
 }  // namespace
 }  // namespace foveal

@@ -1,0 +1,53 @@
+#pragma once
+// Threads that wait for jobs and share each with its caller.
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "foveal/threads.h"
+
+namespace foveal {
+
+/// Tasks that its threads take one by one.
+struct Job {
+  ParallelBody body = nullptr;
+  void* context = nullptr;
+  std::int64_t count = 0;
+  std::atomic<std::int64_t> next{0};
+
+  /// Runs tasks until none is left.
+  void work();
+};
+
+/// Workers wait for `ticket_` to move, then take one of the job's seats. When the tasks have run
+/// out, the caller takes the seats that are left away, so that it waits only for workers that
+/// joined: the job lives on its stack.
+class Pool {
+ public:
+  /// Returns when all tasks are done, by the caller and at most `helpers` more threads: fewer where
+  /// the system gives no more. Concurrent callers queue.
+  void run(Job& job, int helpers);
+  /// Ends the workers once no job runs. The next job starts new ones.
+  void end_workers();
+
+ private:
+  void grow(int helpers);
+  void serve(std::uint64_t seen);
+  bool take_seat();
+  void wait(std::uint64_t seen);
+
+  std::mutex callers_;  // held by the caller whose job runs
+  std::mutex mutex_;    // guards sleeping against a new ticket
+  std::condition_variable wake_;
+  std::atomic<std::uint64_t> ticket_{0};
+  std::atomic<int> sleepers_{0}, seats_{0}, finished_{0};
+  std::atomic<bool> stop_{false};
+  Job* job_ = nullptr;
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace foveal

@@ -1,0 +1,33 @@
+#pragma once
+// What must hold in a forked child.
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+// The thread sanitizer ends a child that starts threads.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define FOVEAL_NO_FORK
+#endif
+#endif
+
+namespace foveal {
+
+/// Whether `body` holds in a child, which then exits as programs do; a child that hangs is ended.
+template <class Body>
+bool holds_in_child(const Body& body) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(10);
+    std::exit(body() ? 0 : 3);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+}  // namespace foveal
