@@ -1,5 +1,7 @@
 #include "core/pool.h"
 
+#include <exception>
+
 #include "core/task_scope.h"
 
 namespace foveal {
@@ -8,6 +10,8 @@ namespace {
 // A worker that has just finished looks this often for more before it sleeps: about 30 µs, the gap
 // between two calls of one model's step.
 constexpr int kSpins = 2000;
+// To ask in vain for a thread takes as long as a short call.
+constexpr int kCallsBetweenTries = 100;
 
 void pause() {
 #if defined(__x86_64__)
@@ -28,7 +32,8 @@ void Job::work() {
 
 void Pool::run(Job& job, int helpers) {
   const std::lock_guard queue(callers_);
-  grow(helpers);
+  helpers = grow(helpers);
+  if (helpers == 0) return job.work();
   job_ = &job;
   finished_.store(0, std::memory_order_relaxed);
   seats_.store(helpers, std::memory_order_release);
@@ -55,10 +60,21 @@ void Pool::end_workers() {
   stop_ = false;
 }
 
-void Pool::grow(int helpers) {
-  while (static_cast<int>(workers_.size()) < helpers) {
-    workers_.emplace_back([this, seen = ticket_.load()] { serve(seen); });
+int Pool::grow(int helpers) {
+  const auto workers = [this] { return static_cast<int>(workers_.size()); };
+  if (workers() >= helpers) return helpers;
+  if (calls_before_try_ > 0) {
+    --calls_before_try_;
+    return workers();
   }
+  try {
+    while (workers() < helpers) {
+      workers_.emplace_back([this, seen = ticket_.load()] { serve(seen); });
+    }
+  } catch (const std::exception&) {  // no thread left, or no memory for one
+    calls_before_try_ = kCallsBetweenTries;
+  }
+  return workers();
 }
 
 void Pool::serve(std::uint64_t seen) {

@@ -35,7 +35,8 @@ class Pool {
   void end_workers();
 
  private:
-  void grow(int helpers);
+  /// Starts what is missing of so many workers. Returns how many of them there are.
+  int grow(int helpers);
   void serve(std::uint64_t seen);
   bool take_seat();
   void wait(std::uint64_t seen);
@@ -48,6 +49,7 @@ class Pool {
   std::atomic<bool> stop_{false};
   Job* job_ = nullptr;
   std::vector<std::thread> workers_;
+  int calls_before_try_ = 0;  // after the system gave no thread
 };
 
 }  // namespace foveal
