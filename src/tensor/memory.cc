@@ -5,7 +5,11 @@
 
 #include <bit>
 #include <mutex>
+#include <new>
+#include <string>
 #include <vector>
+
+#include "foveal/error.h"
 
 namespace foveal {
 namespace {
@@ -117,6 +121,11 @@ Kept& kept() {
 
 }  // namespace
 
+void throw_no_memory(std::size_t bytes) {
+  throw Error("no memory left for " + std::to_string(bytes) +
+              " bytes beside the tensors; use smaller tensors or fewer threads");
+}
+
 void* allocate_memory(std::size_t bytes) {
   if (!kKeeps || bytes < kLarge) return allocate_fresh(bytes);
   const std::size_t capacity = capacity_of(bytes);
@@ -127,6 +136,7 @@ void* allocate_memory(std::size_t bytes) {
 }
 
 void release_memory(void* data, std::size_t bytes) {
+  if (data == nullptr) return;
   if (!kKeeps || bytes < kLarge) {
     free_fresh(data, bytes);
   } else {

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "tensor/memory.h"
 
@@ -20,7 +21,7 @@ std::int64_t machine_memory() {
 
 }  // namespace
 
-std::shared_ptr<Storage> Storage::allocate(const Shape& shape, DType dtype) {
+std::shared_ptr<Storage> Storage::allocate(const Shape& shape, DType dtype) try {
   const std::int64_t count = element_count(shape);
   std::int64_t bytes = 0;
   const bool overflow =
@@ -31,12 +32,15 @@ std::shared_ptr<Storage> Storage::allocate(const Shape& shape, DType dtype) {
                 std::to_string(machine_memory()) + " bytes can't hold it; use a smaller shape");
   }
   const auto size = static_cast<std::size_t>(bytes);
-  void* data = allocate_memory(size);
-  if (data == nullptr) {
+  auto storage = wrap(nullptr, [size](void* memory) { release_memory(memory, size); }, false);
+  storage->data_ = allocate_memory(size);
+  if (storage->data_ == nullptr) {
     throw Error("a tensor of shape " + to_string(shape) + " and dtype " + to_string(dtype) +
                 ": no memory left for " + std::to_string(bytes) + " bytes; use a smaller shape");
   }
-  return wrap(data, [size](void* memory) { release_memory(memory, size); }, false);
+  return storage;
+} catch (...) {
+  rethrow_as_error("a tensor");
 }
 
 std::shared_ptr<Storage> Storage::wrap(void* data, std::function<void(void*)> deleter,

@@ -1,6 +1,7 @@
 #include "foveal/attention.h"
 
 #include "attention/engine/engine.h"
+#include "core/door.h"
 #include "foveal/error.h"
 
 namespace foveal {
@@ -55,14 +56,16 @@ void check_dtypes(const Tensor& query, const Tensor& key, const Tensor& value) {
 }
 
 AttentionResult attention(const Tensor& query, const Tensor& key, const Tensor& value,
-                          const AttentionOptions& options) {
+                          const AttentionOptions& options) try {
   check_dtypes(query, key, value);
   const Plan plan =
       plan_attention(query.shape(), key.shape(), value.shape(), query.dtype(), options);
   return run_plan(plan.data(), query, key, value);
+} catch (...) {
+  rethrow_as_error("attention");
 }
 
-AttentionResult Plan::run(const Tensor& query, const Tensor& key, const Tensor& value) const {
+AttentionResult Plan::run(const Tensor& query, const Tensor& key, const Tensor& value) const try {
   check_dtypes(query, key, value);
   const Problem& p = data_->problem;
   check_shape(query, "query", {p.batch, p.heads, p.query_length, p.head_size});
@@ -73,10 +76,12 @@ AttentionResult Plan::run(const Tensor& query, const Tensor& key, const Tensor& 
                 to_string(p.dtype) + ": make a plan for this dtype");
   }
   return run_plan(*data_, query, key, value);
+} catch (...) {
+  rethrow_as_error("Plan::run");
 }
 
 AttentionState attention_state(const Tensor& query, const Tensor& key, const Tensor& value,
-                               const AttentionOptions& options) {
+                               const AttentionOptions& options) try {
   check_dtypes(query, key, value);
   if (needs_second_pass(options) || gathers_rows(options)) {
     throw Error(
@@ -86,6 +91,8 @@ AttentionState attention_state(const Tensor& query, const Tensor& key, const Ten
   const Plan plan =
       plan_attention(query.shape(), key.shape(), value.shape(), query.dtype(), options);
   return run_state(plan.data(), query, key, value);
+} catch (...) {
+  rethrow_as_error("attention_state");
 }
 
 }  // namespace foveal

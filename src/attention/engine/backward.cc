@@ -9,6 +9,7 @@
 #include "attention/engine/split_lse.h"
 #include "attention/engine/workspace.h"
 #include "attention/plan/key_blocks.h"
+#include "core/door.h"
 #include "core/thread_pool.h"
 #include "foveal/error.h"
 #include "tensor/builder.h"
@@ -388,7 +389,7 @@ void check_backward(const PlanData& plan, const Tensor& grad_output,
 AttentionGradients attention_backward(const Tensor& grad_output, const Tensor& query,
                                       const Tensor& key, const Tensor& value,
                                       const AttentionResult& result,
-                                      const AttentionOptions& options) {
+                                      const AttentionOptions& options) try {
   check_dtypes(query, key, value);
   const Plan plan =
       plan_attention(query.shape(), key.shape(), value.shape(), query.dtype(), options);
@@ -397,6 +398,8 @@ AttentionGradients attention_backward(const Tensor& grad_output, const Tensor& q
     return run_as<double>(plan.data(), grad_output, query, key, value, result);
   }
   return run_as<float>(plan.data(), grad_output, query, key, value, result);
+} catch (...) {
+  rethrow_as_error("attention_backward");
 }
 
 }  // namespace foveal

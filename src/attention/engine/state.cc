@@ -7,6 +7,7 @@
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/workspace.h"
+#include "core/door.h"
 #include "core/thread_pool.h"
 #include "foveal/error.h"
 
@@ -142,7 +143,7 @@ AttentionState run_state(const PlanData& plan, const Tensor& query, const Tensor
   return run_as<float>(plan, query, key, value);
 }
 
-AttentionState merge(const AttentionState& a, const AttentionState& b) {
+AttentionState merge(const AttentionState& a, const AttentionState& b) try {
   check_state(a, "merge, a");
   check_state(b, "merge, b");
   if (a.output.shape() != b.output.shape() || a.output.dtype() != b.output.dtype()) {
@@ -152,12 +153,16 @@ AttentionState merge(const AttentionState& a, const AttentionState& b) {
   }
   if (a.output.dtype() == DType::float64) return merge_as<double>(dense(a), dense(b));
   return merge_as<float>(dense(a), dense(b));
+} catch (...) {
+  rethrow_as_error("merge");
 }
 
-AttentionResult finish(const AttentionState& state) {
+AttentionResult finish(const AttentionState& state) try {
   check_state(state, "finish");
   return state.output.dtype() == DType::float64 ? finish_as<double>(dense(state))
                                                 : finish_as<float>(dense(state));
+} catch (...) {
+  rethrow_as_error("finish");
 }
 
 }  // namespace foveal

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "attention/plan/plan_data.h"
+#include "core/door.h"
 #include "core/number_text.h"
 #include "foveal/threads.h"
 #include "kernels/targets/registry.h"
@@ -162,7 +163,7 @@ Json work_json(const PlanData& plan) {
 
 }  // namespace
 
-std::string Plan::explain() const {
+std::string Plan::explain() const try {
   const PlanData& plan = *data_;
   const Problem& p = plan.problem;
   const TileCounts tiles = count_tiles(plan);
@@ -186,9 +187,11 @@ std::string Plan::explain() const {
   for (const std::string& extra : extras_of(plan)) text += "beyond the fused pass: " + extra + "\n";
   for (const std::string& warning : warnings_of(plan)) text += "warning: " + warning + "\n";
   return text;
+} catch (...) {
+  rethrow_as_error("Plan::explain");
 }
 
-std::string Plan::to_json() const {
+std::string Plan::to_json() const try {
   const PlanData& plan = *data_;
   const TileCounts tiles = count_tiles(plan);
   const int threads = num_threads();
@@ -215,6 +218,8 @@ std::string Plan::to_json() const {
       {"beyond_fused", extras_of(plan)},
       {"warnings", warnings_of(plan)}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace);
+} catch (...) {
+  rethrow_as_error("Plan::to_json");
 }
 
 }  // namespace foveal

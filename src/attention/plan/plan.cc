@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "attention/plan/plan_data.h"
+#include "core/door.h"
 #include "foveal/error.h"
 #include "kernels/targets/registry.h"
 
@@ -63,7 +64,7 @@ bool PlanData::half_products() const {
 }
 
 Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DType dtype,
-                    const AttentionOptions& options) {
+                    const AttentionOptions& options) try {
   auto data = std::make_shared<PlanData>();
   data->problem = check_problem(query, key, value, dtype, options);
   data->options = options;
@@ -80,6 +81,8 @@ Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DT
     }
   }
   return Plan(std::move(data));
+} catch (...) {
+  rethrow_as_error("plan_attention");
 }
 
 Work count_work(const PlanData& plan) {

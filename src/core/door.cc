@@ -1,0 +1,40 @@
+#include "core/door.h"
+
+#include <new>
+#include <stdexcept>
+#include <string>
+
+#include "foveal/error.h"
+
+namespace foveal {
+namespace {
+
+constexpr const char* kNoMemory =
+    "no memory left; use smaller tensors or fewer threads, or call release_memory()";
+
+// Made beforehand: where memory has run out, there may be none for a message. Copies share it.
+const Error kPrepared(kNoMemory);
+
+[[noreturn]] void throw_no_memory(const char* function) {
+  try {
+    throw Error(std::string(function) + ": " + kNoMemory);
+  } catch (const std::bad_alloc&) {
+    throw Error(kPrepared);
+  }
+}
+
+}  // namespace
+
+void rethrow_as_error(const char* function) {
+  try {
+    throw;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    throw_no_memory(function);
+  } catch (const std::length_error&) {
+    throw_no_memory(function);
+  }
+}
+
+}  // namespace foveal
