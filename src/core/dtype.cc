@@ -42,7 +42,7 @@ bool is_floating(DType dtype) { return dtype != DType::int64 && dtype != DType::
 BFloat16::BFloat16(float value) : bits(bfloat16_of_float(value)) {}
 BFloat16::BFloat16(double value) : bits(bfloat16_of_float(rounded_to_odd(value))) {}
 BFloat16::operator float() const { return float_of_bfloat16(bits); }
-BFloat16::operator double() const { return static_cast<double>(static_cast<float>(*this)); }
+BFloat16::operator double() const { return double_of_float(static_cast<float>(*this)); }
 
 Float16::Float16(float value) : bits(float16_of_float(value)) {}
 Float16::Float16(double value) : bits(float16_of_float(rounded_to_odd(value))) {}

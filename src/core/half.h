@@ -1,15 +1,19 @@
 #pragma once
-// bfloat16 and float16 from and to float32, bit by bit. Without branches: the compiler makes vector
-// loops of them.
+// bfloat16 and float16 from and to float32 and float64, bit by bit. Without branches: the compiler
+// makes vector loops of them. The caller may round otherwise than to nearest, or have subnormal
+// numbers count as 0: floats are computed with only where the result is exact, and it and what it
+// comes from are normal numbers.
 
 #include <bit>
 #include <cstdint>
 
 namespace foveal {
 
-/// `a` where `first` holds, else `b`. As a branch it would keep loops from becoming vector loops.
-inline std::uint32_t select(bool first, std::uint32_t a, std::uint32_t b) {
-  const std::uint32_t mask = 0U - static_cast<std::uint32_t>(first);
+/// `a` where `first` holds, else `b`, in bits of one size. As a branch it would keep loops from
+/// becoming vector loops.
+template <class Bits>
+Bits select(bool first, Bits a, Bits b) {
+  const Bits mask = Bits{0} - static_cast<Bits>(first);
   return (a & mask) | (b & ~mask);
 }
 
@@ -17,13 +21,27 @@ inline float float_of_bfloat16(std::uint16_t bits) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
 
-/// The exponent of a float16 moves by a multiplication, which also makes subnormals normal.
+/// Exact for subnormal numbers too.
+inline double double_of_float(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint64_t sign = static_cast<std::uint64_t>(bits & 0x80000000) << 32;
+  const auto magnitude = static_cast<std::int32_t>(bits & 0x7FFFFFFF);
+  const double subnormal = static_cast<double>(magnitude) * 0x1p-149;
+  const auto wide = static_cast<double>(std::bit_cast<float>(magnitude));
+  const auto result = select(magnitude < 0x00800000, std::bit_cast<std::uint64_t>(subnormal),
+                             std::bit_cast<std::uint64_t>(wide));
+  return std::bit_cast<double>(result | sign);
+}
+
 inline float float_of_float16(std::uint16_t bits) {
   const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000) << 16;
-  const std::uint32_t magnitude = static_cast<std::uint32_t>(bits & 0x7FFF) << 13;
-  const auto scaled = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) * 0x1p112F);
-  const bool finite = static_cast<std::int32_t>(magnitude) < 0x0F800000;
-  return std::bit_cast<float>(select(finite, scaled, magnitude | 0x7F800000) | sign);
+  const std::int32_t magnitude = bits & 0x7FFF;
+  const std::uint32_t moved = static_cast<std::uint32_t>(magnitude) << 13;
+  const float subnormal = static_cast<float>(magnitude) * 0x1p-24F;
+  std::uint32_t result = moved + (112U << 23);
+  result = select(magnitude < 0x400, std::bit_cast<std::uint32_t>(subnormal), result);
+  result = select(magnitude >= 0x7C00, moved | 0x7F800000, result);
+  return std::bit_cast<float>(result | sign);
 }
 
 /// To nearest, ties to even. NaN stays NaN, with its sign.
@@ -41,12 +59,16 @@ inline std::uint16_t float16_of_float(float value) {
   const auto magnitude = static_cast<std::int32_t>(bits & 0x7FFFFFFF);
   const auto field = static_cast<std::uint32_t>(magnitude);
   const std::uint32_t normal = (field + 0xFFF + (field >> 13 & 1) - (112U << 23)) >> 13;
-  // Beside 0.5 a float32's last bit is that of a subnormal float16.
-  const float beside = std::bit_cast<float>(magnitude) + 0.5F;
-  const std::uint32_t subnormal = std::bit_cast<std::uint32_t>(beside) - 0x3F000000;
+  // In units of 2^-37, 13 bits more than a float16's; the last one is set where bits are cut off.
+  const std::uint32_t small = select(magnitude < 0x38800000, field, 0U);
+  const float units = std::bit_cast<float>(small) * 0x1p37F;
+  const auto whole = static_cast<std::int32_t>(units);
+  const auto kept =
+      static_cast<std::uint32_t>(whole) | select(static_cast<float>(whole) != units, 1U, 0U);
+  const std::uint32_t subnormal = (kept + 0xFFF + (kept >> 13 & 1)) >> 13;
   std::uint32_t result = select(magnitude < 0x38800000, subnormal, normal);
-  result = select(magnitude >= 0x47800000, 0x7C00, result);
-  result = select(magnitude > 0x7F800000, 0x7E00, result);
+  result = select(magnitude >= 0x47800000, 0x7C00U, result);
+  result = select(magnitude > 0x7F800000, 0x7E00U, result);
   return static_cast<std::uint16_t>(result | (bits >> 16 & 0x8000));
 }
 
@@ -59,7 +81,17 @@ inline float rounded_to_odd(double value) {
   const double size = __builtin_fabs(value), back_size = __builtin_fabs(back);
   const auto away = static_cast<std::uint32_t>(std::int64_t{back_size > size});
   const auto inexact = static_cast<std::uint32_t>(std::int64_t{back_size != size});
-  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(nearest) - away) | inexact);
+  const std::uint32_t normal = (std::bit_cast<std::uint32_t>(nearest) - away) | inexact;
+  // Where a float32 is subnormal, in units of the smallest one.
+  const bool is_small = size < 0x1p-126;
+  const auto small = select(is_small, std::bit_cast<std::uint64_t>(size), std::uint64_t{0});
+  const double units = std::bit_cast<double>(small) * 0x1p149;
+  const auto whole = static_cast<std::int32_t>(units);
+  const std::uint32_t subnormal =
+      static_cast<std::uint32_t>(whole) | select(static_cast<double>(whole) != units, 1U, 0U);
+  const auto sign =
+      static_cast<std::uint32_t>(std::bit_cast<std::uint64_t>(value) >> 32) & 0x80000000;
+  return std::bit_cast<float>(select(is_small, subnormal | sign, normal));
 }
 
 }  // namespace foveal

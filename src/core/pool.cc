@@ -24,7 +24,7 @@ void pause() {
 }  // namespace
 
 void Job::work() {
-  const TaskScope scope;
+  const TaskScope scope(state);
   for (std::int64_t index; (index = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
     body(context, index);
   }

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/float_state.h"
 #include "foveal/threads.h"
 
 namespace foveal {
@@ -17,6 +18,7 @@ struct Job {
   ParallelBody body = nullptr;
   void* context = nullptr;
   std::int64_t count = 0;
+  FloatState state = float_state();  ///< of the thread that makes the job
   std::atomic<std::int64_t> next{0};
 
   /// Runs tasks until none is left.

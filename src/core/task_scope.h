@@ -1,13 +1,22 @@
 #pragma once
 // What a thread is like while it runs tasks.
 
+#include "core/float_state.h"
+
 namespace foveal {
 
-/// While it lives, this thread's calls run inline.
+/// While it lives, this thread's calls run inline, and its arithmetic is that of `state`: the
+/// caller's, so that all tasks of a call are computed alike.
 class TaskScope {
  public:
-  TaskScope() : before_(inside_) { inside_ = true; }
-  ~TaskScope() { inside_ = before_; }
+  explicit TaskScope(FloatState state) : inside_before_(inside_), state_before_(float_state()) {
+    inside_ = true;
+    set_float_state(state);
+  }
+  ~TaskScope() {
+    set_float_state(state_before_);
+    inside_ = inside_before_;
+  }
   TaskScope(const TaskScope&) = delete;
   TaskScope& operator=(const TaskScope&) = delete;
 
@@ -15,7 +24,8 @@ class TaskScope {
 
  private:
   static inline thread_local bool inside_ = false;
-  bool before_;
+  bool inside_before_;
+  FloatState state_before_;
 };
 
 }  // namespace foveal

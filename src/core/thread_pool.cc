@@ -55,6 +55,19 @@ class ProcessPool {
 
 ProcessPool process_pool;
 
+/// A call that a host's threads run: each task as one of the pool's would.
+struct HostCall {
+  ParallelBody body;
+  void* context;
+  FloatState state = float_state();
+
+  static void run(void* self, std::int64_t index) {
+    const HostCall& call = *static_cast<const HostCall*>(self);
+    const TaskScope scope(call.state);
+    call.body(call.context, index);
+  }
+};
+
 std::atomic<int> wanted_threads{0};  // 0: not set
 std::atomic<ParallelRunner> host_runner{nullptr};
 
@@ -83,7 +96,8 @@ void run_tasks(std::int64_t count, ParallelBody body, void* context) {
     return;
   }
   if (const ParallelRunner runner = host_runner.load()) {
-    runner(count, body, context);
+    HostCall call{body, context};
+    runner(count, HostCall::run, &call);
     return;
   }
   Job job;

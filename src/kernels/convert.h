@@ -6,10 +6,6 @@
 namespace foveal {
 namespace {
 
-inline FloatBits chosen(FloatBits first, FloatBits a, FloatBits b) {
-  return (a & first) | (b & ~first);
-}
-
 /// NaN stays NaN, with its sign.
 inline FloatBits rounded(BrainBits, FloatVector value) {
   using Unsigned = uint32_t __attribute__((vector_size(kRegisterBytes)));
@@ -26,13 +22,36 @@ inline FloatBits rounded(HalfBits, FloatVector value) {
   using Unsigned = uint32_t __attribute__((vector_size(kRegisterBytes)));
   const Unsigned shifted = (Unsigned)magnitude - (112u << 23);
   const FloatBits normal = (FloatBits)((shifted + 0xfff + ((Unsigned)magnitude >> 13 & 1)) >> 13);
-  // Beside 0.5 a float32's last bit is that of a subnormal float16.
-  const FloatBits subnormal = (FloatBits)((FloatVector)magnitude + 0.5f) - 0x3f000000;
-  FloatBits result = chosen(magnitude < 0x38800000, subnormal, normal);
+  // In units of 2^-37, 13 bits more than a float16's; the last one is set where bits are cut off.
+  const FloatBits is_small = magnitude < 0x38800000;
+  const FloatVector units = (FloatVector)(magnitude & is_small) * 0x1p37f;
+  const FloatBits whole = __builtin_convertvector(units, FloatBits);
+  const FloatBits cut_off = __builtin_convertvector(whole, FloatVector) != units;
+  const FloatBits kept = whole | (cut_off & 1);
+  const FloatBits subnormal = (kept + 0xfff + (kept >> 13 & 1)) >> 13;
+  FloatBits result = chosen(is_small, subnormal, normal);
   result = chosen(magnitude >= 0x47800000, FloatBits{} + 0x7c00, result);
   result = chosen(magnitude > 0x7f800000, FloatBits{} + 0x7e00, result);
   return result | ((bits >> 16) & 0x8000);
 }
+
+template <class S>
+inline ShortBits short_bits(S, FloatVector value) {
+  return __builtin_convertvector(rounded(S{}, value), ShortBits);
+}
+
+template <class V>
+inline ShortBits halves_of_float(V value) {
+  if constexpr (kConvertsHalves) {
+    const FloatBits bits = (FloatBits)value, magnitude = bits & 0x7fffffff;
+    const FloatBits nan = (bits & ~0x7fffffff) | 0x7fc00000;  // the instruction keeps more of it
+    return narrowed_halves<ShortBits>((V)chosen(magnitude > 0x7f800000, nan, bits));
+  } else {
+    return __builtin_convertvector(rounded(HalfBits{}, value), ShortBits);
+  }
+}
+
+inline ShortBits short_bits(HalfBits, FloatVector value) { return halves_of_float(value); }
 
 template <class S>
 void widen(const uint16_t* from, int64_t count, float* to) {
@@ -48,7 +67,7 @@ void widen(const uint16_t* from, int64_t count, float* to) {
 
 template <class S>
 inline ShortBits narrowed(const float* from) {
-  return __builtin_convertvector(rounded(S{}, load(from)), ShortBits);
+  return short_bits(S{}, load(from));
 }
 
 template <class S>

@@ -16,19 +16,31 @@ struct HalfBits {
 
 using ShortBits = uint16_t __attribute__((vector_size(kRegisterBytes / 2)));
 
+inline FloatBits chosen(FloatBits first, FloatBits a, FloatBits b) {
+  return (a & first) | (b & ~first);
+}
+
 inline FloatVector widened(BrainBits, ShortBits bits) {
   return (FloatVector)(__builtin_convertvector(bits, FloatBits) << 16);
 }
 
-/// The exponent of a float16 moves by a multiplication, which also makes subnormals normal.
-inline FloatVector widened(HalfBits, ShortBits bits) {
-  const FloatBits wide = __builtin_convertvector(bits, FloatBits);
-  const FloatBits magnitude = (wide & 0x7fff) << 13;
-  const FloatBits scaled = (FloatBits)((FloatVector)magnitude * 0x1p112f);
-  const FloatBits finite = magnitude < 0x0f800000;
-  const FloatBits number = (scaled & finite) | ((magnitude | 0x7f800000) & ~finite);
-  return (FloatVector)(number | ((wide & 0x8000) << 16));
+/// Exact whatever the caller's rounding is, and where subnormal numbers count as 0 too: what floats
+/// are computed with is normal (core/half.h).
+template <class V>
+inline V float_of_halves(ShortBits bits) {
+  if constexpr (kConvertsHalves) {
+    return widened_halves<V>(bits);
+  } else {
+    const FloatBits wide = __builtin_convertvector(bits, FloatBits);
+    const FloatBits magnitude = wide & 0x7fff, moved = magnitude << 13;
+    const FloatBits subnormal = (FloatBits)(__builtin_convertvector(magnitude, V) * 0x1p-24f);
+    FloatBits number = chosen(magnitude < 0x400, subnormal, moved + (112 << 23));
+    number = chosen(magnitude >= 0x7c00, moved | 0x7f800000, number);
+    return (V)(number | ((wide & 0x8000) << 16));
+  }
 }
+
+inline FloatVector widened(HalfBits, ShortBits bits) { return float_of_halves<FloatVector>(bits); }
 
 /// A vector of numbers from memory of any alignment.
 template <class T, class S>

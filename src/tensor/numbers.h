@@ -1,6 +1,8 @@
 #pragma once
 // One number in another type.
 
+#include <array>
+#include <bit>
 #include <cmath>
 #include <string>
 #include <type_traits>
@@ -111,6 +113,18 @@ float about_to_round(T value) {
   }
 }
 
+/// By bits: a comparison takes a subnormal number for 0 where the caller has them flushed.
+template <class T>
+bool is_nonzero(T value) {
+  if constexpr (std::is_same_v<T, float>) {
+    return (std::bit_cast<std::uint32_t>(value) << 1) != 0;
+  } else if constexpr (std::is_same_v<T, double>) {
+    return (std::bit_cast<std::uint64_t>(value) << 1) != 0;
+  } else {
+    return value != T{0};
+  }
+}
+
 /// To a floating type: to nearest even, rounded once. To bool: nonzero (NaN too) is true. To int64:
 /// towards zero; NaN, infinity or out of range throws.
 template <class To, class From>
@@ -120,7 +134,9 @@ To convert(From value) {
   } else if constexpr (is_half<From>) {
     return convert<To>(widened(value));
   } else if constexpr (std::is_same_v<To, bool>) {
-    return value != From{0};
+    return is_nonzero(value);
+  } else if constexpr (std::is_same_v<From, float> && std::is_same_v<To, double>) {
+    return double_of_float(value);
   } else if constexpr (std::is_same_v<To, std::int64_t>) {
     if constexpr (std::is_same_v<From, bool>) return value ? 1 : 0;
     return to_int64(static_cast<double>(value));

@@ -9,6 +9,8 @@
 #include <random>
 #include <vector>
 
+#include "float_states.h"
+
 namespace foveal {
 namespace {
 
@@ -141,6 +143,41 @@ TYPED_TEST(HalfTest, ExtremesOfFloat64) {
   EXPECT_EQ(static_cast<double>(TypeParam(-Limits::infinity())), -Limits::infinity());
   EXPECT_TRUE(std::isnan(static_cast<double>(TypeParam(Limits::quiet_NaN()))));
   EXPECT_TRUE(std::isnan(static_cast<double>(TypeParam(Limits::signaling_NaN()))));
+}
+
+/// The bits of every number of 16 bits in float32 and float64, and of `numbers` in 16 bits.
+template <class Half>
+std::vector<std::uint64_t> conversions(const std::vector<double>& numbers) {
+  std::vector<std::uint64_t> bits;
+  for (unsigned n = 0; n < 65536; ++n) {
+    const Half half = from_bits<Half>(n);
+    bits.push_back(std::bit_cast<std::uint32_t>(static_cast<float>(half)));
+    bits.push_back(std::bit_cast<std::uint64_t>(static_cast<double>(half)));
+  }
+  for (const double number : numbers) bits.push_back(Half(number).bits);
+  return bits;
+}
+
+TYPED_TEST(HalfTest, TheCallersRoundingAndSubnormalsChangeNothing) {
+  std::vector<double> numbers;
+  for (const double tie : Oracle<TypeParam>().ties()) {
+    for (const double value : {std::nextafter(tie, 0.0), tie, std::nextafter(tie, 1e300)}) {
+      numbers.push_back(value);
+      numbers.push_back(-value);
+    }
+  }
+  std::vector<float> narrow(numbers.begin(), numbers.end());
+  const auto of_floats = [&narrow] {
+    std::vector<std::uint16_t> bits;
+    for (const float number : narrow) bits.push_back(TypeParam(number).bits);
+    return bits;
+  };
+  const auto expected = conversions<TypeParam>(numbers);
+  const auto expected_of_floats = of_floats();
+  for_each_float_state([&] {
+    ASSERT_EQ(conversions<TypeParam>(numbers), expected);
+    ASSERT_EQ(of_floats(), expected_of_floats);
+  });
 }
 
 TEST(DType, Float64IsNotRoundedTwice) {

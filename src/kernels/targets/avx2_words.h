@@ -28,6 +28,20 @@ inline V larger(V a, V b) {
 
 constexpr bool kScalesByPowers = false;
 
+constexpr bool kConvertsHalves = true;
+
+/// float16 numbers as float32: exact, subnormal ones too.
+template <class V, class Bits>
+inline V widened_halves(Bits bits) {
+  return (V)_mm256_cvtph_ps((__m128i)bits);
+}
+
+/// float32 numbers to the nearest float16, ties to even.
+template <class Bits, class V>
+inline Bits narrowed_halves(V value) {
+  return (Bits)_mm256_cvtps_ph((__m256)value, _MM_FROUND_TO_NEAREST_INT);
+}
+
 /// Whether a bit is set in any lane.
 template <class V>
 inline bool any(V lanes) {

@@ -39,6 +39,20 @@ inline V times_power(V x, V power) {
   return (V)_mm512_scalef_ps((__m512)x, (__m512)power);
 }
 
+constexpr bool kConvertsHalves = true;
+
+/// float16 numbers as float32: exact, subnormal ones too.
+template <class V, class Bits>
+inline V widened_halves(Bits bits) {
+  return (V)_mm512_cvtph_ps((__m256i)bits);
+}
+
+/// float32 numbers to the nearest float16, ties to even.
+template <class Bits, class V>
+inline Bits narrowed_halves(V value) {
+  return (Bits)_mm512_cvtps_ph((__m512)value, _MM_FROUND_TO_NEAREST_INT);
+}
+
 /// Whether a bit is set in any lane.
 template <class V>
 inline bool any(V lanes) {

@@ -27,6 +27,7 @@ inline V larger(V a, V b) {
 }
 
 constexpr bool kScalesByPowers = false;
+constexpr bool kConvertsHalves = false;
 
 /// Whether a bit is set in any lane.
 template <class V>
