@@ -203,6 +203,7 @@ __attribute__((noinline)) void weigh_rows(const ForwardTask<T>& task, const Forw
     shift[v] = load(state.shift + lane + v * kLanes<T>);
   }
   T* at = state.weights + place<T>(kKeyTile, rows.first, lane);
+#pragma GCC unroll 4
   for (int64_t row = rows.first; row < rows.last; ++row, at += kStripLanes<T>) {
 #pragma GCC unroll 16
     for (int v = 0; v < C; ++v) {
