@@ -17,6 +17,7 @@
 #include "foveal/safetensors.h"
 #include "foveal/shape.h"
 #include "foveal/state_dict.h"
+#include "foveal/target.h"
 #include "foveal/tensor.h"
 #include "foveal/text/loader.h"
 #include "foveal/text/tokenizer.h"

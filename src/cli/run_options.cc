@@ -1,7 +1,6 @@
 #include "cli/run_options.h"
 
-#include <cstdlib>
-
+#include "foveal/target.h"
 #include "foveal/threads.h"
 #include "kernels/targets/registry.h"
 
@@ -14,9 +13,8 @@ void add_run_options(CLI::App* command, RunOptions& options) {
 }
 
 void apply(const RunOptions& options) {
-  const Target& target = find_target(options.target);
-  // Products of tensors take no option: they ask the environment.
-  ::setenv("FOVEAL_TARGET", target.name, 1);
+  if (!options.target.empty()) set_target(options.target);
+  find_target("");  // an unknown name in FOVEAL_TARGET ends the command before it works
   if (options.threads) set_num_threads(*options.threads);
 }
 

@@ -2,13 +2,14 @@
 
 #include <exception>
 
+#include "core/cpus.h"
 #include "core/task_scope.h"
 
 namespace foveal {
 namespace {
 
-// A worker that has just finished looks this often for more before it sleeps: about 30 µs, the gap
-// between two calls of one model's step.
+// Who waits looks this often before it sleeps: 30 to 100 µs, the gap between two calls of one
+// model's step.
 constexpr int kSpins = 2000;
 // To ask in vain for a thread takes as long as a short call.
 constexpr int kCallsBetweenTries = 100;
@@ -19,6 +20,13 @@ void pause() {
 #elif defined(__aarch64__)
   asm volatile("yield");
 #endif
+}
+
+/// Whether the condition holds now, or while it is looked at so often.
+template <class Condition>
+bool holds_soon(const Condition& condition, int spins) {
+  for (; spins > 0 && !condition(); --spins) pause();
+  return condition();
 }
 
 }  // namespace
@@ -34,6 +42,7 @@ void Pool::run(Job& job, int helpers) {
   const std::lock_guard queue(callers_);
   helpers = grow(helpers);
   if (helpers == 0) return job.work();
+  spins_ = helpers < usable_cpus() ? kSpins : 0;
   job_ = &job;
   finished_.store(0, std::memory_order_relaxed);
   seats_.store(helpers, std::memory_order_release);
@@ -41,10 +50,9 @@ void Pool::run(Job& job, int helpers) {
     const std::lock_guard lock(mutex_);
     ticket_.fetch_add(1, std::memory_order_release);
   }
-  if (sleepers_.load() > 0) wake_.notify_all();
+  wake_workers(helpers);
   job.work();
-  const int joined = helpers - seats_.exchange(0, std::memory_order_acq_rel);
-  while (finished_.load(std::memory_order_acquire) < joined) pause();
+  wait_for_workers(helpers - seats_.exchange(0, std::memory_order_acq_rel));
 }
 
 void Pool::end_workers() {
@@ -79,12 +87,12 @@ int Pool::grow(int helpers) {
 
 void Pool::serve(std::uint64_t seen) {
   for (;;) {
-    wait(seen);
+    wait_for_ticket(seen);
     seen = ticket_.load(std::memory_order_acquire);
     if (stop_.load()) return;
     if (!take_seat()) continue;
     job_->work();
-    finished_.fetch_add(1, std::memory_order_release);
+    finish();
   }
 }
 
@@ -96,15 +104,42 @@ bool Pool::take_seat() {
   return false;
 }
 
-void Pool::wait(std::uint64_t seen) {
-  for (int spin = 0; spin < kSpins; ++spin) {
-    if (ticket_.load(std::memory_order_acquire) != seen) return;
-    pause();
+/// No more than can help: each one that wakes takes the CPU from somebody.
+void Pool::wake_workers(int helpers) {
+  const int sleepers = sleepers_.load();
+  if (helpers >= sleepers) {
+    if (sleepers > 0) wake_.notify_all();
+    return;
   }
+  for (int n = 0; n < helpers; ++n) wake_.notify_one();
+}
+
+void Pool::wait_for_ticket(std::uint64_t seen) {
+  const auto moved = [&] { return ticket_.load(std::memory_order_acquire) != seen; };
+  if (holds_soon(moved, spins_)) return;
   std::unique_lock lock(mutex_);
   sleepers_.fetch_add(1);
-  wake_.wait(lock, [&] { return ticket_.load(std::memory_order_acquire) != seen; });
+  wake_.wait(lock, moved);
   sleepers_.fetch_sub(1);
+}
+
+void Pool::finish() {
+  finished_.fetch_add(1);
+  if (!caller_sleeps_) return;
+  // The caller either sleeps by now, or hasn't looked at finished_ yet.
+  {
+    const std::lock_guard lock(mutex_);
+  }
+  done_.notify_one();
+}
+
+void Pool::wait_for_workers(int joined) {
+  const auto all_done = [&] { return finished_.load() == joined; };
+  if (holds_soon(all_done, spins_)) return;
+  std::unique_lock lock(mutex_);
+  caller_sleeps_ = true;
+  done_.wait(lock, all_done);
+  caller_sleeps_ = false;
 }
 
 }  // namespace foveal

@@ -27,7 +27,8 @@ struct Job {
 
 /// Workers wait for `ticket_` to move, then take one of the job's seats. When the tasks have run
 /// out, the caller takes the seats that are left away, so that it waits only for workers that
-/// joined: the job lives on its stack.
+/// joined: the job lives on its stack. Who waits looks for a short while, then sleeps; where there
+/// are more threads than CPUs it sleeps at once, for it would keep others from working.
 class Pool {
  public:
   /// Returns when all tasks are done, by the caller and at most `helpers` more threads: fewer where
@@ -41,14 +42,18 @@ class Pool {
   int grow(int helpers);
   void serve(std::uint64_t seen);
   bool take_seat();
-  void wait(std::uint64_t seen);
+  void wake_workers(int helpers);
+  void wait_for_ticket(std::uint64_t seen);
+  void finish();
+  void wait_for_workers(int joined);
 
   std::mutex callers_;  // held by the caller whose job runs
-  std::mutex mutex_;    // guards sleeping against a new ticket
-  std::condition_variable wake_;
+  std::mutex mutex_;    // guards sleeping against what ends it
+  std::condition_variable wake_, done_;
   std::atomic<std::uint64_t> ticket_{0};
   std::atomic<int> sleepers_{0}, seats_{0}, finished_{0};
-  std::atomic<bool> stop_{false};
+  std::atomic<bool> stop_{false}, caller_sleeps_{false};
+  std::atomic<int> spins_{0};  // how often to look before sleeping
   Job* job_ = nullptr;
   std::vector<std::thread> workers_;
   int calls_before_try_ = 0;  // after the system gave no thread

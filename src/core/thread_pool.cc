@@ -1,14 +1,14 @@
 #include "core/thread_pool.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
-#include <thread>
 
+#include "core/cpus.h"
 #include "core/pool.h"
 #include "core/task_scope.h"
 #include "foveal/error.h"
@@ -17,13 +17,6 @@ namespace foveal {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-
-int available_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(CPU_COUNT(&set), 1);
-  return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1u));
-}
 
 /// The process's pool. It is never destroyed: whoever calls while the process ends still finds it.
 class ProcessPool {
@@ -55,6 +48,40 @@ class ProcessPool {
 
 ProcessPool process_pool;
 
+/// The host's runner, and what it gets. Two words, so they take a lock; without a host none is
+/// taken.
+class Host {
+ public:
+  struct Runner {
+    ParallelRunner run;
+    void* user;
+  };
+
+  Host() { pthread_atfork(lock, unlock, unlock); }
+
+  void set(Runner runner) {
+    const std::lock_guard guard(mutex_);
+    runner_ = runner;
+    present_ = runner.run != nullptr;
+  }
+
+  Runner get() const {
+    if (!present_) return {nullptr, nullptr};
+    const std::lock_guard guard(mutex_);
+    return runner_;
+  }
+
+ private:
+  static void lock() { mutex_.lock(); }
+  static void unlock() { mutex_.unlock(); }
+
+  static inline std::mutex mutex_;
+  static inline Runner runner_{nullptr, nullptr};
+  static inline std::atomic<bool> present_{false};
+};
+
+Host host;
+
 /// A call that a host's threads run: each task as one of the pool's would.
 struct HostCall {
   ParallelBody body;
@@ -69,7 +96,6 @@ struct HostCall {
 };
 
 std::atomic<int> wanted_threads{0};  // 0: not set
-std::atomic<ParallelRunner> host_runner{nullptr};
 
 }  // namespace
 
@@ -83,11 +109,10 @@ void set_num_threads(int count) {
 
 int num_threads() {
   const int wanted = wanted_threads.load();
-  static const int cpus = available_cpus();
-  return wanted > 0 ? wanted : cpus;
+  return wanted > 0 ? wanted : usable_cpus();
 }
 
-void set_parallel_runner(ParallelRunner runner) { host_runner = runner; }
+void set_parallel_runner(ParallelRunner runner, void* user) { host.set({runner, user}); }
 
 void run_tasks(std::int64_t count, ParallelBody body, void* context) {
   const int threads = num_threads();
@@ -95,9 +120,9 @@ void run_tasks(std::int64_t count, ParallelBody body, void* context) {
     for (std::int64_t index = 0; index < count; ++index) body(context, index);
     return;
   }
-  if (const ParallelRunner runner = host_runner.load()) {
+  if (const Host::Runner runner = host.get(); runner.run != nullptr) {
     HostCall call{body, context};
-    runner(count, HostCall::run, &call);
+    runner.run(count, HostCall::run, &call, runner.user);
     return;
   }
   Job job;

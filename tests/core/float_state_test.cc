@@ -28,7 +28,7 @@ std::set<FloatState> states_of_tasks() {
   return states;
 }
 
-void run_on_new_threads(std::int64_t count, ParallelBody body, void* context) {
+void run_on_new_threads(std::int64_t count, ParallelBody body, void* context, void*) {
   std::vector<std::thread> threads;
   for (std::int64_t index = 0; index < count; ++index) {
     threads.emplace_back([=] {
@@ -68,7 +68,7 @@ TEST_F(FloatStates, HostsThreadsTakeOnTheCallers) {
 }
 
 TEST_F(FloatStates, AHostsThreadHasItsOwnBackAfterEachTask) {
-  set_parallel_runner([](std::int64_t count, ParallelBody body, void* context) {
+  set_parallel_runner([](std::int64_t count, ParallelBody body, void* context, void*) {
     std::thread([=] {
       std::fesetround(FE_UPWARD);
       const FloatState own = control_of(float_state());

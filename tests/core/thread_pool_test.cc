@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <ctime>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -84,15 +86,62 @@ TEST_F(ThreadPool, TheFirstExceptionComesBackAfterTheOthersHaveRun) {
   expect_each_once(10);
 }
 
+/// What a host was asked for.
+struct HostCalls {
+  std::int64_t calls = 0, tasks = 0;
+};
+
+/// Backwards, on the calling thread.
+void run_backwards(std::int64_t count, ParallelBody body, void* context, void* user) {
+  auto& asked = *static_cast<HostCalls*>(user);
+  ++asked.calls;
+  asked.tasks += count;
+  for (std::int64_t index = count; index-- > 0;) body(context, index);
+}
+
 TEST_F(ThreadPool, AHostMayRunTheTasks) {
-  static std::int64_t asked = 0;
+  HostCalls asked;
   set_num_threads(2);
-  set_parallel_runner([](std::int64_t count, ParallelBody body, void* context) {
-    asked = count;
-    for (std::int64_t index = count; index-- > 0;) body(context, index);
-  });
+  set_parallel_runner(run_backwards, &asked);
   expect_each_once(9);
-  EXPECT_EQ(asked, 9);
+  EXPECT_EQ(asked.calls, 1);
+  EXPECT_EQ(asked.tasks, 9);
+  set_parallel_runner(nullptr);
+  expect_each_once(9);
+  EXPECT_EQ(asked.calls, 1);
+}
+
+TEST_F(ThreadPool, AHostGetsNoNestedCalls) {
+  HostCalls asked;
+  set_num_threads(2);
+  set_parallel_runner(run_backwards, &asked);
+  std::atomic<int> inner{0};
+  parallel_for(5, [&](std::int64_t) { parallel_for(7, [&](std::int64_t) { ++inner; }); });
+  EXPECT_EQ(inner, 35);
+  EXPECT_EQ(asked.calls, 1);
+}
+
+double cpu_seconds_of_this_thread() {
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+TEST_F(ThreadPool, ACallerThatWaitsForALongTaskSleeps) {
+  set_num_threads(2);
+  const std::thread::id caller = std::this_thread::get_id();
+  std::atomic<bool> begun{false};
+  double before = 0;
+  parallel_for(2, [&](std::int64_t) {
+    if (std::this_thread::get_id() != caller) {
+      begun = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    } else {
+      while (!begun) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      before = cpu_seconds_of_this_thread();
+    }
+  });
+  EXPECT_LT(cpu_seconds_of_this_thread() - before, 0.05);
 }
 
 TEST_F(ThreadPool, RefusesAWrongCount) {

@@ -3,22 +3,21 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
+#include "foveal/target.h"
 #include "foveal/threads.h"
 #include "kernels/targets/registry.h"
 
 namespace foveal::samples {
 
-/// Runs `test` once for each target, which operations take from the environment.
+/// Runs `test` once for each target.
 template <class Test>
 void for_each_target(const Test& test) {
   for (const Target* target : usable_targets()) {
     SCOPED_TRACE(target->name);
-    setenv("FOVEAL_TARGET", target->name, 1);
+    set_target(target->name);
     test();
   }
-  unsetenv("FOVEAL_TARGET");
+  set_target("");
 }
 
 /// Runs `test` with 1, 2, 3 and 8 threads.

@@ -41,7 +41,7 @@ TileCounts count_tiles(const PlanData& plan) {
 std::string target_reason(const PlanData& plan) {
   if (!plan.options.target.empty()) return "asked for";
   if (plan.target == usable_targets().back()) return "the best that this CPU can run";
-  return "FOVEAL_TARGET names it";
+  return "set_target or FOVEAL_TARGET names it";
 }
 
 /// What becomes of numbers of 16 bits.

@@ -1,0 +1,28 @@
+#include "core/cpus.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+namespace foveal {
+namespace {
+
+int allowed_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(CPU_COUNT(&set), 1);
+  return static_cast<int>(std::max(std::thread::hardware_concurrency(), 1u));
+}
+
+}  // namespace
+
+int usable_cpus() {
+  static std::atomic<int> known{0};  // no lock: a fork may come at any time
+  int cpus = known.load();
+  if (cpus == 0) known = cpus = allowed_cpus();
+  return cpus;
+}
+
+}  // namespace foveal
