@@ -9,12 +9,16 @@
 
 namespace foveal {
 
-/// `a` where `first` holds, else `b`, in bits of one size. As a branch it would keep loops from
-/// becoming vector loops.
+/// `a` where `first` is 1, `b` where it is 0, in bits of one size. As a branch it would keep loops
+/// from becoming vector loops.
 template <class Bits>
-Bits select(bool first, Bits a, Bits b) {
-  const Bits mask = Bits{0} - static_cast<Bits>(first);
-  return (a & mask) | (b & ~mask);
+Bits select(Bits first, Bits a, Bits b) {
+  return (a & (Bits{0} - first)) | (b & (first - Bits{1}));
+}
+
+/// The same.
+inline std::uint32_t select(bool first, std::uint32_t a, std::uint32_t b) {
+  return select(static_cast<std::uint32_t>(first), a, b);
 }
 
 inline float float_of_bfloat16(std::uint16_t bits) {
@@ -28,7 +32,8 @@ inline double double_of_float(float value) {
   const auto magnitude = static_cast<std::int32_t>(bits & 0x7FFFFFFF);
   const double subnormal = static_cast<double>(magnitude) * 0x1p-149;
   const auto wide = static_cast<double>(std::bit_cast<float>(magnitude));
-  const auto result = select(magnitude < 0x00800000, std::bit_cast<std::uint64_t>(subnormal),
+  const auto is_subnormal = static_cast<std::uint64_t>(std::int64_t{magnitude < 0x00800000});
+  const auto result = select(is_subnormal, std::bit_cast<std::uint64_t>(subnormal),
                              std::bit_cast<std::uint64_t>(wide));
   return std::bit_cast<double>(result | sign);
 }
@@ -76,22 +81,21 @@ inline std::uint16_t float16_of_float(float value) {
 /// the neighbour whose last bit is set (Boldo and Melquiond, "Emulation of FMA and Correctly
 /// Rounded Sums: Proved Algorithms Using Rounding to Odd", 2008).
 inline float rounded_to_odd(double value) {
-  const auto nearest = static_cast<float>(value);
-  const double back = static_cast<double>(nearest);
-  const double size = __builtin_fabs(value), back_size = __builtin_fabs(back);
-  const auto away = static_cast<std::uint32_t>(std::int64_t{back_size > size});
-  const auto inexact = static_cast<std::uint32_t>(std::int64_t{back_size != size});
-  const std::uint32_t normal = (std::bit_cast<std::uint32_t>(nearest) - away) | inexact;
-  // Where a float32 is subnormal, in units of the smallest one.
-  const bool is_small = size < 0x1p-126;
-  const auto small = select(is_small, std::bit_cast<std::uint64_t>(size), std::uint64_t{0});
-  const double units = std::bit_cast<double>(small) * 0x1p149;
-  const auto whole = static_cast<std::int32_t>(units);
-  const std::uint32_t subnormal =
-      static_cast<std::uint32_t>(whole) | select(static_cast<double>(whole) != units, 1U, 0U);
-  const auto sign =
-      static_cast<std::uint32_t>(std::bit_cast<std::uint64_t>(value) >> 32) & 0x80000000;
-  return std::bit_cast<float>(select(is_small, subnormal | sign, normal));
+  const double size = __builtin_fabs(value);
+  const auto nearest = static_cast<float>(size);
+  // Where a float32 is subnormal: beside 2^-97 a float64's last bit is that of the smallest one.
+  const double beside = size + 0x1p-97;
+  const auto is_small = static_cast<std::uint64_t>(std::int64_t{size < 0x1p-126});
+  const auto back =
+      std::bit_cast<double>(select(is_small, std::bit_cast<std::uint64_t>(beside - 0x1p-97),
+                                   std::bit_cast<std::uint64_t>(static_cast<double>(nearest))));
+  const auto rounded =
+      static_cast<std::uint32_t>(select(is_small, std::bit_cast<std::uint64_t>(beside),
+                                        std::uint64_t{std::bit_cast<std::uint32_t>(nearest)}));
+  const auto away = static_cast<std::uint32_t>(std::int64_t{back > size});
+  const auto inexact = static_cast<std::uint32_t>(std::int64_t{back != size});
+  const auto sign = static_cast<std::uint32_t>(std::bit_cast<std::uint64_t>(value) >> 32);
+  return std::bit_cast<float>((rounded - away) | inexact | (sign & 0x80000000));
 }
 
 }  // namespace foveal
