@@ -159,6 +159,21 @@ TEST_F(Attend, PlansWithoutRunning) {
   EXPECT_EQ(json::parse(as_json.out)["dtype"], "bfloat16");
 }
 
+TEST_F(Attend, TheTargetIsTheCommandLinesOrElseTheEnvironments) {
+  const char* const variable = std::getenv("FOVEAL_TARGET");
+  const std::string was = variable == nullptr ? "" : variable;
+  setenv("FOVEAL_TARGET", "portable", 1);
+  const Outcome named = run(with({"--plan", "--json"}));
+  setenv("FOVEAL_TARGET", "abacus", 1);
+  const Outcome unknown = run(with({"--plan"}));
+  const Outcome overruled = run(with({"--plan", "--target", "portable"}));
+  setenv("FOVEAL_TARGET", was.c_str(), 1);  // empty counts as not set
+  EXPECT_EQ(json::parse(named.out)["target"], "portable");
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_NE(unknown.err.find("portable"), std::string::npos) << unknown.err;
+  EXPECT_EQ(overruled.status, 0) << overruled.err;
+}
+
 TEST_F(Attend, RoundsInputsAndChoosesTheirType) {
   const auto dtype = [&](const std::vector<std::string>& more) {
     std::vector<std::string> arguments = more;
