@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <thread>
+
+#include "core/container.h"
 
 namespace foveal {
 namespace {
@@ -18,10 +21,15 @@ int allowed_cpus() {
 
 }  // namespace
 
+int cpus_within(int cpus, std::optional<double> quota) {
+  if (!quota || *quota >= cpus) return cpus;
+  return std::max(static_cast<int>(std::ceil(*quota)), 1);
+}
+
 int usable_cpus() {
   static std::atomic<int> known{0};  // no lock: a fork may come at any time
   int cpus = known.load();
-  if (cpus == 0) known = cpus = allowed_cpus();
+  if (cpus == 0) known = cpus = cpus_within(allowed_cpus(), container_limits().cpus);
   return cpus;
 }
 

@@ -3,20 +3,28 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
+#include <atomic>
 #include <limits>
 
-namespace foveal {
+#include "core/container.h"
 
-std::uint64_t usable_memory() {
-  std::uint64_t bytes = std::numeric_limits<std::uint64_t>::max();
+namespace foveal {
+namespace {
+
+std::uint64_t least_memory() {
+  std::uint64_t bytes = std::numeric_limits<std::int64_t>::max();
   const long pages = ::sysconf(_SC_PHYS_PAGES);
   const long page_size = ::sysconf(_SC_PAGESIZE);
   if (pages > 0 && page_size > 0) bytes = static_cast<std::uint64_t>(pages) * page_size;
-  // Without a limit the file holds the word "max", or isn't there.
-  std::uint64_t limit = 0;
-  std::ifstream group("/sys/fs/cgroup/memory.max");
-  if (group >> limit) bytes = std::min(bytes, limit);
+  return std::min(bytes, container_limits().memory.value_or(bytes));
+}
+
+}  // namespace
+
+std::uint64_t usable_memory() {
+  static std::atomic<std::uint64_t> known{0};  // no lock: a fork may come at any time
+  std::uint64_t bytes = known.load();
+  if (bytes == 0) known = bytes = least_memory();
   return bytes;
 }
 

@@ -1,38 +1,29 @@
 #include "tensor/storage.h"
 
-#include <unistd.h>
-
 #include <string>
 
 #include "core/door.h"
+#include "core/memory.h"
 #include "foveal/error.h"
 #include "tensor/memory.h"
 
 namespace foveal {
-namespace {
-
-/// Bytes of memory in this machine. An operating system that hands out more than it has would let
-/// an absurd size through, and kill the process at the first write.
-std::int64_t machine_memory() {
-  static const std::int64_t bytes =
-      static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  return bytes;
-}
-
-}  // namespace
 
 std::shared_ptr<Storage> Storage::allocate(const Shape& shape, DType dtype) try {
   const std::int64_t count = element_count(shape);
   std::int64_t bytes = 0;
+  // An operating system that hands out more than it has would let an absurd size through, and kill
+  // the process at the first write.
   const bool overflow =
       __builtin_mul_overflow(count, static_cast<std::int64_t>(size_of(dtype)), &bytes);
-  if (overflow || bytes > machine_memory()) {
+  if (overflow || static_cast<std::uint64_t>(bytes) > usable_memory()) {
     throw Error("a tensor of shape " + to_string(shape) + " and dtype " + to_string(dtype) +
-                " has " + std::to_string(count) + " elements: this machine's memory of " +
-                std::to_string(machine_memory()) + " bytes can't hold it; use a smaller shape");
+                " has " + std::to_string(count) + " elements: the " +
+                std::to_string(usable_memory()) +
+                " bytes of memory that this process may use can't hold it; use a smaller shape");
   }
   const auto size = static_cast<std::size_t>(bytes);
-  auto storage = wrap(nullptr, [size](void* memory) { release_memory(memory, size); }, false);
+  auto storage = wrap(nullptr, [size](void* memory) { free_memory(memory, size); }, false);
   storage->data_ = allocate_memory(size);
   if (storage->data_ == nullptr) {
     throw Error("a tensor of shape " + to_string(shape) + " and dtype " + to_string(dtype) +

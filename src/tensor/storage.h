@@ -13,7 +13,7 @@ namespace foveal {
 class Storage {
  public:
   /// Memory of our own for `shape`, aligned to 64 bytes and not initialised. Throws Error before
-  /// anything is allocated where the size can't fit in this machine's memory.
+  /// anything is allocated where the size can't fit in the memory that this process may use.
   static std::shared_ptr<Storage> allocate(const Shape& shape, DType dtype);
   /// Memory of the caller's; `deleter` (may be empty) runs once, when the last handle goes.
   static std::shared_ptr<Storage> wrap(void* data, std::function<void(void*)> deleter,
