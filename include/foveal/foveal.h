@@ -6,6 +6,7 @@
 #include "foveal/error.h"
 #include "foveal/generator.h"
 #include "foveal/mask.h"
+#include "foveal/memory.h"
 #include "foveal/nn/attention.h"
 #include "foveal/nn/layers.h"
 #include "foveal/nn/module.h"

@@ -2,6 +2,7 @@
 // What a thread is like while it runs tasks.
 
 #include "core/float_state.h"
+#include "core/thread_memory.h"
 
 namespace foveal {
 
@@ -24,6 +25,7 @@ class TaskScope {
 
  private:
   static inline thread_local bool inside_ = false;
+  ThreadMemoryScope memory_;
   bool inside_before_;
   FloatState state_before_;
 };

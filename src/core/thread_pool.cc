@@ -117,6 +117,7 @@ void set_parallel_runner(ParallelRunner runner, void* user) { host.set({runner, 
 void run_tasks(std::int64_t count, ParallelBody body, void* context) {
   const int threads = num_threads();
   if (TaskScope::inside() || threads == 1 || count <= 1) {
+    const ThreadMemoryScope memory;
     for (std::int64_t index = 0; index < count; ++index) body(context, index);
     return;
   }

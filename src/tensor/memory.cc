@@ -1,15 +1,22 @@
 #include "tensor/memory.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <mutex>
 #include <new>
 #include <string>
 #include <vector>
 
+#include "core/door.h"
+#include "core/memory.h"
+#include "core/thread_memory.h"
 #include "foveal/error.h"
+#include "foveal/memory.h"
 
 namespace foveal {
 namespace {
@@ -70,18 +77,21 @@ class Kept {
 
   void keep(void* data, std::size_t capacity) {
     const std::lock_guard lock(mutex_);
-    if (capacity > kMostKept) {
+    if (capacity > most_) {
       free_fresh(data, capacity);
       return;
     }
-    while (total_ + capacity > kMostKept || blocks_.size() == kMostBlocks) free_oldest();
+    while (total_ + capacity > most_ || blocks_.size() == kMostBlocks) free_oldest();
     blocks_.push_back({data, capacity});
     total_ += capacity;
   }
 
-  void free_all() {
+  /// Returns how many bytes there were.
+  std::size_t free_all() {
     const std::lock_guard lock(mutex_);
+    const std::size_t freed = total_;
     while (!blocks_.empty()) free_oldest();
+    return freed;
   }
 
   void lock() { mutex_.lock(); }
@@ -106,6 +116,8 @@ class Kept {
   std::mutex mutex_;
   std::vector<Block> blocks_;  // the oldest first
   std::size_t total_ = 0;
+  // Little where there is little.
+  const std::size_t most_ = std::min<std::uint64_t>(kMostKept, usable_memory() / 8);
 };
 
 /// Never destroyed: tensors with static lifetime may go after it.
@@ -135,13 +147,23 @@ void* allocate_memory(std::size_t bytes) {
   return allocate_fresh(capacity);
 }
 
-void release_memory(void* data, std::size_t bytes) {
+void free_memory(void* data, std::size_t bytes) {
   if (data == nullptr) return;
   if (!kKeeps || bytes < kLarge) {
     free_fresh(data, bytes);
   } else {
     kept().keep(data, capacity_of(bytes));
   }
+}
+
+std::size_t release_memory() try {
+  const std::size_t released = kept().free_all() + free_thread_blocks();
+#if defined(__GLIBC__)
+  malloc_trim(0);  // what is free goes back to the system, not only to malloc
+#endif
+  return released;
+} catch (...) {
+  rethrow_as_error("release_memory");
 }
 
 }  // namespace foveal

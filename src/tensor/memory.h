@@ -11,7 +11,7 @@ void* allocate_memory(std::size_t bytes);
 
 /// Gives back what allocate_memory(bytes) returned, null too. At most kMostKept bytes are kept, the
 /// newest.
-void release_memory(void* data, std::size_t bytes);
+void free_memory(void* data, std::size_t bytes);
 
 constexpr std::size_t kMostKept = std::size_t{256} << 20;
 
@@ -25,7 +25,7 @@ class Scratch {
       : bytes_(count * sizeof(T)), data_(static_cast<T*>(allocate_memory(bytes_))) {
     if (data_ == nullptr) throw_no_memory(bytes_);
   }
-  ~Scratch() { release_memory(data_, bytes_); }
+  ~Scratch() { free_memory(data_, bytes_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 

@@ -4,13 +4,19 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdint>
+#include <fstream>
 #include <thread>
 #include <vector>
 
 #include "child.h"
+#include "core/memory.h"
 #include "core/thread_pool.h"
+#include "foveal/memory.h"
+#include "foveal/tensor.h"
 
 namespace foveal {
 namespace {
@@ -25,10 +31,40 @@ namespace {
 TEST(Memory, ALargeBlockServesTheNextTensorOfItsSize) {
   constexpr std::size_t kBytes = std::size_t{5} << 20;
   void* const first = allocate_memory(kBytes);
-  release_memory(first, kBytes);
+  free_memory(first, kBytes);
   void* const second = allocate_memory(kBytes - 100);
   EXPECT_EQ(second, first);
-  release_memory(second, kBytes - 100);
+  free_memory(second, kBytes - 100);
+}
+
+/// Bytes of this process that lie in memory.
+std::size_t resident_bytes() {
+  std::size_t whole = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> whole >> resident;
+  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+TEST(Memory, WhatIsKeptGoesBackToTheSystem) {
+  release_memory();
+  EXPECT_EQ(release_memory(), 0U);
+  constexpr std::int64_t kNumbers = 1 << 22;
+  constexpr std::size_t kBytes = kNumbers * sizeof(float);
+  for (int n = 0; n < 3; ++n) Tensor::ones({kNumbers});
+  EXPECT_GE(resident_bytes(), kBytes);
+  const std::size_t before = resident_bytes();
+  const std::size_t released = release_memory();
+  EXPECT_GE(released, kBytes);
+  EXPECT_LE(released, 2 * kBytes);  // one block serves all three
+  EXPECT_LE(resident_bytes() + kBytes / 2, before);
+}
+
+TEST(Memory, NoMoreIsKeptThanWasPromised) {
+  release_memory();
+  for (std::int64_t size = 1; size < (1 << 27); size = size * 5 / 4 + 1) Tensor::zeros({size});
+  const std::size_t released = release_memory();
+  EXPECT_LE(released, kMostKept);
+  EXPECT_LE(released, usable_memory() / 8);
+  EXPECT_GT(released, 0U);
 }
 
 TEST(Memory, WhatNoMachineHoldsIsNull) { EXPECT_EQ(allocate_memory(~std::size_t{0} / 4), nullptr); }
@@ -47,23 +83,23 @@ TEST(Memory, BlocksAreAlignedWritableAndTheirOwn) {
       for (const auto& [data, bytes] : blocks) {
         ASSERT_EQ(data[0], task + 8);
         ASSERT_EQ(data[bytes - 1], task + 8);
-        release_memory(data, bytes);
+        free_memory(data, bytes);
       }
     }
   });
 }
 
 TEST(Memory, MoreThanIsEverKeptGoesBack) {
-  release_memory(allocate_memory(kMostKept + 1), kMostKept + 1);
+  free_memory(allocate_memory(kMostKept + 1), kMostKept + 1);
   std::vector<void*> blocks;
   for (int n = 0; n < 20; ++n) blocks.push_back(allocate_memory(kMostKept / 10));
-  for (void* block : blocks) release_memory(block, kMostKept / 10);
+  for (void* block : blocks) free_memory(block, kMostKept / 10);
 }
 
 #if !defined(FOVEAL_NO_FORK)
 void take_and_let_go() {
   constexpr std::size_t kBytes = std::size_t{1} << 17;
-  release_memory(allocate_memory(kBytes), kBytes);
+  free_memory(allocate_memory(kBytes), kBytes);
 }
 
 TEST(Memory, AChildFindsTheKeptBlocksWholeAndFree) {

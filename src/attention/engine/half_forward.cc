@@ -1,8 +1,8 @@
 // The forward of bfloat16 where the target multiplies bfloat16: the tensors are read where they
 // lie.
 
+#include <algorithm>
 #include <atomic>
-#include <memory>
 
 #include "attention/engine/call.h"
 #include "attention/engine/decode.h"
@@ -11,6 +11,7 @@
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/query_tiles.h"
 #include "attention/engine/workspace.h"
+#include "core/thread_memory.h"
 #include "kernels/prefetch.h"
 #include "tensor/builder.h"
 
@@ -50,13 +51,17 @@ class PairedValues {
     const std::int64_t tiles = (sequence.sequence.key_length + kPlanKeyTile - 1) / kPlanKeyTile;
     const std::int64_t numbers = tiles * kPlanKeyTile / 2 * size;
     if (numbers > kMostNumbers) return {};
+    const auto bytes = static_cast<std::size_t>(numbers) * sizeof(std::uint32_t) +
+                       static_cast<std::size_t>(tiles) * (sizeof(std::uint64_t) + sizeof(bool));
+    const ThreadBlock block = thread_block(Kept::value_pairs, bytes);
+    auto* const pairs = static_cast<std::uint32_t*>(block.data);
+    auto* const not_finite = reinterpret_cast<std::uint64_t*>(pairs + numbers);
+    auto* const made = reinterpret_cast<bool*>(not_finite + tiles);
+    // Owned once the memory is there: a call that found none leaves nothing behind.
     const Owner owner{call.number, &sequence, b, kv};
-    if (!(owner == owner_)) {
-      owner_ = owner;
-      reserve(numbers, tiles);
-      std::fill_n(made_.get(), tiles, false);
-    }
-    return {pairs_.get(), not_finite_.get(), made_.get()};
+    if (block.fresh || !(owner == owner_)) std::fill_n(made, tiles, false);
+    owner_ = owner;
+    return {pairs, not_finite, made};
   }
 
  private:
@@ -67,21 +72,7 @@ class PairedValues {
     bool operator==(const Owner&) const = default;
   };
 
-  void reserve(std::int64_t numbers, std::int64_t tiles) {
-    if (numbers > numbers_) pairs_.reset(new std::uint32_t[static_cast<std::size_t>(numbers)]);
-    if (tiles > tiles_) {
-      not_finite_.reset(new std::uint64_t[static_cast<std::size_t>(tiles)]);
-      made_.reset(new bool[static_cast<std::size_t>(tiles)]);
-    }
-    numbers_ = std::max(numbers, numbers_);
-    tiles_ = std::max(tiles, tiles_);
-  }
-
   Owner owner_;
-  std::int64_t numbers_ = 0, tiles_ = 0;
-  std::unique_ptr<std::uint32_t[]> pairs_;
-  std::unique_ptr<std::uint64_t[]> not_finite_;
-  std::unique_ptr<bool[]> made_;
 };
 
 void run_tile(const HalfCall& call, DoubtfulRows& doubtful, const SequencePlan& sequence,

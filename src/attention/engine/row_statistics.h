@@ -1,9 +1,8 @@
 #pragma once
 // Where the forward's kernels put what they gather of each row.
 
-#include <vector>
-
 #include "attention/plan/plan_data.h"
+#include "core/thread_memory.h"
 #include "kernels/observation.h"
 
 namespace foveal {
@@ -40,12 +39,11 @@ class RowStatistics {
   /// `first_key`. Valid until the calling thread's next call.
   Observation<T>* of(std::int64_t row, std::int64_t first_key) const {
     constexpr std::int64_t kMostQueries = 64;
-    thread_local std::vector<T> scores;
     thread_local Observation<T> observation;
-    scores.resize(static_cast<std::size_t>(kMostQueries * k_));
+    const auto bytes = static_cast<std::size_t>(kMostQueries * k_) * sizeof(T);
     observation.k = k_;
     observation.first_key = first_key;
-    observation.scores = scores.data();
+    observation.scores = static_cast<T*>(thread_block(Kept::scores, bytes).data);
     observation.keys = k_ == 0 ? nullptr : keys_ + row * k_;
     observation.weights = k_ == 0 ? nullptr : weights_ + row * k_;
     observation.entropy = entropy_ == nullptr ? nullptr : entropy_ + row;

@@ -1,41 +1,13 @@
 #include "attention/engine/workspace.h"
 
-#include <memory>
-#include <new>
+#include "core/thread_memory.h"
 
 namespace foveal {
-namespace {
-
-constexpr std::align_val_t kAlignment{64};
-
-struct Buffer {
-  void* data = nullptr;
-  std::size_t size = 0;
-
-  ~Buffer() { release(); }
-
-  void release() {
-    if (data != nullptr) ::operator delete(data, kAlignment);
-    data = nullptr;
-    size = 0;
-  }
-
-  void* reserve(std::size_t wanted) {
-    if (wanted > size) {
-      release();
-      data = ::operator new(wanted, kAlignment);
-      size = wanted;
-    }
-    return data;
-  }
-};
-
-}  // namespace
 
 template <class T>
 T* workspace(std::int64_t count) {
-  thread_local Buffer buffer;
-  return static_cast<T*>(buffer.reserve(static_cast<std::size_t>(count) * sizeof(T)));
+  const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
+  return static_cast<T*>(thread_block(Kept::workspace, bytes).data);
 }
 
 template float* workspace<float>(std::int64_t);

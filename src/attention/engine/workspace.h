@@ -5,7 +5,8 @@
 
 namespace foveal {
 
-/// At least `count` numbers of the calling thread's, 64-byte aligned, valid until its next call.
+/// At least `count` numbers of the calling thread's, 64-byte aligned, valid until the task ends or
+/// calls again, for whatever T. Throws std::bad_alloc.
 template <class T>
 T* workspace(std::int64_t count);
 
