@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 
-#include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -35,23 +36,23 @@ class NoMoreThreads {
   pthread_attr_t before_;
 };
 
-/// Runs 100 tasks, each once, and returns how many threads took part; 0 where a task was left out.
+/// Runs 20 tasks, each once, and returns how many threads took part; 0 where a task was left out.
 std::size_t threads_of_call() {
   std::mutex mutex;
   std::set<std::thread::id> threads;
   std::int64_t sum = 0;
-  parallel_for(100, [&](std::int64_t index) {
-    std::this_thread::yield();
+  parallel_for(20, [&](std::int64_t index) {
+    std::this_thread::sleep_for(std::chrono::microseconds(200));  // others wake meanwhile
     const std::lock_guard lock(mutex);
     threads.insert(std::this_thread::get_id());
     sum += index;
   });
-  return sum == 4950 ? threads.size() : 0;
+  return sum == 190 ? threads.size() : 0;
 }
 
 /// Whether one of the next calls runs on so many threads, and none on more.
 bool reaches(std::size_t wanted) {
-  for (int call = 0; call < 2000; ++call) {
+  for (int call = 0; call < 500; ++call) {
     const std::size_t threads = threads_of_call();
     if (threads == 0 || threads > wanted) return false;
     if (threads == wanted) return true;
