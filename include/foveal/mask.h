@@ -22,6 +22,9 @@ class MaskNode;
 /// i' = i + L_k - L_q, the query's place among the keys. It holds no lengths: they come when it is
 /// used, and are checked then.
 ///
+/// The numbers of `document` and `padding` are copied as the mask is made; the tensor of `dense` is
+/// held, and read when the mask is bound to lengths: as a plan is made, or by lint.
+///
 /// `!` binds before `&` before `|`. In C++ parenthesise: (!a) & b, (a & b) | c.
 class Mask {
  public:

@@ -11,7 +11,10 @@ namespace foveal {
 struct PlanData;
 
 /// A plan for shapes, dtype and options. It holds the mask bound to its lengths, cut into tiles, so
-/// that a plan that is run many times pays for that once. Const use from several threads is safe.
+/// that a plan that is run many times pays for that once. So the mask is a snapshot: what is
+/// written to a dense mask's tensor after planning changes no run. bias, alibi_slopes, sinks and
+/// dropout_mask are held as handles and read at each run: what is written to them before a run
+/// counts in it. Const use from several threads is safe.
 class Plan {
  public:
   explicit Plan(std::shared_ptr<const PlanData> data) : data_(std::move(data)) {}
@@ -30,7 +33,8 @@ class Plan {
 };
 
 /// query (B, H, L_q, D), key (B, H_kv, L_k, D), value (B, H_kv, L_k, D_v). Throws Error for shapes,
-/// dtype and options that don't fit.
+/// dtype and options that don't fit, and for shapes so large that the plan's counts pass 63 bits or
+/// its lists the memory.
 Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DType dtype,
                     const AttentionOptions& options = {});
 

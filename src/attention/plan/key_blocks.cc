@@ -67,6 +67,7 @@ KeyBlocks key_blocks(const PlanData& plan) {
   const BiasAxes apart(plan);
   KeyBlocks result;
   const std::vector<KeyBlock> blocks = cut_all(plan, apart.narrow(), result);
+  if (plan.problem.kv_heads == 0) return result;
   std::map<std::array<std::int64_t, 3>, std::vector<KeyBlock>> chains;
   for (std::int64_t b = 0; b < plan.problem.batch; ++b) {
     for (std::int64_t kv = 0; kv < plan.problem.kv_heads; ++kv) {

@@ -3,6 +3,7 @@
 
 #include "attention/plan/plan_data.h"
 #include "core/door.h"
+#include "core/memory.h"
 #include "foveal/error.h"
 #include "kernels/targets/registry.h"
 
@@ -15,6 +16,30 @@ std::int64_t tiles_in(const std::vector<TileRun>& runs) {
   return count;
 }
 
+/// Throws Error where a sequence's lists of tiles wouldn't fit in memory.
+void check_lists(const SequencePlan& plan, const Problem& problem) {
+  constexpr std::size_t kBytesOfATile =
+      sizeof(std::vector<TileRun>) + sizeof(TileRun) + 2 * sizeof(std::int64_t);
+  const auto [batch, heads] = plan.mask->planes();
+  const double bytes = static_cast<double>(batch) * static_cast<double>(heads) *
+                       static_cast<double>(plan.query_tiles) * static_cast<double>(kBytesOfATile);
+  constexpr double kAlwaysThere = 1 << 24;  // asking for the memory takes longer than most plans
+  if (bytes <= kAlwaysThere || bytes <= static_cast<double>(usable_memory())) return;
+  throw Error("attention: query has shape (" + std::to_string(problem.batch) + ", " +
+              std::to_string(problem.heads) + ", " + std::to_string(problem.query_length) + ", " +
+              std::to_string(problem.head_size) + "): a plan of its " +
+              std::to_string(plan.query_tiles) +
+              " tiles of queries doesn't fit in memory; ask for less at a time");
+}
+
+/// Throws Error where the results' bytes are beyond counting.
+void check_results(const PlanData& plan) {
+  if (result_bytes(plan) < 0x1p63) return;
+  throw Error("attention: results of output " + to_string(plan.problem.output_shape()) +
+              " with the weights and statistics that are asked for have more bytes than 63 bits "
+              "can count; ask for less");
+}
+
 SequencePlan plan_sequence(const Sequence& sequence, const Problem& problem,
                            const AttentionOptions& options, std::int64_t query_tile) {
   SequencePlan plan;
@@ -22,6 +47,7 @@ SequencePlan plan_sequence(const Sequence& sequence, const Problem& problem,
   const MaskShape shape{problem.batch, problem.heads, sequence.query_length, sequence.key_length};
   plan.mask = options.mask.node().bind(shape);
   plan.query_tiles = (sequence.query_length + query_tile - 1) / query_tile;
+  check_lists(plan, problem);
   const std::int64_t rows = problem.group() * sequence.query_length;
   plan.decode = rows >= 1 && rows <= kDecodeRows && !gathers_rows(options);
   const auto [batch, heads] = plan.mask->planes();
@@ -71,6 +97,7 @@ Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DT
   data->target = &find_target(options.target);
   data->query_tile = dtype == DType::float64 ? data->target->forward_float64.query_tile
                                              : data->target->forward_float32.query_tile;
+  check_results(*data);
   for (const Sequence& sequence : sequences_of(data->problem, options)) {
     try {
       data->sequences.push_back(plan_sequence(sequence, data->problem, options, data->query_tile));

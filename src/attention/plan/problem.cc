@@ -1,5 +1,6 @@
 #include "attention/plan/problem.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/number_text.h"
@@ -47,6 +48,25 @@ void check_shapes(const Shape& query, const Shape& key, const Shape& value) {
   if (query[3] == 0) {
     throw Error(has_shape("query", query) + ": the head size (axis 3) must be 1 or more");
   }
+}
+
+/// The plan counts pairs and products in 63 bits, tiles rounded up.
+void check_countable(const Problem& p, const Shape& query, const Shape& key, const Shape& value) {
+  constexpr std::int64_t kLeast = 1024;
+  const bool empty = p.batch == 0 || p.heads == 0;
+  std::int64_t lengths = 0, sizes = 0;
+  bool overflows = __builtin_add_overflow(p.query_length, p.key_length, &lengths) ||
+                   __builtin_add_overflow(p.head_size, p.value_size, &sizes);
+  std::int64_t count = sizes;
+  for (const std::int64_t factor :
+       {empty ? 1 : p.batch, empty ? 1 : p.heads, std::max(empty ? 0 : p.query_length, kLeast),
+        std::max(empty ? 0 : p.key_length, kLeast)}) {
+    overflows = overflows || __builtin_mul_overflow(count, factor, &count);
+  }
+  if (!overflows) return;
+  throw Error(has_shape("query", query) + ", key " + to_string(key) + " and value " +
+              to_string(value) +
+              ": B H L_q L_k (D + D_v) products are more than 63 bits can count; ask for less");
 }
 
 void check_per_head(const Tensor& tensor, const char* name, const Problem& problem) {
@@ -164,6 +184,7 @@ Problem check_problem(const Shape& query, const Shape& key, const Shape& value, 
                 ": it must be float32, float64, bfloat16 or float16");
   }
   Problem problem{query[0], query[1], key[1], query[2], key[2], query[3], value[3], dtype};
+  check_countable(problem, query, key, value);
   check_numbers(options, dtype);
   if (options.strict && needs_second_pass(options)) {
     throw Error(
