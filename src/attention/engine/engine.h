@@ -14,6 +14,10 @@ AttentionResult run_forward(const PlanData& plan, const Tensor& query, const Ten
 AttentionResult run_half_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
                                  const Tensor& value);
 
+/// The same for 16 bits by products of float32, where PlanData::widens_rows() holds.
+AttentionResult run_wide_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
+                                 const Tensor& value);
+
 /// Throws Error where one is undefined, or the dtypes differ.
 void check_dtypes(const Tensor& query, const Tensor& key, const Tensor& value);
 

@@ -38,13 +38,6 @@ class Upcoming {
   std::int64_t rows_ = 0, first_ = 0;
 };
 
-/// Of K and V of one head.
-template <class T>
-std::int64_t bytes_of_keys(const ForwardTask<T>& task, const SequencePlan& sequence) {
-  const auto size = static_cast<std::int64_t>(sizeof(T));
-  return sequence.sequence.key_length * (task.head_size + task.value_size) * size;
-}
-
 template <class T>
 void run_tile(const Call<T>& call, const RowStatistics<T>& statistics, DoubtfulRows& doubtful,
               const SequencePlan& sequence, const QueryTile& at, const QueryTile& next) {
@@ -61,20 +54,9 @@ void run_tile(const Call<T>& call, const RowStatistics<T>& statistics, DoubtfulR
   }
   const ForwardTask<T> later = call.task(sequence.sequence, next.b, next.h, next.tile);
   Upcoming<T> upcoming(later, sequence.sequence.key_length);
-  const auto run = [&] {
-    kernels.begin(task);
-    for_each_key_tile(task, sequence, b, h, tile, call.plan.query_tile, [&](const KeyTile& keys) {
-      upcoming.ask();
-      kernels.tile(task, keys);
-    });
-    return kernels.end(task);
-  };
-  std::uint64_t rows = run();
-  if (rows != 0 && !task.apart) {
-    task.apart = true;
-    rows = run();
-  }
-  doubtful.add({&sequence, b, h, tile, rows});
+  doubtful.add({&sequence, b, h, tile,
+                run_forward_tile(kernels, task, sequence, b, h, tile,
+                                 [&](const KeyTile&) { upcoming.ask(); })});
 }
 
 template <class T>
@@ -121,6 +103,7 @@ AttentionResult run_forward(const PlanData& plan, const Tensor& query, const Ten
                             const Tensor& value) {
   if (plan.problem.dtype == DType::float64) return run_as<double>(plan, query, key, value);
   if (plan.half_products()) return run_half_forward(plan, query, key, value);
+  if (plan.widens_rows()) return run_wide_forward(plan, query, key, value);
   return run_as<float>(plan, query, key, value);
 }
 

@@ -5,15 +5,13 @@
 #include <atomic>
 
 #include "attention/engine/call.h"
-#include "attention/engine/decode.h"
-#include "attention/engine/doubtful_rows.h"
 #include "attention/engine/engine.h"
+#include "attention/engine/half_result.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/query_tiles.h"
 #include "attention/engine/workspace.h"
 #include "core/thread_memory.h"
 #include "kernels/prefetch.h"
-#include "tensor/builder.h"
 
 namespace foveal {
 namespace {
@@ -94,32 +92,11 @@ void run_tile(const HalfCall& call, DoubtfulRows& doubtful, const SequencePlan& 
   doubtful.add({&sequence, b, h, tile, kernels.end(task)});
 }
 
-/// A decode's output is float32: its rows are rounded into `output`.
-void round_decodes(const PlanData& plan, const Tensor& query, const Tensor& key,
-                   const Tensor& value, Tensor& output, Tensor& lse, DoubtfulRows& doubtful) {
-  Tensor wide = Tensor::zeros(output.shape(), DType::float32);
-  run_decodes(plan, query, key, value, wide, lse, doubtful);
-  for (const SequencePlan& sequence : plan.sequences) {
-    if (!sequence.decode) continue;
-    const std::int64_t first = sequence.sequence.first_query;
-    const std::int64_t last = first + sequence.sequence.query_length;
-    output.slice(2, first, last).copy_(wide.slice(2, first, last).to(DType::bfloat16));
-  }
-}
-
 }  // namespace
 
 AttentionResult run_half_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
                                  const Tensor& value) {
-  const Problem& problem = plan.problem;
-  // Packed sequences may leave rows out; else every row is written.
-  const bool full = plan.options.query_starts.empty();
-  AttentionResult result;
-  result.output = full ? TensorBuilder::empty(problem.output_shape(), DType::bfloat16)
-                       : Tensor::zeros(problem.output_shape(), DType::bfloat16);
-  if (plan.options.return_lse || needs_second_pass(plan.options)) {
-    result.lse = Tensor::zeros(problem.row_shape(), DType::float32);
-  }
+  AttentionResult result = make_half_result(plan);
   DoubtfulRows doubtful;
   if (!plan.decodes_all()) {
     HalfCall call(plan, query, key, value, result.output);
@@ -129,9 +106,7 @@ AttentionResult run_half_forward(const PlanData& plan, const Tensor& query, cons
           run_tile(call, doubtful, sequence, at, next);
         });
   }
-  if (plan.decodes_any()) {
-    round_decodes(plan, query, key, value, result.output, result.lse, doubtful);
-  }
+  round_decodes(plan, query, key, value, result, doubtful);
   compute_again(plan, query, key, value, doubtful, result);
   return result;
 }

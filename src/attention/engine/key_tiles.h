@@ -68,4 +68,31 @@ void for_each_key_tile(const ForwardTask<T>& task, const SequencePlan& sequence,
   for_each_key_tile(task, sequence, b, h, tile, query_tile, 0, all, visit);
 }
 
+/// Of K and V of one head as the task has them.
+template <class T>
+std::int64_t bytes_of_keys(const ForwardTask<T>& task, const SequencePlan& sequence) {
+  const auto size = static_cast<std::int64_t>(sizeof(T));
+  return sequence.sequence.key_length * (task.head_size + task.value_size) * size;
+}
+
+/// One tile of queries against all its tiles of keys, `before` called with each; once more with
+/// scores and maximum apart where they were too large. Returns the rows that may be wrong still.
+template <class T, class Before>
+std::uint64_t run_forward_tile(const ForwardKernels<T>& kernels, ForwardTask<T>& task,
+                               const SequencePlan& sequence, std::int64_t b, std::int64_t h,
+                               std::int64_t tile, const Before& before) {
+  const auto run = [&] {
+    kernels.begin(task);
+    for_each_key_tile(task, sequence, b, h, tile, kernels.query_tile, [&](const KeyTile& keys) {
+      before(keys);
+      kernels.tile(task, keys);
+    });
+    return kernels.end(task);
+  };
+  const std::uint64_t doubtful = run();
+  if (doubtful == 0 || task.apart) return doubtful;
+  task.apart = true;
+  return run();
+}
+
 }  // namespace foveal

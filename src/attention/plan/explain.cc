@@ -61,8 +61,12 @@ std::string half_reason(const PlanData& plan) {
   if (pairs) {
     return dtype + " is widened to float32 once, for the statistics; products and sums are float32";
   }
-  return dtype + " is widened to float32 once, since target " + plan.target->name +
-         " has no products of " + dtype + "; products and sums are float32";
+  return dtype + " is widened to float32 " +
+         (plan.widens_rows() && !needs_second_pass(plan.options)
+              ? "by each thread, a head at a time"
+              : "once") +
+         ", since target " + plan.target->name + " has no products of " + dtype +
+         "; products and sums are float32";
 }
 
 /// Why it runs as it does, a line each.

@@ -21,12 +21,16 @@ double keys_of(const Problem& problem) {
 }
 
 /// Half-precision inputs are widened to float32, and the output narrowed, unless they are
-/// multiplied as they are in all passes. A decode reads keys and values as they are.
-double widened_bytes(const PlanData& plan) {
+/// multiplied as they are in all passes, or widened a head at a time. A decode reads keys and
+/// values as they are.
+double widened_bytes(const PlanData& plan, int threads) {
   const Problem& problem = plan.problem;
   if (size_of(problem.dtype) != 2) return 0;
   if (plan.half_products() && !plan.decodes_all() && !needs_second_pass(plan.options)) return 0;
   const double sizes = static_cast<double>(problem.head_size + problem.value_size);
+  if (plan.widens_rows() && !needs_second_pass(plan.options)) {
+    return 4.0 * threads * sizes * static_cast<double>(problem.key_length + plan.query_tile);
+  }
   const double rows = rows_of(problem) + (plan.decodes_all() ? 0 : keys_of(problem));
   return 4 * sizes * rows;
 }
@@ -100,7 +104,7 @@ double workspace_bytes(const PlanData& plan, int threads) {
                          : plan.half_products()          ? plan.target->half_forward.workspace
                                                          : plan.target->forward_float32.workspace;
   const std::int64_t numbers = workspace(problem.head_size, problem.value_size);
-  return threads * static_cast<double>(numbers) * width_of(plan) + widened_bytes(plan) +
+  return threads * static_cast<double>(numbers) * width_of(plan) + widened_bytes(plan, threads) +
          split_bytes(plan) + statistics_workspace(plan, threads);
 }
 

@@ -84,6 +84,16 @@ bool PlanData::decodes_any() const {
                      [](const SequencePlan& sequence) { return sequence.decode; });
 }
 
+bool PlanData::widens_rows() const {
+  constexpr std::int64_t kMostNumbers = 1 << 21;  // of a head, which each thread keeps
+  std::int64_t keys = 0;
+  for (const SequencePlan& sequence : sequences) {
+    if (!sequence.decode) keys = std::max(keys, sequence.sequence.key_length);
+  }
+  return size_of(problem.dtype) == 2 && !half_products() && !decodes_all() &&
+         !gathers_rows(options) && keys * (problem.head_size + problem.value_size) <= kMostNumbers;
+}
+
 bool PlanData::half_products() const {
   return problem.dtype == DType::bfloat16 && target->half_forward.tile != nullptr &&
          !gathers_rows(options);

@@ -49,6 +49,8 @@ struct PlanData {
   bool decodes_any() const;
   /// Whether the forward multiplies bfloat16 as it is; else it is widened to float32.
   bool half_products() const;
+  /// Whether each thread widens 16 bits for itself, a KV head at a time; else whole tensors are.
+  bool widens_rows() const;
 };
 
 /// The work of a plan, counted exactly over batch and heads.
