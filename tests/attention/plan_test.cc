@@ -101,7 +101,10 @@ TEST(Plan, SaysWhatBecomesOfBfloat16) {
     EXPECT_EQ(contains(plan.explain(), "bfloat16 is multiplied as it is"), multiplied);
     EXPECT_EQ(contains(plan.explain(), "has no products of bfloat16"), !multiplied);
     const Plan other = plan_attention(shape, shape, shape, DType::float16, options);
-    EXPECT_TRUE(contains(other.explain(), "float16 is widened to float32 once"));
+    EXPECT_TRUE(contains(other.explain(), "float16 is widened to float32 by each thread"));
+    options.return_weights = true;
+    const Plan both = plan_attention(shape, shape, shape, DType::float16, options);
+    EXPECT_TRUE(contains(both.explain(), "float16 is widened to float32 once"));
   }
 }
 
