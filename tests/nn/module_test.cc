@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 
 #include "errors.h"
 #include "foveal/error.h"
@@ -160,6 +161,12 @@ TEST(ModuleTest, SavesAndLoadsSafetensors) {
   save_safetensors(path, {{"scale", Tensor::ones({2})}});
   const StateDict before = copy_of(target.state_dict());
   EXPECT_THROW(target.load(path), Error);
+  const std::string header = R"({"flags":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})";
+  const std::string length = static_cast<char>(header.size()) + std::string(7, '\0');
+  std::ofstream(path, std::ios::binary) << length << header << 'x';
+  EXPECT_EQ(message_of([&] { target.load(path); }),
+            "Module::load: file '" + path + "': tensor \"flags\" has dtype \"U8\", which foveal " +
+                "lacks: save it as F32, F64, BF16, F16, I64 or BOOL");
   expect_equal(target.state_dict(), before);
   std::filesystem::remove(path);
 }
