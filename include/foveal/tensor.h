@@ -54,12 +54,15 @@ class Tensor {
   std::int64_t element_count() const;
   bool is_contiguous() const;
   bool read_only() const;
-  /// How often the storage was written through fill_, copy_ or masked_fill_ of any handle on it.
+  /// How often the storage was written through set, fill_, copy_ or masked_fill_ of any handle on
+  /// it, or a writable pointer to it handed out. What is written through such a pointer later, or
+  /// by the owner of a blob, isn't counted. Any thread may ask.
   std::uint64_t version() const;
   /// True where both look at the same storage.
   bool shares_storage(const Tensor& other) const { return storage_ == other.storage_; }
 
-  /// The first element; the others lie at strides(). T must match dtype().
+  /// The first element; the others lie at strides(). T must match dtype(). On a Tensor that isn't
+  /// const the pointer is a writable one, and counts in version().
   template <class T>
   T* data();
   template <class T>

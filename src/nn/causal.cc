@@ -6,7 +6,6 @@
 #include "foveal/operations.h"
 #include "foveal/reference.h"
 #include "nn/checks.h"
-#include "nn/fused.h"
 
 namespace foveal::nn {
 
@@ -18,12 +17,12 @@ Tensor drop_mask(const std::string& layer, std::int64_t context_length) {
 }
 
 Tensor causal_context(const Tensor& queries, const Tensor& keys, const Tensor& values,
-                      const Tensor& mask, const Dropout& dropout, bool fused) {
+                      const CausalMask& mask, const Dropout& dropout, bool fused) {
   if (fused) return fused_context(queries, keys, values, &mask, &dropout);
   const std::int64_t num_tokens = queries.size(-2);
   const Tensor attn_scores =
       reference::scaled_scores(reference::scores(queries, keys), scale_of(keys));
-  const Tensor drop = mask.slice(0, 0, num_tokens).slice(1, 0, num_tokens);
+  const Tensor drop = mask.drop.slice(0, 0, num_tokens).slice(1, 0, num_tokens);
   const Tensor masked = masked_fill(attn_scores, drop, -std::numeric_limits<double>::infinity());
   const Tensor attn_weights = dropout.forward(reference::weights(masked));
   return reference::context(attn_weights, values);

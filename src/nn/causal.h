@@ -5,6 +5,7 @@
 #include <string>
 
 #include "foveal/nn/attention.h"
+#include "nn/fused.h"
 
 namespace foveal::nn {
 
@@ -19,7 +20,15 @@ Tensor drop_mask(const std::string& layer, std::int64_t context_length);
 /// and columns of `mask`, softmax, dropout, values; step by step or on the engine. A mask whose
 /// dtype is neither bool nor that of the scores throws.
 Tensor causal_context(const Tensor& queries, const Tensor& keys, const Tensor& values,
-                      const Tensor& mask, const Dropout& dropout, bool fused);
+                      const CausalMask& mask, const Dropout& dropout, bool fused);
+
+/// A layer's mask with what it has seen of it.
+struct MaskOf {
+  template <class Layer>
+  static CausalMask layer(const Layer& layer) {
+    return {layer.mask, *layer.look_};
+  }
+};
 
 /// The layer's forward, fused or not whatever its own member says.
 Tensor causal_attention(const CausalAttention& layer, const Tensor& x, bool fused);

@@ -11,7 +11,7 @@ Tensor attend(const Layer& layer, const Tensor& x, bool fused) {
   const Tensor keys = layer.W_key.forward(x);
   const Tensor queries = layer.W_query.forward(x);
   const Tensor values = layer.W_value.forward(x);
-  return causal_context(queries, keys, values, layer.mask, layer.dropout, fused);
+  return causal_context(queries, keys, values, MaskOf::layer(layer), layer.dropout, fused);
 }
 
 }  // namespace
@@ -26,7 +26,8 @@ CausalAttention::CausalAttention(const CausalAttentionOptions& options, Generato
       W_key(options.d_in, options.d_out, options.qkv_bias, generator),
       W_value(options.d_in, options.d_out, options.qkv_bias, generator),
       dropout(options.dropout, generator),
-      mask(drop_mask("CausalAttention", options.context_length)) {
+      mask(drop_mask("CausalAttention", options.context_length)),
+      look_(std::make_shared<MaskLook>()) {
   register_module("W_query", W_query);
   register_module("W_key", W_key);
   register_module("W_value", W_value);
@@ -42,7 +43,8 @@ CausalAttentionWithoutBuffers::CausalAttentionWithoutBuffers(const CausalAttenti
       W_key(options.d_in, options.d_out, options.qkv_bias, generator),
       W_value(options.d_in, options.d_out, options.qkv_bias, generator),
       dropout(options.dropout, generator),
-      mask(drop_mask("CausalAttentionWithoutBuffers", options.context_length)) {
+      mask(drop_mask("CausalAttentionWithoutBuffers", options.context_length)),
+      look_(std::make_shared<MaskLook>()) {
   register_module("W_query", W_query);
   register_module("W_key", W_key);
   register_module("W_value", W_value);

@@ -13,27 +13,19 @@ Tensor four_axes(const Tensor& tensor) {
   return tensor.rank() == 3 ? tensor.unsqueeze(1) : tensor.unsqueeze(0).unsqueeze(0);
 }
 
-/// Whether exactly what lies above the diagonal is dropped.
-bool drops_later_keys(const Tensor& visible) {
-  const std::int64_t length = visible.size(0);
-  const bool* const rows = visible.data<bool>();
-  for (std::int64_t i = 0; i < length; ++i) {
-    for (std::int64_t j = 0; j < length; ++j) {
-      if (rows[i * length + j] != (j <= i)) return false;
-    }
-  }
-  return true;
-}
-
-Mask mask_of(const Tensor& drop, const Tensor& queries) {
+Mask mask_of(const CausalMask& mask, const Tensor& queries) {
+  const Tensor& drop = mask.drop;
   if (drop.dtype() != DType::boolean && drop.dtype() != queries.dtype()) {
     throw Error("fused attention: mask is " + to_string(drop.dtype()) + " but the queries are " +
                 to_string(queries.dtype()) +
                 ": they must match; convert the mask with to(), or register it as a buffer");
   }
   const std::int64_t length = queries.size(-2);
-  const Tensor visible = eq(drop.slice(0, 0, length).slice(1, 0, length), 0.0);
-  return drops_later_keys(visible) ? causal() : dense(visible);
+  if (drop.rank() != 2 || drop.size(0) < length || drop.size(1) < length) {
+    throw Error("fused attention: mask has shape " + to_string(drop.shape()) + " but there are " +
+                std::to_string(length) + " tokens: it must have a row and a column for each");
+  }
+  return mask.look.mask_of(drop, length);
 }
 
 void add_dropout(const Dropout& dropout, const Tensor& queries, AttentionOptions& options) {
@@ -48,7 +40,7 @@ void add_dropout(const Dropout& dropout, const Tensor& queries, AttentionOptions
 }  // namespace
 
 Tensor fused_context(const Tensor& queries, const Tensor& keys, const Tensor& values,
-                     const Tensor* mask, const Dropout* dropout) {
+                     const CausalMask* mask, const Dropout* dropout) {
   AttentionOptions options;
   if (mask != nullptr) options.mask = mask_of(*mask, queries);
   if (dropout != nullptr) add_dropout(*dropout, queries, options);

@@ -72,7 +72,8 @@ MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& options,
       dropout(options.dropout, generator),
       mask(drop_mask("MultiHeadAttention", options.context_length)),
       num_heads(options.num_heads),
-      head_dim(head_size(options)) {
+      head_dim(head_size(options)),
+      look_(std::make_shared<MaskLook>()) {
   register_module("W_query", W_query);
   register_module("W_key", W_key);
   register_module("W_value", W_value);
@@ -95,7 +96,7 @@ Tensor MultiHeadAttention::forward(const Tensor& x) const {
 
   // (B, H, L, D) -> (B, L, H, D) -> (B, L, d_out)
   const Tensor context_vec =
-      causal_context(queries, keys, values, mask, dropout, fused).transpose(1, 2);
+      causal_context(queries, keys, values, MaskOf::layer(*this), dropout, fused).transpose(1, 2);
   return out_proj.forward(context_vec.contiguous().view({batch, num_tokens, d_out}));
 }
 

@@ -33,6 +33,13 @@ class TensorBuilder {
                 tensor.dtype_);
   }
 
+  /// Where an operation writes: data<T>() without handing the pointer out. What is written into
+  /// memory that callers know, the operation counts itself.
+  template <class T>
+  static T* written(Tensor& tensor) {
+    return static_cast<T*>(tensor.storage_->writable_data()) + tensor.offset_;
+  }
+
   static Storage& storage(const Tensor& tensor) { return *tensor.storage_; }
 };
 

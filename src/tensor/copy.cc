@@ -92,7 +92,7 @@ void copy_turned(T* to, const T* from, JoinedAxes<2> axes, std::size_t turned) {
 template <class T>
 void copy(Tensor& to, const Tensor& from) {
   if (to.element_count() == 0) return;
-  Raw<T>* const to_data = raw(to.data<T>());
+  Raw<T>* const to_data = raw(TensorBuilder::written<T>(to));
   const Raw<T>* const from_data = raw(from.data<T>());
   const std::array<Strides, 2> strides = {to.strides(), from.strides()};
   const JoinedAxes<2> axes = join_in_memory_order<2>(to.shape(), strides);

@@ -3,6 +3,7 @@
 // of 1 and 0 where they can, so that the compiler makes vectors of them, and run on all threads.
 
 #include "foveal/tensor.h"
+#include "tensor/builder.h"
 #include "tensor/chunks.h"
 #include "tensor/copy.h"
 #include "tensor/runs.h"
@@ -13,7 +14,7 @@ namespace foveal {
 template <class Out, class A, class Function>
 void map(Tensor& out, const Tensor& given, Function function) {
   const Tensor a = laid_out_like(out, given);
-  Raw<Out>* const out_data = raw(out.data<Out>());
+  Raw<Out>* const out_data = raw(TensorBuilder::written<Out>(out));
   const Raw<A>* const a_data = raw(a.data<A>());
   for_runs<2>(out.shape(), {out.strides(), a.strides()}, [=](const Run<2>& run) {
     Raw<Out>* const to = out_data + run.starts[0];
@@ -32,7 +33,7 @@ void map(Tensor& out, const Tensor& given, Function function) {
 template <class Out, class A, class B, class Function>
 void map(Tensor& out, const Tensor& given_a, const Tensor& given_b, Function function) {
   const Tensor a = laid_out_like(out, given_a), b = laid_out_like(out, given_b);
-  Raw<Out>* const out_data = raw(out.data<Out>());
+  Raw<Out>* const out_data = raw(TensorBuilder::written<Out>(out));
   const Raw<A>* const a_data = raw(a.data<A>());
   const Raw<B>* const b_data = raw(b.data<B>());
   const std::array<Strides, 3> strides = {out.strides(), a.strides(), b.strides()};
@@ -61,7 +62,7 @@ void map(Tensor& out, const Tensor& given_a, const Tensor& given_b, Function fun
 template <class Out, class A, class Function>
 void map_chunks(Tensor& out, const Tensor& given, Function function) {
   const Tensor a = laid_out_like(out, given);
-  Out* const out_data = out.data<Out>();
+  Out* const out_data = TensorBuilder::written<Out>(out);
   const A* const a_data = a.data<A>();
   const Reader<A> reader;
   const Writer<Out> writer;
@@ -97,7 +98,7 @@ void map_numbers(Tensor& out, const Tensor& given_a, const Tensor& given_b, Func
     return map<Out, T, T>(out, given_a, given_b, function);
   }
   const Tensor a = laid_out_like(out, given_a), b = laid_out_like(out, given_b);
-  Out* const out_data = out.data<Out>();
+  Out* const out_data = TensorBuilder::written<Out>(out);
   const T* const a_data = a.data<T>();
   const T* const b_data = b.data<T>();
   const Reader<T> reader;

@@ -70,7 +70,7 @@ Tensor triangle(const Tensor& a, const char* function, std::int64_t diagonal, bo
   const std::int64_t rows = a.size(-2), columns = a.size(-1);
   const std::int64_t first = std::clamp(diagonal, -rows, columns);
   Tensor dropped = TensorBuilder::empty({rows, columns}, DType::boolean);
-  bool* const flags = dropped.data<bool>();
+  bool* const flags = TensorBuilder::written<bool>(dropped);
   for_ranges(rows, columns, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
       const std::int64_t boundary = std::clamp<std::int64_t>(row + first, 0, columns);

@@ -23,7 +23,8 @@ std::shared_ptr<Storage> Storage::allocate(const Shape& shape, DType dtype) try 
                 " bytes of memory that this process may use can't hold it; use a smaller shape");
   }
   const auto size = static_cast<std::size_t>(bytes);
-  auto storage = wrap(nullptr, [size](void* memory) { free_memory(memory, size); }, false);
+  const std::shared_ptr<Storage> storage(
+      new Storage(nullptr, [size](void* memory) { free_memory(memory, size); }, false, false));
   storage->data_ = allocate_memory(size);
   if (storage->data_ == nullptr) {
     throw Error("a tensor of shape " + to_string(shape) + " and dtype " + to_string(dtype) +
@@ -36,11 +37,11 @@ std::shared_ptr<Storage> Storage::allocate(const Shape& shape, DType dtype) try 
 
 std::shared_ptr<Storage> Storage::wrap(void* data, std::function<void(void*)> deleter,
                                        bool read_only) {
-  return std::shared_ptr<Storage>(new Storage(data, std::move(deleter), read_only));
+  return std::shared_ptr<Storage>(new Storage(data, std::move(deleter), read_only, true));
 }
 
-Storage::Storage(void* data, std::function<void(void*)> deleter, bool read_only)
-    : data_(data), deleter_(std::move(deleter)), read_only_(read_only) {}
+Storage::Storage(void* data, std::function<void(void*)> deleter, bool read_only, bool handed_out)
+    : data_(data), deleter_(std::move(deleter)), read_only_(read_only), handed_out_(handed_out) {}
 
 Storage::~Storage() {
   if (deleter_) deleter_(data_);
@@ -53,6 +54,13 @@ void* Storage::writable_data() const {
         "Tensor");
   }
   return data_;
+}
+
+void* Storage::hand_out() {
+  void* const data = writable_data();
+  handed_out_.store(true, std::memory_order_release);
+  count_write();
+  return data;
 }
 
 }  // namespace foveal

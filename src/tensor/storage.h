@@ -1,6 +1,7 @@
 #pragma once
 // The memory behind tensors: our own or a caller's, shared by all views of it.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -24,20 +25,27 @@ class Storage {
   ~Storage();
 
   const void* data() const { return data_; }
-  /// Throws Error where the memory is read-only.
+  /// For an operation's own writes, which it counts. Throws Error where the memory is read-only.
   void* writable_data() const;
+  /// For a caller, who may write at any time from now on: counts, and is remembered.
+  void* hand_out();
   bool read_only() const { return read_only_; }
 
-  std::uint64_t version() const { return version_; }
-  void count_write() { ++version_; }
+  /// Any thread may ask and count.
+  std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+  void count_write() { version_.fetch_add(1, std::memory_order_release); }
+  /// Whether someone may write without its being counted: a writable pointer was handed out, or the
+  /// memory is a caller's. What was read must then be read again each time.
+  bool may_change_unseen() const { return handed_out_.load(std::memory_order_acquire); }
 
  private:
-  Storage(void* data, std::function<void(void*)> deleter, bool read_only);
+  Storage(void* data, std::function<void(void*)> deleter, bool read_only, bool handed_out);
 
   void* data_;
   std::function<void(void*)> deleter_;
   bool read_only_;
-  std::uint64_t version_ = 0;
+  std::atomic<std::uint64_t> version_{0};
+  std::atomic<bool> handed_out_;
 };
 
 }  // namespace foveal

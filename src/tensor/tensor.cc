@@ -48,7 +48,7 @@ void require_type(const Tensor& tensor) {
 Tensor Tensor::zeros(const Shape& shape, DType dtype) {
   Tensor result = TensorBuilder::empty(shape, dtype);
   // All bits zero is 0 in every dtype.
-  auto* const bytes = static_cast<char*>(result.raw_data());
+  auto* const bytes = TensorBuilder::written<char>(result);
   const auto size = static_cast<std::int64_t>(size_of(dtype));
   for_ranges(result.element_count(), 1, [=](std::int64_t first, std::int64_t last) {
     std::memset(bytes + first * size, 0, static_cast<std::size_t>((last - first) * size));
@@ -63,7 +63,7 @@ Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
     using T = decltype(zero);
     const T element = convert_scalar<T>(value, "full");
     Tensor result = TensorBuilder::empty(shape, dtype);
-    Raw<T>* const data = raw(result.data<T>());
+    Raw<T>* const data = raw(TensorBuilder::written<T>(result));
     for_ranges(result.element_count(), 1, [=](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) data[i] = raw_of(element);
     });
@@ -79,7 +79,7 @@ Tensor Tensor::arange(std::int64_t stop, DType dtype) {
   Tensor result = TensorBuilder::empty({stop}, dtype);
   visit(dtype, [&](auto zero) {
     using T = decltype(zero);
-    T* const data = result.data<T>();
+    T* const data = TensorBuilder::written<T>(result);
     for (std::int64_t i = 0; i < stop; ++i) data[i] = convert<T>(i);
   });
   return result;
@@ -93,7 +93,7 @@ Tensor Tensor::from_vector(const std::vector<T>& values, const Shape& shape) {
                 std::to_string(foveal::element_count(shape)) + ": they must be the same");
   }
   Tensor result = TensorBuilder::empty(shape, dtype_of<T>());
-  std::copy(values.begin(), values.end(), result.data<T>());
+  std::copy(values.begin(), values.end(), TensorBuilder::written<T>(result));
   return result;
 }
 
@@ -135,7 +135,7 @@ std::uint64_t Tensor::version() const {
 template <class T>
 T* Tensor::data() {
   require_type<T>(*this);
-  return static_cast<T*>(storage_->writable_data()) + offset_;
+  return static_cast<T*>(storage_->hand_out()) + offset_;
 }
 
 template <class T>
@@ -160,7 +160,7 @@ template const bool* Tensor::data() const;
 void* Tensor::raw_data() {
   require_defined(*this, "raw_data");
   const std::int64_t bytes = offset_ * static_cast<std::int64_t>(size_of(dtype_));
-  return static_cast<char*>(storage_->writable_data()) + bytes;
+  return static_cast<char*>(storage_->hand_out()) + bytes;
 }
 
 const void* Tensor::raw_data() const {
@@ -182,8 +182,9 @@ void Tensor::set(const std::vector<std::int64_t>& index, double value) {
   const std::int64_t offset = element_offset(*this, index, "set");
   visit(dtype_, [&](auto zero) {
     using T = decltype(zero);
-    data<T>()[offset] = convert_scalar<T>(value, "set");
+    TensorBuilder::written<T>(*this)[offset] = convert_scalar<T>(value, "set");
   });
+  storage_->count_write();
 }
 
 double Tensor::item() const {

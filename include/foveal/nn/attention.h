@@ -17,6 +17,8 @@
 
 namespace foveal::nn {
 
+class MaskLook;  // what a layer has seen of its mask, so that `fused` reads it once a version
+
 /// Section 3.4.2, first version. Parameters W_query, W_key, W_value (d_in, d_out) drawn by rand.
 class SelfAttention_v1 : public Module {
  public:
@@ -57,6 +59,10 @@ class CausalAttention : public Module {
   Dropout dropout;
   Tensor mask;
   bool fused = false;
+
+ private:
+  friend struct MaskOf;
+  std::shared_ptr<MaskLook> look_;
 };
 
 /// The loader notebook's name for the same class.
@@ -73,6 +79,10 @@ class CausalAttentionWithoutBuffers : public Module {
   Dropout dropout;
   Tensor mask;
   bool fused = false;
+
+ private:
+  friend struct MaskOf;
+  std::shared_ptr<MaskLook> look_;
 };
 
 /// Section 3.6.1: heads one after the other, their outputs side by side: x (B, L, d_in) ->
@@ -123,6 +133,10 @@ class MultiHeadAttention : public Module {
   Tensor mask;
   std::int64_t num_heads, head_dim;
   bool fused = false;
+
+ private:
+  friend struct MaskOf;
+  std::shared_ptr<MaskLook> look_;
 };
 
 }  // namespace foveal::nn
