@@ -64,7 +64,7 @@ class ThreadMemory {
 
  private:
   std::mutex in_use_;
-  Block blocks_[3];
+  Block blocks_[static_cast<std::size_t>(Kept::last) + 1];
 };
 
 namespace {
