@@ -4,20 +4,26 @@
 // cache. Lanes are elements of a head here, then keys, then elements of V.
 
 #include "kernels/decode_scores.h"
+#include "kernels/prefetch.h"
 
 namespace foveal {
 namespace {
 
-/// How many keys ahead K is asked for, into the second cache: nearer, or V too, was slower.
+/// How many keys ahead K is asked for, into the second cache: nearer was slower.
 constexpr int64_t kKeysAhead = 32;
 
 /// Keys whose products are merged while they are in registers.
 template <class T>
 constexpr int kMergedKeys = kLanes<T> < 4 ? kLanes<T> : 4;
 
-/// The scores of a vector of keys for R rows, row .. row + R - 1: product(k, sums) adds what key k
-/// gives, a vector of partial sums a row.
-template <class T, int R, class Product>
+/// Keys whose products are made together, stored as S.
+template <class T, class S>
+constexpr int kTogether = sizeof(S) < sizeof(T) ? kHalfKeysTogether : 1;
+
+/// The scores of a vector of keys for R rows, row .. row + R - 1: product(k, sums) adds what P keys
+/// from k on give, a vector of partial sums for each key and row. Past the last key sums may be
+/// anything.
+template <class T, int R, int P, class Product>
 inline __attribute__((always_inline)) void score_vector(int64_t count, T scale, T* scores,
                                                         const Product& product) {
   constexpr int G = kMergedKeys<T>;
@@ -26,12 +32,15 @@ inline __attribute__((always_inline)) void score_vector(int64_t count, T scale, 
   for (int g = 0; g < kLanes<T> / G; ++g) {
     Vector<T> sums[R][G] = {};
 #pragma GCC unroll 4
-    for (int n = 0; n < G; ++n) {
+    for (int n = 0; n < G; n += P) {
       if (g * G + n >= count) continue;
-      Vector<T> sum[R] = {};
+      Vector<T> sum[P][R] = {};
       product(g * G + n, sum);
 #pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) sums[r][n] = sum[r];
+      for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+        for (int p = 0; p < P; ++p) sums[r][n + p] = sum[p][r];
+      }
     }
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
@@ -48,25 +57,39 @@ inline __attribute__((always_inline)) void score_vector(int64_t count, T scale, 
 
 template <class T, class S, int R>
 void score_keys(const DecodeTask<T>& task, const S* key, int row, int64_t first, int64_t count) {
+  constexpr int P = kTogether<T, S>;
   const int64_t width = decode_width(task.head_size), stride = task.key_stride;
   const int64_t size = task.head_size, whole = size / kLanes<T> * kLanes<T>;
   const T* const query = task.query + row * width;
   key += first * stride;
-  const auto product = [=](int64_t k, Vector<T>(&sum)[R]) __attribute__((always_inline)) {
-    const S* const from = key + k * stride;
-    for (int64_t d = 0; d < whole; d += kLanes<T>) {
-      // Past the last key too: a prefetch of what isn't there does nothing.
-      __builtin_prefetch(from + kKeysAhead * stride + d, 0, 2);
-      const Vector<T> part = in_register(load_wide<T>(from + d));
+  const auto product = [=](int64_t k, Vector<T>(&sum)[P][R]) __attribute__((always_inline)) {
+    const S* from[P];
 #pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) sum[r] += part * load(query + r * width + d);
+    for (int p = 0; p < P; ++p) from[p] = key + (k + p < count ? k + p : k) * stride;
+    for (int64_t d = 0; d < whole; d += kLanes<T>) {
+      Vector<T> part[P];
+#pragma GCC unroll 4
+      for (int p = 0; p < P; ++p) {
+        // Past the last key too: a prefetch of what isn't there does nothing.
+        __builtin_prefetch(from[p] + kKeysAhead * stride + d, 0, 2);
+        part[p] = in_register(load_wide<T>(from[p] + d));
+      }
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) {
+        const Vector<T> numbers = load(query + r * width + d);
+#pragma GCC unroll 4
+        for (int p = 0; p < P; ++p) sum[p][r] += part[p] * numbers;
+      }
     }
     if (whole == size) return;
-    const Vector<T> part = load_wide<T>(from + whole, size - whole);
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) sum[r] += part * load(query + r * width + whole);
+    for (int p = 0; p < P; ++p) {
+      const Vector<T> part = load_wide<T>(from[p] + whole, size - whole);
+#pragma GCC unroll 4
+      for (int r = 0; r < R; ++r) sum[p][r] += part * load(query + r * width + whole);
+    }
   };
-  score_vector<T, R>(count, task.scale, task.scores + row * kDecodeChunk + first, product);
+  score_vector<T, R, P>(count, task.scale, task.scores + row * kDecodeChunk + first, product);
 }
 
 /// The scores of a chunk: a few keys for all rows, so that they are still in the first cache.
@@ -156,6 +179,10 @@ void add_chunk(const DecodeTask<T>& task, const DecodeChunk& chunk) {
   const S* const value = static_cast<const S*>(task.value) + chunk.first * task.value_stride;
   for (int64_t k = 0; k < chunk.count; k += kDecodeGroup) {
     const int64_t left = chunk.count - k;
+    if constexpr (kValuesAhead > 0) {
+      prefetch_rows(value + (k + kValuesAhead) * task.value_stride, task.value_stride, kDecodeGroup,
+                    task.value_size);
+    }
     const ValueRows<T> values = whole_rows<T, S>(task, value + k * task.value_stride,
                                                  left < kDecodeGroup ? left : kDecodeGroup);
     const T* const weights = task.scores + k;

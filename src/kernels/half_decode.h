@@ -23,7 +23,7 @@ void score_half_keys(const DecodeTask<float>& task, const uint16_t* key, int row
   const int64_t size = task.head_size, width = pair_width(size), stride = task.key_stride;
   const uint16_t* const query = task.half_query + row * width;
   key += first * stride;
-  const auto product = [=](int64_t k, FloatVector(&sum)[R]) __attribute__((always_inline)) {
+  const auto product = [=](int64_t k, FloatVector(&sum)[1][R]) __attribute__((always_inline)) {
     const uint16_t* const from = key + k * stride;
     for (int64_t d = 0; d < width; d += 2 * kLanes<float>) {
       // Past the last key too: a prefetch of what isn't there does nothing.
@@ -31,11 +31,11 @@ void score_half_keys(const DecodeTask<float>& task, const uint16_t* key, int row
       const PairVector part = in_register(load_row(from + d, size - d));
 #pragma GCC unroll 4
       for (int r = 0; r < R; ++r) {
-        sum[r] = add_pairs(sum[r], part, load_pairs(query + r * width + d));
+        sum[0][r] = add_pairs(sum[0][r], part, load_pairs(query + r * width + d));
       }
     }
   };
-  score_vector<float, R>(count, task.scale, task.scores + row * kDecodeChunk + first, product);
+  score_vector<float, R, 1>(count, task.scale, task.scores + row * kDecodeChunk + first, product);
 }
 
 void score_half_chunk(const DecodeTask<float>& task, const DecodeChunk& chunk) {

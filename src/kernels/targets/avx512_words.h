@@ -13,7 +13,9 @@ constexpr int kRegisterBytes = 64;
 constexpr int kQueryVectors = 4;  // by 4 keys: 16 sums, 4 vectors of queries, 1 key of 32 registers
 constexpr bool kFusesProducts = true;
 constexpr bool kWeighsBetween = true;      // registers are left beside the sums
-constexpr int64_t kKeptBytes = INT64_MAX;  // of a head: asking at every tile was slower
+constexpr int64_t kKeptBytes = INT64_MAX;  // of a head's K and V, that a cache is taken to hold
+constexpr int64_t kValuesAhead = 0;        // rows of V that a decode asks for ahead
+constexpr int kHalfKeysTogether = 1;       // of a decode
 
 /// The larger one; `b` where either is NaN.
 template <class V>

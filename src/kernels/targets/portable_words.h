@@ -17,8 +17,10 @@ namespace {
 constexpr int kRegisterBytes = 16;
 constexpr int kQueryVectors = 3;
 constexpr bool kFusesProducts = false;
-constexpr bool kWeighsBetween = false;  // no register is left
-constexpr int64_t kKeptBytes = INT64_MAX;
+constexpr bool kWeighsBetween = false;     // no register is left
+constexpr int64_t kKeptBytes = INT64_MAX;  // of a head's K and V, that a cache is taken to hold
+constexpr int64_t kValuesAhead = 0;        // rows of V that a decode asks for ahead
+constexpr int kHalfKeysTogether = 1;       // of a decode
 
 /// The larger one; `b` where either is NaN.
 template <class V>
