@@ -12,6 +12,9 @@ namespace {
 /// How many keys ahead K is asked for, into the second cache: nearer was slower.
 constexpr int64_t kKeysAhead = 32;
 
+template <class S>
+constexpr int64_t kLineNumbers = 64 / static_cast<int64_t>(sizeof(S));
+
 /// Keys whose products are merged while they are in registers.
 template <class T>
 constexpr int kMergedKeys = kLanes<T> < 4 ? kLanes<T> : 4;
@@ -70,8 +73,8 @@ void score_keys(const DecodeTask<T>& task, const S* key, int row, int64_t first,
       Vector<T> part[P];
 #pragma GCC unroll 4
       for (int p = 0; p < P; ++p) {
-        // Past the last key too: a prefetch of what isn't there does nothing.
-        __builtin_prefetch(from[p] + kKeysAhead * stride + d, 0, 2);
+        // A line at a time, past the last key too: a prefetch of what isn't there does nothing.
+        if (d % kLineNumbers<S> == 0) __builtin_prefetch(from[p] + kKeysAhead * stride + d, 0, 2);
         part[p] = in_register(load_wide<T>(from[p] + d));
       }
 #pragma GCC unroll 4
@@ -104,16 +107,16 @@ void score_chunk(const DecodeTask<T>& task, const DecodeChunk& chunk) {
   }
 }
 
-/// A few rows of V as numbers that are computed with.
-template <class T>
+/// A few rows of V, stored as S.
+template <class S>
 struct ValueRows {
-  const T* data;
+  const S* data;
   int64_t stride, count;
 };
 
 /// C vectors of the outputs of R rows, from element d on: weights times V.
-template <class T, int R, int C>
-inline __attribute__((always_inline)) void add_columns(const ValueRows<T>& values, int64_t d,
+template <class T, class S, int R, int C>
+inline __attribute__((always_inline)) void add_columns(const ValueRows<S>& values, int64_t d,
                                                        const T* weights, T* output, int64_t width) {
   Vector<T> sum[R][C];
 #pragma GCC unroll 16
@@ -121,11 +124,11 @@ inline __attribute__((always_inline)) void add_columns(const ValueRows<T>& value
 #pragma GCC unroll 16
     for (int c = 0; c < C; ++c) sum[r][c] = load(output + r * width + d + c * kLanes<T>);
   }
-  const T* value = values.data + d;
+  const S* value = values.data + d;
   for (int64_t k = 0; k < values.count; ++k, value += values.stride) {
     Vector<T> part[C];
 #pragma GCC unroll 16
-    for (int c = 0; c < C; ++c) part[c] = in_register(load(value + c * kLanes<T>));
+    for (int c = 0; c < C; ++c) part[c] = in_register(load_wide<T>(value + c * kLanes<T>));
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       const Vector<T> weight = broadcast(weights[r * kDecodeChunk + k]);
@@ -140,27 +143,36 @@ inline __attribute__((always_inline)) void add_columns(const ValueRows<T>& value
   }
 }
 
-/// All columns for R rows.
-template <class T, int R>
-void add_rows(const DecodeTask<T>& task, const ValueRows<T>& values, const T* weights, int row) {
-  constexpr int C = kQueryVectors >= 4 ? 8 : 4;  // whole rows of V, which memory likes best
+/// All columns for R rows, C vectors at a time.
+template <class T, class S, int R, int C>
+void add_rows(const DecodeTask<T>& task, const ValueRows<S>& values, const T* weights, int row) {
   const int64_t width = decode_width(task.value_size);
   T* const output = task.output + row * width;
   weights += row * kDecodeChunk;
   int64_t d = 0;
   for (; d + C * kLanes<T> <= width; d += C * kLanes<T>) {
-    add_columns<T, R, C>(values, d, weights, output, width);
+    add_columns<T, S, R, C>(values, d, weights, output, width);
   }
-  for (; d < width; d += kLanes<T>) add_columns<T, R, 1>(values, d, weights, output, width);
+  for (; d < width; d += kLanes<T>) add_columns<T, S, R, 1>(values, d, weights, output, width);
 }
 
-/// Rows of V as numbers in whole vectors: in place, or widened and filled up with zeros.
+/// All rows: of V as it is computed with, whole rows at a time, which memory likes best; what is
+/// widened meets four rows at once.
 template <class T, class S>
-inline ValueRows<T> whole_rows(const DecodeTask<T>& task, const S* value, int64_t count) {
-  const int64_t size = task.value_size, width = decode_width(size);
-  if constexpr (sizeof(S) == sizeof(T)) {
-    if (size == width) return {value, task.value_stride, count};
+void add_all_rows(const DecodeTask<T>& task, const ValueRows<S>& values, const T* weights) {
+  constexpr int C = kQueryVectors >= 4 ? 8 : 4;
+  int row = 0;
+  if constexpr (sizeof(S) < sizeof(T)) {
+    for (; row + 4 <= task.rows; row += 4) add_rows<T, S, 4, C / 2>(task, values, weights, row);
   }
+  for (; row + 2 <= task.rows; row += 2) add_rows<T, S, 2, C>(task, values, weights, row);
+  if (row < task.rows) add_rows<T, S, 1, C>(task, values, weights, row);
+}
+
+/// Rows of V widened and filled up with zeros to whole vectors.
+template <class T, class S>
+inline ValueRows<T> filled_rows(const DecodeTask<T>& task, const S* value, int64_t count) {
+  const int64_t size = task.value_size, width = decode_width(size);
   for (int64_t k = 0; k < count; ++k) {
     const S* const from = value + k * task.value_stride;
     T* const to = task.values + k * width;
@@ -183,12 +195,13 @@ void add_chunk(const DecodeTask<T>& task, const DecodeChunk& chunk) {
       prefetch_rows(value + (k + kValuesAhead) * task.value_stride, task.value_stride, kDecodeGroup,
                     task.value_size);
     }
-    const ValueRows<T> values = whole_rows<T, S>(task, value + k * task.value_stride,
-                                                 left < kDecodeGroup ? left : kDecodeGroup);
-    const T* const weights = task.scores + k;
-    int row = 0;
-    for (; row + 2 <= task.rows; row += 2) add_rows<T, 2>(task, values, weights, row);
-    if (row < task.rows) add_rows<T, 1>(task, values, weights, row);
+    const int64_t count = left < kDecodeGroup ? left : kDecodeGroup;
+    const S* const rows = value + k * task.value_stride;
+    if (task.value_size == decode_width(task.value_size)) {
+      add_all_rows<T, S>(task, {rows, task.value_stride, count}, task.scores + k);
+    } else {
+      add_all_rows<T, T>(task, filled_rows<T, S>(task, rows, count), task.scores + k);
+    }
   }
 }
 
