@@ -131,17 +131,22 @@ struct RowEnd {
   double factor, lse;
 };
 
+/// The row's sum is of weights that are 2^residue times what they are against its maximum.
 template <class T>
-inline RowEnd end_row(const ForwardTask<T>& task, double maximum, double sum) {
+inline RowEnd end_row(const ForwardTask<T>& task, double maximum, double sum, double residue) {
+  constexpr double kLn2 = 0.69314718055994530942;
   double kept = 1;
   if (task.sink != nullptr) {
+    kept = residue == 0 ? 1 : __builtin_exp2(-residue);
+    residue = 0;
     const double sink = static_cast<double>(*task.sink);
     const double top = sum == 0 || sink > maximum ? sink : maximum;
-    kept = sum == 0 ? 0 : __builtin_exp(maximum - top);
+    kept = sum == 0 ? 0 : kept * __builtin_exp(maximum - top);
     sum = sum * kept + (sink == -__builtin_inf() ? 0 : __builtin_exp(sink - top));
     maximum = top;
   }
-  return {sum == 0 ? 0 : kept / sum, task.lse == nullptr ? 0 : maximum + __builtin_log(sum)};
+  return {sum == 0 ? 0 : kept / sum,
+          task.lse == nullptr ? 0 : maximum + (__builtin_log(sum) - residue * kLn2)};
 }
 
 template <class T>
@@ -173,11 +178,12 @@ uint64_t scale_output(T* strip, int64_t value_size, const T* factors) {
   return wrong;
 }
 
-/// A row's maximum as its weights were taken against it.
+/// By which power of 2 plain weights differ from those against the row's maximum: its product with
+/// log2(e) was rounded.
 template <class T>
-inline double maximum_of(const ForwardTask<T>& task, const ForwardState<T>& state, int64_t q) {
-  constexpr double kLn2 = 0.69314718055994530942;
-  return kFusesProducts && is_weighed_plainly(task) ? state.shift[q] * kLn2 : state.maximum[q];
+inline double residue_of(const ForwardTask<T>& task, const ForwardState<T>& state, int64_t q) {
+  if (!kFusesProducts || !is_weighed_plainly(task)) return 0;
+  return __builtin_fma(static_cast<double>(state.maximum[q]), kLog2E<T>, -state.shift[q]);
 }
 
 /// Whether a row's sum may be wrong: where a NaN or infinity came up the formula may still give a
@@ -197,7 +203,7 @@ uint64_t forward_end(const ForwardTask<T>& task) {
   uint64_t doubtful = 0;
   for (int64_t q = 0; q < task.query_count; ++q) {
     doubtful |= static_cast<uint64_t>(is_doubtful(task, state, q)) << q;
-    const RowEnd end = end_row(task, maximum_of(task, state, q), state.sum[q]);
+    const RowEnd end = end_row(task, state.maximum[q], state.sum[q], residue_of(task, state, q));
     factors[q] = static_cast<T>(end.factor);
     if (task.observation != nullptr) end_observation(task, state, q, end.factor);
     if (task.lse != nullptr) task.lse[q] = static_cast<T>(end.lse);

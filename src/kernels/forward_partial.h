@@ -15,10 +15,11 @@ uint64_t forward_end_state(const ForwardTask<T>& task) {
   uint64_t doubtful = 0;
   for (int64_t q = 0; q < task.query_count; ++q) {
     const bool seen = state.sum[q] != 0;
-    const double own = seen ? maximum_of(task, state, q) : -__builtin_inf();
+    const double own = seen ? state.maximum[q] : -__builtin_inf();
     const double sink = task.sink == nullptr ? -__builtin_inf() : *task.sink;
     const T maximum = static_cast<T>(sink > own ? sink : own);
-    const double factor = seen ? __builtin_exp(own - maximum) : 0;
+    const double factor =
+        seen ? __builtin_exp(own - maximum) * __builtin_exp2(-residue_of(task, state, q)) : 0;
     double sum = seen ? state.sum[q] * factor : 0;
     if (sink != -__builtin_inf()) sum += __builtin_exp(sink - maximum);
     bool good = !is_doubtful(task, state, q) && is_finite(static_cast<T>(sum));
@@ -90,7 +91,8 @@ void weights_factors(const ForwardTask<T>& task, T* factors) {
   for (int64_t q = 0; q < kQueryTile<T>; ++q) {
     double sum = state.sum[q];
     if (task.sink != nullptr && *task.sink > -__builtin_inf()) {
-      sum += __builtin_exp(static_cast<double>(*task.sink) - maximum_of(task, state, q));
+      sum += __builtin_exp(static_cast<double>(*task.sink) - state.maximum[q]) *
+             __builtin_exp2(residue_of(task, state, q));
     }
     // Weights of 0 and NaN stay what they are.
     factors[q] = sum > 0 ? static_cast<T>(1 / sum) : 1;

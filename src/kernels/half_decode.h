@@ -114,6 +114,8 @@ void add_half_chunk(const DecodeTask<float>& task, const DecodeChunk& chunk) {
   constexpr int64_t kGroup = 2 * kDecodeGroup;  // two keys fill a row of the room for values
   for (int64_t k = 0; k < chunk.count; k += kGroup) {
     const int64_t left = chunk.count - k, count = left < kGroup ? left : kGroup;
+    prefetch_rows(value + (k + kValuesAhead) * task.value_stride, task.value_stride, kGroup,
+                  task.value_size);
     pair_rows_of_value(task, value + k * task.value_stride, count);
     const int64_t pairs = (count + 1) / 2;
     int row = 0;

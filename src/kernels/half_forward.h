@@ -183,9 +183,9 @@ uint64_t half_end(HalfTask& task) {
     const double maximum = state.maximum[q] * kLn2;
     doubtful |= static_cast<uint64_t>(is_half_doubtful(task, state, q)) << q;
     // Divided by the sum of what was added, lse from what it stands for.
-    factors[q] = static_cast<float>(end_row<float>(task, maximum, state.sum[q]).factor);
+    factors[q] = static_cast<float>(end_row<float>(task, maximum, state.sum[q], 0).factor);
     if (task.lse == nullptr) continue;
-    task.lse[q] = static_cast<float>(end_row<float>(task, maximum, state.exact_sum[q]).lse);
+    task.lse[q] = static_cast<float>(end_row<float>(task, maximum, state.exact_sum[q], 0).lse);
   }
   doubtful |= scale_output<float>(state.output, task.value_size, factors);
   narrow_columns(state.output, task.value_size, task.query_count, 1, task.half_output,

@@ -41,18 +41,38 @@ struct Case {
   AttentionOptions options;
 };
 
+/// A bias that swallows every score that it is added to, in float32 too, or is lost in it.
+inline double huge_or_tiny(Cases& cases) {
+  constexpr double kLeast = -3.4028234663852886e38;  // float32's
+  const double numbers[] = {0, 0, -1e12, -1e30, kLeast, kLeast / 2, 1e30, 1e-30, -1e-44};
+  return numbers[cases.number(0, 8)];
+}
+
+/// Rows of K that are equal to others, so that scores are.
+inline void repeat_keys(Cases& cases, Tensor& key) {
+  const std::int64_t keys = key.size(2);
+  for (std::int64_t j = 1; j < keys; ++j) {
+    if (!cases.chance(30)) continue;
+    const std::int64_t from = cases.number(0, j - 1);
+    key.slice(2, j, j + 1).copy_(key.slice(2, from, from + 1));
+  }
+}
+
 inline Case make_case(Cases& cases, DType dtype) {
-  const std::int64_t batch = cases.number(1, 2), kv = cases.pick({1, 2, 3});
+  const std::int64_t batch = cases.chance(2) ? 0 : cases.number(1, 2);
+  const std::int64_t kv = cases.chance(2) ? 0 : cases.pick({1, 2, 3});
   const std::int64_t heads = kv * cases.pick({1, 1, 2, 4});
   const std::int64_t queries =
       cases.pick({0, 1, 2, 15, 16, 17, 23, 24, 25, 47, 48, 49, 63, 64, 65, 97, 129});
   const std::int64_t keys =
       cases.chance(50) ? queries : cases.pick({0, 1, 3, 31, 63, 64, 65, 127, 130, 200});
-  const std::int64_t d = cases.pick({1, 2, 3, 5, 8, 16, 20, 33, 64, 80}),
-                     dv = cases.chance(70) ? d : cases.pick({1, 3, 7, 32, 50});
+  const std::int64_t d = cases.chance(4) ? cases.pick({96, 128, 255, 1024})
+                                         : cases.pick({1, 2, 3, 5, 8, 16, 20, 33, 64, 80}),
+                     dv = cases.chance(70) ? d : cases.pick({0, 1, 3, 7, 32, 50});
   Case one;
   one.query = cases.normal({batch, heads, queries, d}, cases.chance(10) ? 30 : 1).to(dtype);
   one.key = cases.normal({batch, kv, keys, d}).to(dtype);
+  if (cases.chance(15)) repeat_keys(cases, one.key);
   one.value = cases.normal({batch, kv, keys, dv}).to(dtype);
   if (cases.chance(30)) one.query = one.query.transpose(1, 2).contiguous().transpose(1, 2);
   AttentionOptions& options = one.options;
@@ -63,6 +83,13 @@ inline Case make_case(Cases& cases, DType dtype) {
                        .normal({cases.chance(50) ? batch : 1, cases.chance(50) ? heads : 1,
                                 cases.chance(70) ? queries : 1, keys})
                        .to(dtype);
+    if (cases.chance(20)) {
+      options.bias = options.bias.to(DType::float32);
+      float* const numbers = options.bias.data<float>();
+      for (std::int64_t n = 0; n < options.bias.element_count(); ++n) {
+        numbers[n] = static_cast<float>(huge_or_tiny(cases));
+      }
+    }
   }
   if (cases.chance(20)) options.alibi_slopes = abs(cases.normal({heads})).to(dtype);
   if (cases.chance(20)) options.sinks = cases.normal({heads}).to(dtype);
@@ -104,6 +131,15 @@ inline Case make_case(Cases& cases, DType dtype) {
   return one;
 }
 
+/// What scores are rounded in proportion to: their size, but for those that a huge bias swallowed.
+inline double score_size(const Tensor& scores) {
+  double top = 0;
+  for (double value : scores.to_vector()) {
+    if (std::fabs(value) < 1e9) top = std::max(top, std::fabs(value));
+  }
+  return top;
+}
+
 inline double largest(const Tensor& tensor) {
   double top = 0;
   for (double value : tensor.to_vector()) {
@@ -120,6 +156,18 @@ inline void expect_close(const Tensor& got, const Tensor& want, double tolerance
     if (a[n] == b[n] || (std::isnan(a[n]) && std::isnan(b[n]))) continue;
     ASSERT_LE(std::fabs(a[n] - b[n]), tolerance)
         << what << " at " << n << ": " << a[n] << " " << b[n];
+  }
+}
+
+/// lse of rows that a huge bias swallowed are as large as that, and rounded in proportion.
+inline void expect_lse(const Tensor& got, const Tensor& want, double tolerance) {
+  ASSERT_EQ(got.shape(), want.shape()) << "lse";
+  const std::vector<double> a = got.to_vector(), b = want.to_vector();
+  for (std::size_t n = 0; n < a.size(); ++n) {
+    if (a[n] == b[n]) continue;
+    const double size = std::fabs(b[n]) < 1e9 ? 1 : std::fabs(b[n]);
+    ASSERT_LE(std::fabs(a[n] - b[n]), tolerance * size)
+        << "lse at " << n << ": " << a[n] << " " << b[n];
   }
 }
 

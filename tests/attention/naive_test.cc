@@ -55,7 +55,8 @@ NaiveResult naive_attention(const Tensor& query, const Tensor& key, const Tensor
                             const AttentionOptions& options) {
   const std::int64_t batch = query.size(0), heads = query.size(1), queries = query.size(2),
                      d = query.size(3);
-  const std::int64_t keys = key.size(2), dv = value.size(3), group = heads / key.size(1);
+  const std::int64_t keys = key.size(2), dv = value.size(3),
+                     group = heads / std::max<std::int64_t>(key.size(1), 1);
   const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(d)));
   const auto mask = options.mask.node().bind({batch, heads, queries, keys});
   const bool wide = query.dtype() == DType::float64;
@@ -137,7 +138,8 @@ NaiveGradients naive_gradients(const Tensor& grad_output, const Tensor& query, c
                                const Tensor& value, const AttentionOptions& options) {
   const std::int64_t batch = query.size(0), heads = query.size(1), queries = query.size(2),
                      d = query.size(3);
-  const std::int64_t keys = key.size(2), dv = value.size(3), group = heads / key.size(1);
+  const std::int64_t keys = key.size(2), dv = value.size(3),
+                     group = heads / std::max<std::int64_t>(key.size(1), 1);
   const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(d)));
   const NaiveResult forward = naive_attention(query, key, value, options);
   NaiveGradients result{zeros_like(query),         zeros_like(key),

@@ -14,8 +14,10 @@ constexpr int kQueryVectors = 4;  // by 4 keys: 16 sums, 4 vectors of queries, 1
 constexpr bool kFusesProducts = true;
 constexpr bool kWeighsBetween = true;      // registers are left beside the sums
 constexpr int64_t kKeptBytes = INT64_MAX;  // of a head's K and V, that a cache is taken to hold
-constexpr int64_t kValuesAhead = 0;        // rows of V that a decode asks for ahead
-constexpr int kHalfKeysTogether = 1;       // of a decode
+// Rows of V that a decode asks for ahead. Sapphire Rapids, of read bandwidth: float32 70 -> 78 %,
+// bfloat16 47 -> 57 %, float16 54 -> 64 %.
+constexpr int64_t kValuesAhead = 16;
+constexpr int kHalfKeysTogether = 1;  // of a decode
 
 /// The larger one; `b` where either is NaN.
 template <class V>
