@@ -5,6 +5,7 @@
 
 #include "attention/backward_cases.h"
 #include "attention/engine/arrays.h"
+#include "attention/guarded.h"
 #include "attention/shrink.h"
 #include "errors.h"
 #include "foveal/plan.h"
@@ -132,6 +133,24 @@ TEST(Packed, TakesBiasMaskAndDropoutMaskOfEachSequence) {
       SCOPED_TRACE("seed " + std::to_string(seed) + ": " + describe(packed.whole.forward));
       expect_each_alone(packed);
       if (HasFatalFailure() || HasNonfatalFailure()) return;
+    }
+  }
+}
+
+/// A tile's lanes go on past a sequence's last query and key, but nothing is read there.
+TEST(Packed, StaysWithinBiasAndDropoutMask) {
+  for (const Target* target : usable_targets()) {
+    for (const Guard guard : {Guard::before, Guard::after}) {
+      for (unsigned seed = 0; seed < case_count(20); ++seed) {
+        Packed packed = make_packed(seed, DType::float32);
+        AttentionOptions& options = packed.whole.forward.options;
+        options.target = target->name;
+        options.bias = guarded(options.bias, guard);
+        if (options.dropout_mask.defined()) {
+          options.dropout_mask = guarded(options.dropout_mask, guard);
+        }
+        differentiate(packed.whole);
+      }
     }
   }
 }
