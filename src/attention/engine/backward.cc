@@ -6,6 +6,7 @@
 #include "attention/engine/call.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
+#include "attention/engine/sink_gradient.h"
 #include "attention/engine/split_lse.h"
 #include "attention/engine/workspace.h"
 #include "attention/plan/key_blocks.h"
@@ -195,55 +196,6 @@ Tensor slope_gradient(const Backward<T>& backward) {
   return result.to(backward.terms.plan.options.alibi_slopes.dtype());
 }
 
-/// O and dO where a sink's gradient looks at them, in the type that is computed in.
-template <class T>
-struct OutputRows {
-  Tensor output_rows, gradient_rows;
-  Heads<T> output, gradient;
-
-  OutputRows(const Tensor& o, const Tensor& g)
-      : output_rows(rows_as<T>(o)),
-        gradient_rows(rows_as<T>(g)),
-        output(heads_of<T>(output_rows)),
-        gradient(heads_of<T>(gradient_rows)) {}
-};
-
-/// What one row adds to dSink: -exp(sink - lse) * delta.
-template <class T>
-double sink_term(const Backward<T>& backward, const OutputRows<T>& rows, std::int64_t b,
-                 std::int64_t h, std::int64_t i) {
-  const Terms<T>& terms = backward.terms;
-  const Problem& problem = terms.plan.problem;
-  const double sink = terms.sinks[static_cast<std::size_t>(h)];
-  const std::int64_t row = (b * problem.heads + h) * problem.query_length + i;
-  const double lse = terms.lse[row], rest = backward.rest == nullptr ? 0 : backward.rest[row];
-  if (std::isinf(sink) && sink < 0) return 0;
-  const T* const output = rows.output.row(b, h, i);
-  const T* const gradient = rows.gradient.row(b, h, i);
-  double delta = 0;
-  for (std::int64_t d = 0; d < problem.value_size; ++d) {
-    // A fully masked row may hold anything in dO.
-    if (output[d] != 0) delta += static_cast<double>(output[d]) * static_cast<double>(gradient[d]);
-  }
-  return delta == 0 ? 0 : -std::exp((sink - lse) - rest) * delta;
-}
-
-template <class T>
-Tensor sink_gradient(const Backward<T>& backward, const OutputRows<T>& rows) {
-  const Problem& problem = backward.terms.plan.problem;
-  Tensor result = Tensor::zeros({problem.heads}, DType::float64);
-  double* const sums = result.data<double>();
-  parallel_for(problem.heads, [&](std::int64_t h) {
-    double sum = 0;
-    for (std::int64_t b = 0; b < problem.batch; ++b) {
-      for (std::int64_t i = 0; i < problem.query_length; ++i)
-        sum += sink_term(backward, rows, b, h, i);
-    }
-    sums[h] = sum;
-  });
-  return result.to(backward.terms.plan.options.sinks.dtype());
-}
-
 /// Memory for a gradient. One sequence is written in full; between packed ones there may be gaps.
 Tensor make_gradient(const PlanData& plan, const Shape& shape, DType dtype) {
   const Problem& problem = plan.problem;
@@ -345,7 +297,8 @@ AttentionGradients run_as(const PlanData& plan, const Tensor& grad_output, const
   const GradientOptions& asked = plan.options.gradients;
   if (asked.bias) gradients.bias = written.bias.to(plan.options.bias.dtype());
   if (asked.sinks) {
-    gradients.sinks = sink_gradient(backward, OutputRows<T>(result.output, grad_output));
+    gradients.sinks =
+        sink_gradient(backward.terms, backward.rest, OutputRows<T>(result.output, grad_output));
   }
   if (asked.alibi_slopes) gradients.alibi_slopes = slope_gradient(backward);
   return gradients;
