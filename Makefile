@@ -1,6 +1,6 @@
 # A newcomer's words for what CMake, ctest and the scripts in tools/ do. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help explain build bench test check sanitize fuzz neon pictures mutate clean
+.PHONY: help explain build bench tests test targets check sanitize fuzz oldest neon pictures mutate clean
 
 JOBS ?= $(shell nproc)
 RELEASE := build/release
@@ -29,11 +29,19 @@ build:  ## build the libraries and the command (build/release/foveal)
 bench: build  ## measure speed as a share of this machine's peak
 	@$(RELEASE)/foveal bench
 
-test:  ## build release and run every test
+tests:
 	@tools/setup test
 	cmake --preset release -DFOVEAL_TEXT=ON -DFOVEAL_TESTS=ON $(WERROR)
 	cmake --build $(RELEASE) -j $(JOBS)
+
+test: tests  ## build release and run every test
 	ctest --preset release -j $(JOBS)
+
+targets: tests  ## the C++ tests and the documents on each target that this CPU has besides its best one
+	@for target in $$($(RELEASE)/foveal targets | sed '$$d; s/ .*//'); do \
+	  echo "== target $$target"; \
+	  FOVEAL_TARGET=$$target ctest --preset release -j $(JOBS) -L '^(cpp|examples|snippets)$$' || exit; \
+	done
 
 check:  ## format, lint, order of rooms, length of files
 	@tools/setup check
@@ -53,6 +61,12 @@ fuzz:  ## each fuzz target for SECONDS (15) from its corpus
 	cmake --preset asan-ubsan $(WERROR)
 	cmake --build build/asan-ubsan --target fuzz_targets -j $(JOBS)
 	tools/fuzz $(or $(SECONDS),15)
+
+oldest:  ## the engine's tests on the oldest x86-64 CPU, run by qemu: nothing newer may slip in
+	@tools/setup oldest
+	cmake --preset release -DFOVEAL_TEXT=ON -DFOVEAL_TESTS=ON $(WERROR)
+	cmake --build $(RELEASE) --target core_test tensor_test attention_test -j $(JOBS)
+	tools/oldest $(RELEASE)
 
 neon:  ## the engine's tests for AArch64, cross-compiled and run by qemu
 	@tools/setup neon

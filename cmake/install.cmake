@@ -15,10 +15,8 @@ if(FOVEAL_COMMAND)
   install(TARGETS foveal_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
-configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/foveal-config.cmake.in ${PROJECT_BINARY_DIR}/foveal-config.cmake
-  INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/foveal-config-version.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/foveal-config.cmake ${PROJECT_BINARY_DIR}/foveal-config-version.cmake DESTINATION ${package_dir})
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/foveal-config.cmake ${PROJECT_BINARY_DIR}/foveal-config-version.cmake DESTINATION ${package_dir})
 
 # pkg-config files find their prefix from where they lie, so that an installed tree can be moved.
 file(RELATIVE_PATH prefix_from_pkgconfig /prefix/${pkgconfig_dir} /prefix)

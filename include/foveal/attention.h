@@ -37,7 +37,8 @@ struct AttentionOptions {
   double dropout = 0;                  ///< probability that a weight is dropped
   std::uint64_t seed = 0, offset = 0;  ///< of dropout's counter
   bool return_lse = false, return_weights = false;
-  StatisticsOptions statistics = {};
+  /// Not `{}`: GCC 12 would warn of members that it takes for uninitialised at -O3.
+  StatisticsOptions statistics = StatisticsOptions();
   GradientOptions gradients = {};
   /// A batch of sequences of different lengths, packed: B = 1, (1, H, total, D), and n + 1 offsets
   /// from 0 to the total. Masks, corners and bias are those of each sequence.
@@ -52,20 +53,20 @@ struct AttentionOptions {
 /// What was asked for in StatisticsOptions; the others are undefined. float32 (float64 for
 /// float64). In a packed batch keys and rows are counted through the whole batch.
 struct Statistics {
-  Tensor top_k_keys;     ///< int64 (B, H, L_q, k), ties to the lower key; -1 past those seen
-  Tensor top_k_weights;  ///< (B, H, L_q, k)
-  Tensor entropy;        ///< -sum of P ln P, (B, H, L_q)
-  Tensor maximum;        ///< (B, H, L_q)
-  Tensor column_mass;    ///< (B, H, L_k)
-  Tensor rows;           ///< (B, H, rows, L_k)
+  Tensor top_k_keys = {};     ///< int64 (B, H, L_q, k), ties to the lower key; -1 past those seen
+  Tensor top_k_weights = {};  ///< (B, H, L_q, k)
+  Tensor entropy = {};        ///< -sum of P ln P, (B, H, L_q)
+  Tensor maximum = {};        ///< (B, H, L_q)
+  Tensor column_mass = {};    ///< (B, H, L_k)
+  Tensor rows = {};           ///< (B, H, rows, L_k)
 };
 
 struct AttentionResult {
-  Tensor output;  ///< (B, H, L_q, D_v), of the query's dtype
-  Tensor lse;     ///< (B, H, L_q), float32 (float64 for float64), where asked for
+  Tensor output = {};  ///< (B, H, L_q, D_v), of the query's dtype
+  Tensor lse = {};     ///< (B, H, L_q), float32 (float64 for float64), where asked for
   /// P before dropout, where asked for: (B, H, L_q, L_k), float32 (float64 for float64).
-  Tensor weights;
-  Statistics statistics;
+  Tensor weights = {};
+  Statistics statistics = Statistics();
 };
 
 /// O = softmax(Q K^T * scale, masked) V. query (B, H, L_q, D), key (B, H_kv, L_k, D), value (B,
@@ -79,8 +80,8 @@ AttentionResult attention(const Tensor& query, const Tensor& key, const Tensor& 
                           const AttentionOptions& options = {});
 
 struct AttentionGradients {
-  Tensor q, k, v;
-  Tensor bias, sinks, alibi_slopes;  ///< where options.gradients asks
+  Tensor q = {}, k = {}, v = {};
+  Tensor bias = {}, sinks = {}, alibi_slopes = {};  ///< where options.gradients asks
 };
 
 /// Gradients of a loss whose gradient by the output is `grad_output` (B, H, L_q, D_v). `result` is
@@ -94,9 +95,9 @@ AttentionGradients attention_backward(const Tensor& grad_output, const Tensor& q
 /// A partial result over some of the keys; (0, -inf, 0) is neutral for merge. float32 (float64 for
 /// float64), whatever the query's dtype.
 struct AttentionState {
-  Tensor output;   ///< sum of exp(S - m) V, not yet divided: (B, H, L_q, D_v)
-  Tensor maximum;  ///< m, (B, H, L_q)
-  Tensor sum;      ///< l = sum of exp(S - m), (B, H, L_q)
+  Tensor output = {};   ///< sum of exp(S - m) V, not yet divided: (B, H, L_q, D_v)
+  Tensor maximum = {};  ///< m, (B, H, L_q)
+  Tensor sum = {};      ///< l = sum of exp(S - m), (B, H, L_q)
 };
 
 /// The part of attention that these keys have. Mask, ALiBi and dropout count keys from the first

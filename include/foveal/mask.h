@@ -77,7 +77,7 @@ using MaskFileReader = std::function<Tensor(const std::string& path)>;
 Mask parse_mask(std::string_view text, const MaskFileReader& read_file = nullptr);
 
 struct MaskWarning {
-  std::string text;
+  std::string text = {};
 };
 
 /// Suspicious masks: rows with every key masked, inverted polarity, a causal mask that hides

@@ -42,7 +42,8 @@ struct Options {
 
 /// Every stage of one run. Stages that the options leave out are undefined.
 struct Stages {
-  Tensor scores, scaled_scores, masked_scores, weights, dropped_weights, context;
+  Tensor scores = {}, scaled_scores = {}, masked_scores = {};
+  Tensor weights = {}, dropped_weights = {}, context = {};
 };
 
 /// All stages in order. query (..., L_q, D), key (..., L_k, D), value (..., L_k, D_v), all of one

@@ -9,9 +9,10 @@
 namespace foveal {
 
 struct SafetensorsFile {
-  StateDict tensors;                               ///< in the file's order of data offsets
-  std::map<std::string, std::string> metadata;     ///< the header's __metadata__
-  std::map<std::string, std::string> unsupported;  ///< what foveal has no dtype for: name to "U8"
+  StateDict tensors = {};                            ///< in the file's order of data offsets
+  std::map<std::string, std::string> metadata = {};  ///< the header's __metadata__
+  std::map<std::string, std::string> unsupported =
+      {};  ///< what foveal has no dtype for: name to "U8"
 };
 
 /// Reads the whole file. Throws Error (kind file) where it can't be read, and (kind data) where it

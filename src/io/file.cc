@@ -18,7 +18,7 @@
 namespace foveal {
 namespace {
 
-constexpr std::size_t kChunk = std::size_t{1} << 20;
+constexpr std::size_t kPiece = std::size_t{1} << 20;
 constexpr std::size_t kStreamLimit = std::size_t{1} << 28;
 
 [[noreturn]] void fail(const std::string& path, const std::string& what) {
@@ -84,7 +84,7 @@ bool write_all(int descriptor, std::string_view bytes) {
   std::size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t written =
-        ::write(descriptor, bytes.data() + done, std::min(bytes.size() - done, kChunk));
+        ::write(descriptor, bytes.data() + done, std::min(bytes.size() - done, kPiece));
     if (written < 0 && errno != EINTR) return false;
     if (written > 0) done += static_cast<std::size_t>(written);
   }
@@ -196,7 +196,7 @@ std::string read_file(const std::string& path) {
   std::string bytes;
   try {
     if (!is_stream) bytes.reserve(static_cast<std::size_t>(status.st_size));
-    std::string chunk(kChunk, '\0');
+    std::string chunk(kPiece, '\0');
     for (;;) {
       const ssize_t count = ::read(file.number(), chunk.data(), chunk.size());
       if (count == 0) return bytes;

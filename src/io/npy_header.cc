@@ -30,15 +30,15 @@ class DictionaryReader {
       break;
     }
     skip_spaces();
-    if (place_ < text_.size()) fail("has more than one dictionary");
+    if (place_ < text_.size()) refuse("has more than one dictionary");
     if (!has_descr_ || !has_order_ || !has_shape_) {
-      fail("must have the keys descr, fortran_order and shape");
+      refuse("must have the keys descr, fortran_order and shape");
     }
     return header_;
   }
 
  private:
-  [[noreturn]] void fail(const std::string& rule) const {
+  [[noreturn]] void refuse(const std::string& rule) const {
     throw Error("npy file '" + name_ + "': header, byte " + std::to_string(place_) + ": " + rule);
   }
 
@@ -56,7 +56,7 @@ class DictionaryReader {
   }
 
   void expect(char wanted) {
-    if (!take(wanted)) fail(std::string("expected '") + wanted + "'");
+    if (!take(wanted)) refuse(std::string("expected '") + wanted + "'");
   }
 
   bool take_word(std::string_view word) {
@@ -69,9 +69,9 @@ class DictionaryReader {
   std::string read_text(const std::string& what) {
     take('u');  // Python 2's mark of Unicode
     const char quote = place_ < text_.size() ? text_[place_] : ' ';
-    if (quote != '\'' && quote != '"') fail("expected " + what + " in quotes");
+    if (quote != '\'' && quote != '"') refuse("expected " + what + " in quotes");
     const std::size_t end = text_.find(quote, place_ + 1);
-    if (end == std::string_view::npos) fail("the closing quote is missing");
+    if (end == std::string_view::npos) refuse("the closing quote is missing");
     const std::string found(text_.substr(place_ + 1, end - place_ - 1));
     place_ = end + 1;
     return found;
@@ -84,9 +84,9 @@ class DictionaryReader {
                        : key == "shape"         ? &has_shape_
                                                 : nullptr;
     if (seen == nullptr) {
-      fail("the key " + shown(key) + " is none of descr, fortran_order and shape");
+      refuse("the key " + shown(key) + " is none of descr, fortran_order and shape");
     }
-    if (*seen) fail("the key " + key + " stands twice");
+    if (*seen) refuse("the key " + key + " stands twice");
     *seen = true;
     expect(':');
     if (key == "descr") return read_dtype();
@@ -99,11 +99,11 @@ class DictionaryReader {
         ": it must be float16, float32, float64, int64 or bool; convert with astype";
     skip_spaces();
     if (place_ < text_.size() && text_[place_] == '[') {
-      fail(std::string("the dtype has named fields") + rule);
+      refuse(std::string("the dtype has named fields") + rule);
     }
     const std::string descr = read_text("a dtype");
     const std::optional<NpyDtype> dtype = npy_dtype(descr);
-    if (!dtype) fail("dtype " + shown(descr) + rule);
+    if (!dtype) refuse("dtype " + shown(descr) + rule);
     header_.dtype = dtype->dtype;
     header_.big_endian = dtype->big_endian;
   }
@@ -112,7 +112,7 @@ class DictionaryReader {
     if (take_word("True")) {
       header_.column_major = true;
     } else if (!take_word("False")) {
-      fail("expected True or False");
+      refuse("expected True or False");
     }
   }
 
@@ -120,12 +120,12 @@ class DictionaryReader {
     expect('(');
     while (!take(')')) {
       if (header_.shape.size() == kMostAxes) {
-        fail("more than " + std::to_string(kMostAxes) + " axes");
+        refuse("more than " + std::to_string(kMostAxes) + " axes");
       }
       header_.shape.push_back(read_size());
       if (take(',')) continue;
       expect(')');
-      if (header_.shape.size() == 1) fail("a shape of one axis ends with a comma: (3,)");
+      if (header_.shape.size() == 1) refuse("a shape of one axis ends with a comma: (3,)");
       break;
     }
   }
@@ -137,11 +137,11 @@ class DictionaryReader {
     for (; place_ < text_.size() && text_[place_] >= '0' && text_[place_] <= '9'; ++place_) {
       if (__builtin_mul_overflow(size, 10, &size) ||
           __builtin_add_overflow(size, text_[place_] - '0', &size)) {
-        fail("a size is larger than 63 bits can count");
+        refuse("a size is larger than 63 bits can count");
       }
     }
-    if (place_ == begin) fail("expected a size, 0 or more");
-    if (text_[begin] == '0' && size > 0) fail("a size begins with 0");
+    if (place_ == begin) refuse("expected a size, 0 or more");
+    if (text_[begin] == '0' && size > 0) refuse("a size begins with 0");
     if (long_sizes_) take('L');
     return size;
   }
@@ -154,7 +154,7 @@ class DictionaryReader {
   bool has_descr_ = false, has_order_ = false, has_shape_ = false;
 };
 
-[[noreturn]] void fail(const std::string& name, const std::string& what) {
+[[noreturn]] void refuse(const std::string& name, const std::string& what) {
   throw Error("npy file '" + name + "': " + what);
 }
 
@@ -173,37 +173,37 @@ void check_data_size(const NpyHeader& header, std::size_t size, const std::strin
     is_empty = is_empty || axis == 0;
     const auto factor = static_cast<std::uint64_t>(std::max<std::int64_t>(axis, 1));
     if (__builtin_mul_overflow(expected, factor, &expected) || expected > INT64_MAX) {
-      fail(name, "shape " + to_string(header.shape) + " is larger than memory can be");
+      refuse(name, "shape " + to_string(header.shape) + " is larger than memory can be");
     }
   }
   if (is_empty) expected = 0;
   if (size == expected) return;
-  fail(name, "shape " + to_string(header.shape) + " of " + to_string(header.dtype) + " takes " +
-                 std::to_string(expected) + " bytes but " + std::to_string(size) +
-                 " follow the header" +
-                 (size < expected ? ": the file is truncated" : ": a file holds one array"));
+  refuse(name, "shape " + to_string(header.shape) + " of " + to_string(header.dtype) + " takes " +
+                   std::to_string(expected) + " bytes but " + std::to_string(size) +
+                   " follow the header" +
+                   (size < expected ? ": the file is truncated" : ": a file holds one array"));
 }
 
 }  // namespace
 
 NpyHeader parse_npy_header(const std::string& bytes, const std::string& name) {
   if (bytes.compare(0, kMagic.size(), kMagic) != 0) {
-    fail(name, "doesn't begin with the bytes \\x93NUMPY: it is no npy file");
+    refuse(name, "doesn't begin with the bytes \\x93NUMPY: it is no npy file");
   }
   constexpr std::size_t kVersion = kMagic.size(), kLength = kVersion + 2;
-  if (bytes.size() < kLength) fail(name, "is truncated before its version");
+  if (bytes.size() < kLength) refuse(name, "is truncated before its version");
   const int major = static_cast<unsigned char>(bytes[kVersion]);
   const int minor = static_cast<unsigned char>(bytes[kVersion + 1]);
   if (major < 1 || major > 3 || minor != 0) {
-    fail(name, "has format " + std::to_string(major) + "." + std::to_string(minor) +
-                   ": it must be 1.0, 2.0 or 3.0");
+    refuse(name, "has format " + std::to_string(major) + "." + std::to_string(minor) +
+                     ": it must be 1.0, 2.0 or 3.0");
   }
   const std::size_t length_bytes = major == 1 ? 2 : 4, begin = kLength + length_bytes;
-  if (bytes.size() < begin) fail(name, "is truncated before its header");
+  if (bytes.size() < begin) refuse(name, "is truncated before its header");
   const std::size_t length = little_endian(bytes, kLength, length_bytes);
   if (length > bytes.size() - begin) {
-    fail(name, "header of " + std::to_string(length) + " bytes in a file of " +
-                   std::to_string(bytes.size()) + ": the file is truncated");
+    refuse(name, "header of " + std::to_string(length) + " bytes in a file of " +
+                     std::to_string(bytes.size()) + ": the file is truncated");
   }
   const std::string_view text = std::string_view(bytes).substr(begin, length);
   NpyHeader header = DictionaryReader(text, major < 3, name).read();

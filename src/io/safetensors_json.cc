@@ -10,7 +10,7 @@
 namespace foveal {
 namespace {
 
-constexpr std::size_t kMostAxes = 64;
+constexpr std::size_t kMostAxesOfTensor = 64;
 constexpr const char* kMetadata = "__metadata__";
 
 /// Receives the JSON piece by piece and keeps only what the format allows, so that neither depth
@@ -157,8 +157,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
       return stop(tensor() + "shape holds " + std::to_string(value) + ", over 63 bits");
     }
-    if (entry().shape.size() == kMostAxes) {
-      return stop(tensor() + "shape has more than " + std::to_string(kMostAxes) + " axes");
+    if (entry().shape.size() == kMostAxesOfTensor) {
+      return stop(tensor() + "shape has more than " + std::to_string(kMostAxesOfTensor) + " axes");
     }
     entry().shape.push_back(static_cast<std::int64_t>(value));
     return true;

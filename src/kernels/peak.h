@@ -38,13 +38,13 @@ inline __attribute__((always_inline)) float run_rounds(int64_t rounds, const Ste
 }
 
 /// `rounds` rounds of kPeakOperations each.
-float multiply_adds(int64_t rounds) {
+[[maybe_unused]] float multiply_adds(int64_t rounds) {
   const FloatVector factor = in_register(broadcast(0.5f)), term = in_register(broadcast(1.0f));
   return run_rounds(rounds, [=](FloatVector sum) { return sum * factor + term; });
 }
 
 /// The sum of `count` numbers, a multiple of eight vectors.
-float read_numbers(const float* numbers, int64_t count) {
+[[maybe_unused]] float read_numbers(const float* numbers, int64_t count) {
   constexpr int kSums = 8;
   FloatVector sums[kSums] = {};
   for (int64_t at = 0; at < count; at += kSums * kLanes<float>) {

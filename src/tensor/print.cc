@@ -103,9 +103,9 @@ class Format {
 };
 
 /// Writes the nested brackets.
-class Writer {
+class Printer {
  public:
-  explicit Writer(const Tensor& tensor)
+  explicit Printer(const Tensor& tensor)
       : tensor_(tensor),
         summarize_(tensor.element_count() > kLargestPrintedInFull),
         format_(tensor.dtype()) {
@@ -199,7 +199,7 @@ std::string to_string(const Tensor& tensor) {
   if (!tensor.defined()) return "tensor(undefined)";
   const std::int64_t indent = static_cast<std::int64_t>(kPrefix.size());
   std::string text(kPrefix);
-  text += tensor.element_count() == 0 ? "[]" : Writer(tensor).write(0, 0, indent);
+  text += tensor.element_count() == 0 ? "[]" : Printer(tensor).write(0, 0, indent);
 
   const std::size_t line_start = text.rfind('\n');
   // PyTorch counts two characters more than the last line has.

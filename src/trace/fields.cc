@@ -1,6 +1,7 @@
 #include "trace/fields.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "foveal/error.h"
 #include "io/json.h"
@@ -35,6 +36,10 @@ std::string quoted_list(const std::vector<std::string>& names) {
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + json_string(name);
   return text;
 }
+
+bool Field::has(const std::string& key) const { return value_->contains(key); }
+
+std::size_t Field::size() const { return value_->size(); }
 
 Field Field::operator[](const std::string& key) const {
   return Field(value_->at(key), *file_, pointer_ + "/" + pointer_step(key));

@@ -1,7 +1,7 @@
 #pragma once
 // Values of a JSON file that know where they stand, so that every error names its place.
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -16,8 +16,8 @@ class Field {
       : value_(&document), file_(&file) {}
 
   const nlohmann::json& value() const { return *value_; }
-  bool has(const std::string& key) const { return value_->contains(key); }
-  std::size_t size() const { return value_->size(); }
+  bool has(const std::string& key) const;
+  std::size_t size() const;
   /// The member or entry of that name; it must be there.
   Field operator[](const std::string& key) const;
   Field operator[](std::size_t index) const;

@@ -1,5 +1,6 @@
 #include "trace/input.h"
 
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "attention/mask/node.h"

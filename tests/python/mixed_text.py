@@ -150,7 +150,10 @@ def mixed_text(seed, size, rare=0.3):
     return "".join(parts).replace("<|endoftext|>", "")
 
 
-def every_character():
-    """Each Unicode scalar after a letter, a digit, a sign and a space."""
-    scalars = (chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000)
-    return "".join(f"a{c}b1{c}2!{c}? {c}\n" for c in scalars)
+def every_character(stride=1):
+    """Each Unicode scalar after a letter, a digit, a sign and a space, in pieces of some thousand;
+    with a stride, all below U+3000 and then each stride-th. No token reaches over a piece's end."""
+    points = [*range(0x3000), *range(0x3000, 0x110000, stride)]
+    scalars = [chr(c) for c in points if not 0xD800 <= c < 0xE000]
+    for start in range(0, len(scalars), 4096):
+        yield "".join(f"a{c}b1{c}2!{c}? {c}\n" for c in scalars[start : start + 4096]) + "."

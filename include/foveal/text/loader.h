@@ -11,8 +11,8 @@
 namespace foveal::text {
 
 struct Batch {
-  Tensor inputs;   ///< (batch, length), int64
-  Tensor targets;  ///< the same, one token further
+  Tensor inputs = {};   ///< (batch, length), int64
+  Tensor targets = {};  ///< the same, one token further
 };
 
 struct LoaderOptions {

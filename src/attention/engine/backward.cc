@@ -269,8 +269,9 @@ void split(Backward<T>& backward, const Call<T>& call) {
 }
 
 template <class T>
-AttentionGradients run_as(const PlanData& plan, const Tensor& grad_output, const Tensor& query,
-                          const Tensor& key, const Tensor& value, const AttentionResult& result) {
+AttentionGradients backward_as(const PlanData& plan, const Tensor& grad_output, const Tensor& query,
+                               const Tensor& key, const Tensor& value,
+                               const AttentionResult& result) {
   Backward<T> backward(plan);
   const Tensor lse = result.lse.contiguous();
   backward.terms.lse = const_cast<T*>(lse.data<T>());  // only read here
@@ -348,9 +349,9 @@ AttentionGradients attention_backward(const Tensor& grad_output, const Tensor& q
       plan_attention(query.shape(), key.shape(), value.shape(), query.dtype(), options);
   check_backward(plan.data(), grad_output, result);
   if (query.dtype() == DType::float64) {
-    return run_as<double>(plan.data(), grad_output, query, key, value, result);
+    return backward_as<double>(plan.data(), grad_output, query, key, value, result);
   }
-  return run_as<float>(plan.data(), grad_output, query, key, value, result);
+  return backward_as<float>(plan.data(), grad_output, query, key, value, result);
 } catch (...) {
   rethrow_as_error("attention_backward");
 }

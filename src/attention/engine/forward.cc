@@ -68,8 +68,8 @@ void run_all(const Call<T>& call, const RowStatistics<T>& statistics, DoubtfulRo
 }
 
 template <class T>
-AttentionResult run_as(const PlanData& plan, const Tensor& query, const Tensor& key,
-                       const Tensor& value) {
+AttentionResult forward_as(const PlanData& plan, const Tensor& query, const Tensor& key,
+                           const Tensor& value) {
   constexpr DType dtype = dtype_of<T>();
   const Problem& problem = plan.problem;
   // Packed sequences may leave rows out; else every row is written.
@@ -101,10 +101,10 @@ AttentionResult run_as(const PlanData& plan, const Tensor& query, const Tensor& 
 
 AttentionResult run_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
                             const Tensor& value) {
-  if (plan.problem.dtype == DType::float64) return run_as<double>(plan, query, key, value);
+  if (plan.problem.dtype == DType::float64) return forward_as<double>(plan, query, key, value);
   if (plan.half_products()) return run_half_forward(plan, query, key, value);
   if (plan.widens_rows()) return run_wide_forward(plan, query, key, value);
-  return run_as<float>(plan, query, key, value);
+  return forward_as<float>(plan, query, key, value);
 }
 
 }  // namespace foveal

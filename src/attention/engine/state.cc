@@ -15,8 +15,8 @@ namespace foveal {
 namespace {
 
 template <class T>
-AttentionState run_as(const PlanData& plan, const Tensor& query, const Tensor& key,
-                      const Tensor& value) {
+AttentionState state_as(const PlanData& plan, const Tensor& query, const Tensor& key,
+                        const Tensor& value) {
   constexpr DType dtype = dtype_of<T>();
   const Problem& problem = plan.problem;
   AttentionState state{Tensor::zeros(problem.output_shape(), dtype),
@@ -139,8 +139,8 @@ AttentionState dense(const AttentionState& state) {
 
 AttentionState run_state(const PlanData& plan, const Tensor& query, const Tensor& key,
                          const Tensor& value) {
-  if (plan.problem.dtype == DType::float64) return run_as<double>(plan, query, key, value);
-  return run_as<float>(plan, query, key, value);
+  if (plan.problem.dtype == DType::float64) return state_as<double>(plan, query, key, value);
+  return state_as<float>(plan, query, key, value);
 }
 
 AttentionState merge(const AttentionState& a, const AttentionState& b) try {

@@ -4,7 +4,7 @@
 
 namespace foveal {
 
-const Target& avx2_target() {
+const Target& avx2_target() noexcept {
   static constexpr Target target = make_target("avx2");
   return target;
 }

@@ -4,7 +4,7 @@
 
 namespace foveal {
 
-const Target& avx512_target() {
+const Target& avx512_target() noexcept {
   static constexpr Target target = make_target("avx512");
   return target;
 }

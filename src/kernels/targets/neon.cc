@@ -4,7 +4,7 @@
 
 namespace foveal {
 
-const Target& neon_target() {
+const Target& neon_target() noexcept {
   static constexpr Target target = make_target("neon");
   return target;
 }

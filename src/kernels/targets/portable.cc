@@ -4,7 +4,7 @@
 
 namespace foveal {
 
-const Target& portable_target() {
+const Target& portable_target() noexcept {
   static constexpr Target target = make_target("portable");
   return target;
 }

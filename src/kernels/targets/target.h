@@ -115,13 +115,13 @@ struct Target {
   BackwardKernels<float> half_backward;
 };
 
-const Target& portable_target();
+const Target& portable_target() noexcept;
 #if defined(__x86_64__)
-const Target& avx2_target();
-const Target& avx512_target();
-const Target& avx512_bf16_target();
+const Target& avx2_target() noexcept;
+const Target& avx512_target() noexcept;
+const Target& avx512_bf16_target() noexcept;
 #elif defined(__aarch64__)
-const Target& neon_target();
+const Target& neon_target() noexcept;
 #endif
 
 }  // namespace foveal

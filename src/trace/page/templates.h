@@ -4,7 +4,7 @@
 // So a text is kept once, with the numbers left open, and sources once, with the place left open.
 
 #include <array>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 

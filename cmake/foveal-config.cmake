@@ -1,0 +1,35 @@
+# foveal::foveal, and foveal::text if it was installed and PCRE2 is found. Who must have the latter asks
+# for find_package(foveal REQUIRED COMPONENTS text). A function, so that what is looked up here changes
+# no variable of the project that asks.
+function(foveal_find_parts)
+  find_package(Threads QUIET)
+  if(NOT Threads_FOUND)
+    set(foveal_FOUND FALSE PARENT_SCOPE)
+    set(foveal_NOT_FOUND_MESSAGE "foveal needs threads, and find_package(Threads) finds none" PARENT_SCOPE)
+    return()
+  endif()
+  set(folder ${CMAKE_CURRENT_FUNCTION_LIST_DIR})
+  include(${folder}/foveal-targets.cmake)
+
+  set(text_found FALSE)
+  if(EXISTS ${folder}/foveal-text-targets.cmake)
+    find_package(PkgConfig QUIET)
+    if(PKG_CONFIG_FOUND)
+      pkg_check_modules(FOVEAL_PCRE2 QUIET IMPORTED_TARGET libpcre2-8)
+    endif()
+    if(FOVEAL_PCRE2_FOUND)
+      include(${folder}/foveal-text-targets.cmake)
+      set(text_found TRUE)
+    endif()
+  endif()
+  set(foveal_text_FOUND ${text_found} PARENT_SCOPE)
+
+  foreach(component IN LISTS foveal_FIND_COMPONENTS)
+    if(foveal_FIND_REQUIRED_${component} AND NOT (component STREQUAL "text" AND text_found))
+      set(foveal_FOUND FALSE PARENT_SCOPE)
+      set(foveal_NOT_FOUND_MESSAGE
+        "foveal has no component ${component} here; text is there where it was installed and PCRE2 is found by pkg-config" PARENT_SCOPE)
+    endif()
+  endforeach()
+endfunction()
+foveal_find_parts()
