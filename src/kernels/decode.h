@@ -58,6 +58,19 @@ inline __attribute__((always_inline)) void score_vector(int64_t count, T scale, 
   }
 }
 
+/// What one vector of elements of P keys gives for R rows; `query` is that of the first row, rows
+/// `width` apart.
+template <class T, int P, int R>
+inline __attribute__((always_inline)) void add_products(const Vector<T> (&part)[P], const T* query,
+                                                        int64_t width, Vector<T> (&sum)[P][R]) {
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+    const Vector<T> numbers = load(query + r * width);
+#pragma GCC unroll 4
+    for (int p = 0; p < P; ++p) sum[p][r] += part[p] * numbers;
+  }
+}
+
 template <class T, class S, int R>
 void score_keys(const DecodeTask<T>& task, const S* key, int row, int64_t first, int64_t count) {
   constexpr int P = kTogether<T, S>;
@@ -67,30 +80,22 @@ void score_keys(const DecodeTask<T>& task, const S* key, int row, int64_t first,
   key += first * stride;
   const auto product = [=](int64_t k, Vector<T>(&sum)[P][R]) __attribute__((always_inline)) {
     const S* from[P];
+    Vector<T> part[P];
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) from[p] = key + (k + p < count ? k + p : k) * stride;
     for (int64_t d = 0; d < whole; d += kLanes<T>) {
-      Vector<T> part[P];
 #pragma GCC unroll 4
       for (int p = 0; p < P; ++p) {
         // A line at a time, past the last key too: a prefetch of what isn't there does nothing.
         if (d % kLineNumbers<S> == 0) __builtin_prefetch(from[p] + kKeysAhead * stride + d, 0, 2);
         part[p] = in_register(load_wide<T>(from[p] + d));
       }
-#pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) {
-        const Vector<T> numbers = load(query + r * width + d);
-#pragma GCC unroll 4
-        for (int p = 0; p < P; ++p) sum[p][r] += part[p] * numbers;
-      }
+      add_products<T, P, R>(part, query + d, width, sum);
     }
     if (whole == size) return;
 #pragma GCC unroll 4
-    for (int p = 0; p < P; ++p) {
-      const Vector<T> part = load_wide<T>(from[p] + whole, size - whole);
-#pragma GCC unroll 4
-      for (int r = 0; r < R; ++r) sum[p][r] += part * load(query + r * width + whole);
-    }
+    for (int p = 0; p < P; ++p) part[p] = load_wide<T>(from[p] + whole, size - whole);
+    add_products<T, P, R>(part, query + whole, width, sum);
   };
   score_vector<T, R, P>(count, task.scale, task.scores + row * kDecodeChunk + first, product);
 }

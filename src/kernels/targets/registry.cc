@@ -48,7 +48,7 @@ const Target& from_environment() {
 std::atomic<const Target*> set_by_name{nullptr};
 std::atomic<const Target*> by_environment{nullptr};  // once it has been asked for
 
-const Target& default_target() noexcept {
+const Target& default_target() {
   if (const Target* const target = set_by_name.load()) return *target;
   const Target* target = by_environment.load();
   if (target == nullptr) by_environment = target = &from_environment();
