@@ -8,6 +8,7 @@
 #include "attention/naive.h"
 #include "attention/plan/problem.h"
 #include "attention/shrink.h"
+#include "case_count.h"
 #include "foveal/operations.h"
 #include "foveal/threads.h"
 #include "kernels/targets/registry.h"
@@ -202,7 +203,7 @@ TEST(Attention, PackedSequencesEqualEachAlone) {
 
 TEST(Attention, SameBitsForAnyNumberOfThreads) {
   const int before = num_threads();
-  for (unsigned seed = 0; seed < 40; ++seed) {
+  for (unsigned seed = 0; seed < case_count(14); ++seed) {
     Cases cases(seed);
     const Case one = make_case(cases, seed % 2 == 0 ? DType::float32 : DType::bfloat16);
     set_num_threads(1);

@@ -4,7 +4,7 @@
 
 #include "attention/backward_cases.h"
 #include "attention/naive.h"
-#include "attention/shrink.h"
+#include "case_count.h"
 #include "foveal/attention.h"
 #include "foveal/operations.h"
 #include "foveal/threads.h"
@@ -177,7 +177,7 @@ TEST(Backward, ManyBlocksOfKeysEqualTheChainRule) {
 TEST(Backward, SameBitsForAnyNumberOfThreads) {
   const int before = num_threads();
   std::vector<BackwardCase> all{long_case({}), long_case({30, 2500}), long_case({2, 1, 1, 2500})};
-  for (unsigned seed = 0; seed < 20; ++seed) {
+  for (unsigned seed = 0; seed < case_count(7); ++seed) {
     Cases cases(seed);
     all.push_back(make_backward_case(cases, seed % 2 ? DType::float32 : DType::bfloat16));
   }

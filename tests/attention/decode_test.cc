@@ -7,6 +7,7 @@
 #include "attention/naive.h"
 #include "attention/plan/plan_data.h"
 #include "attention/shrink.h"
+#include "case_count.h"
 #include "foveal/attention.h"
 #include "foveal/operations.h"
 #include "foveal/plan.h"
@@ -105,7 +106,7 @@ TEST(Decode, EqualsTheFormulaOnEveryTarget) {
 
 TEST(Decode, SameBitsForAnyNumberOfThreadsAndAnyBatch) {
   const int before = num_threads();
-  for (unsigned seed = 0; seed < 20; ++seed) {
+  for (unsigned seed = 0; seed < case_count(7); ++seed) {
     Cases cases(seed);
     Case one = make_decode_case(cases, DType::float32);
     one.options.mask = causal(Corner::bottom_right);
@@ -157,7 +158,7 @@ TEST(Decode, HiddenKeysAndValuesNeverReachTheResult) {
 TEST(Decode, StaysWithinItsArrays) {
   for (const Target* target : usable_targets()) {
     for (Guard guard : {Guard::before, Guard::after}) {
-      for (unsigned seed = 0; seed < 40; ++seed) {
+      for (unsigned seed = 0; seed < case_count(14); ++seed) {
         Cases cases(seed);
         const DType dtypes[] = {DType::float32, DType::bfloat16, DType::float16, DType::float64};
         Case one = make_decode_case(cases, dtypes[seed % 4]);

@@ -6,6 +6,7 @@
 #include "attention/backward_cases.h"
 #include "attention/naive.h"
 #include "attention/shrink.h"
+#include "case_count.h"
 #include "foveal/operations.h"
 #include "kernels/targets/registry.h"
 

@@ -10,6 +10,7 @@
 #include <random>
 
 #include "attention/mask/tiles.h"
+#include "case_count.h"
 #include "foveal/error.h"
 
 namespace foveal {
@@ -173,7 +174,7 @@ void check_block(const BoundMask& mask, const Visible& visible, std::int64_t b, 
 }
 
 TEST(Mask, AnswersAsTheTableSays) {
-  for (unsigned seed = 0; seed < 300; ++seed) {
+  for (unsigned seed = 0; seed < case_count(100); ++seed) {
     Masks masks(seed);
     const MaskShape shape = masks.shape();
     const Case one = masks.expression(shape, 2);

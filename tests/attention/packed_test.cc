@@ -7,6 +7,7 @@
 #include "attention/engine/arrays.h"
 #include "attention/guarded.h"
 #include "attention/shrink.h"
+#include "case_count.h"
 #include "errors.h"
 #include "foveal/plan.h"
 #include "kernels/targets/registry.h"

@@ -6,6 +6,7 @@
 
 #include "attention/cases.h"
 #include "attention/plan/plan_data.h"
+#include "case_count.h"
 #include "foveal/error.h"
 #include "kernels/targets/registry.h"
 
@@ -38,7 +39,7 @@ std::int64_t pairs_seen(const Case& one) {
 }
 
 TEST(Plan, CountsWhatTheMaskNeeds) {
-  for (unsigned seed = 0; seed < 60; ++seed) {
+  for (unsigned seed = 0; seed < case_count(20); ++seed) {
     Cases cases(seed);
     const Case one = make_case(cases, DType::float32);
     const json plan = json::parse(plan_of(one).to_json());

@@ -1,22 +1,14 @@
 #pragma once
-// Generated cases: how many, and of one that fails a smaller one that fails too.
+// Of a generated case that fails, a smaller one that fails too.
 
 #include <gtest/gtest-spi.h>
 
-#include <cstdlib>
 #include <functional>
 
 #include "attention/cases.h"
 #include "foveal/error.h"
 
 namespace foveal {
-
-/// `percent` of FOVEAL_CASES, which is 300 where it isn't set.
-inline unsigned case_count(unsigned percent) {
-  const char* text = std::getenv("FOVEAL_CASES");
-  const double cases = text == nullptr ? 300 : std::atof(text);
-  return static_cast<unsigned>(cases * percent / 100);
-}
 
 inline std::string describe(const Case& one) {
   const AttentionOptions& options = one.options;

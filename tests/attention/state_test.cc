@@ -4,6 +4,7 @@
 
 #include "attention/cases.h"
 #include "attention/naive.h"
+#include "case_count.h"
 #include "foveal/error.h"
 #include "kernels/targets/registry.h"
 
@@ -34,7 +35,7 @@ AttentionOptions free_of_places(const AttentionOptions& options) {
 
 TEST(State, FinishGivesAttention) {
   for (const Target* target : usable_targets()) {
-    for (unsigned seed = 0; seed < 40; ++seed) {
+    for (unsigned seed = 0; seed < case_count(14); ++seed) {
       Cases cases(seed);
       const DType dtype = cases.chance(30) ? DType::float64 : DType::float32;
       Case one = make_case(cases, dtype);
@@ -51,7 +52,7 @@ TEST(State, FinishGivesAttention) {
 }
 
 TEST(State, MaximumAndSumAreThoseOfTheScores) {
-  for (unsigned seed = 0; seed < 30; ++seed) {
+  for (unsigned seed = 0; seed < case_count(10); ++seed) {
     Cases cases(seed);
     const Case one = make_case(cases, DType::float64);
     const AttentionState state = attention_state(one.query, one.key, one.value, one.options);
@@ -77,7 +78,7 @@ TEST(State, MaximumAndSumAreThoseOfTheScores) {
 }
 
 TEST(State, KeysMayBeSplitAnywhere) {
-  for (unsigned seed = 0; seed < 60; ++seed) {
+  for (unsigned seed = 0; seed < case_count(20); ++seed) {
     Cases cases(seed);
     const DType dtype = cases.chance(30) ? DType::bfloat16 : DType::float32;
     const Case one = make_case(cases, dtype);

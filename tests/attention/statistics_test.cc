@@ -7,6 +7,7 @@
 #include "attention/cases.h"
 #include "attention/naive.h"
 #include "attention/plan/problem.h"
+#include "case_count.h"
 #include "foveal/error.h"
 #include "foveal/threads.h"
 #include "kernels/targets/registry.h"
@@ -118,18 +119,18 @@ void run_cases(const std::string& target, DType dtype, double unit, unsigned cou
 
 TEST(Statistics, EqualTheFormulaOnEveryTarget) {
   for (const Target* target : usable_targets()) {
-    run_cases(target->name, DType::float32, 0x1p-22, 60);
+    run_cases(target->name, DType::float32, 0x1p-22, case_count(20));
     if (HasFatalFailure()) return;
-    run_cases(target->name, DType::float64, 0x1p-50, 30);
+    run_cases(target->name, DType::float64, 0x1p-50, case_count(10));
     if (HasFatalFailure()) return;
-    run_cases(target->name, DType::bfloat16, 0x1p-22, 20);
+    run_cases(target->name, DType::bfloat16, 0x1p-22, case_count(7));
     if (HasFatalFailure()) return;
   }
 }
 
 TEST(Statistics, SameBitsForAnyNumberOfThreads) {
   const int before = num_threads();
-  for (unsigned seed = 0; seed < 10; ++seed) {
+  for (unsigned seed = 0; seed < case_count(4); ++seed) {
     Cases cases(seed);
     Case one = make_case(cases, DType::float32);
     ask_for_all(one.options, one.query.size(2), 3);

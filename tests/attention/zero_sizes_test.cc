@@ -8,6 +8,7 @@
 #include "attention/guarded.h"
 #include "attention/naive.h"
 #include "attention/shrink.h"
+#include "case_count.h"
 #include "errors.h"
 #include "foveal/plan.h"
 #include "kernels/targets/registry.h"

@@ -4,7 +4,9 @@
 
 #include <cmath>
 
-#include "attention/shrink.h"
+#include "attention/cases.h"
+#include "case_count.h"
+#include "foveal/operations.h"
 #include "foveal/reference.h"
 
 namespace foveal::measure {
