@@ -51,6 +51,16 @@ void weights_begin(const ForwardTask<T>& task) {
   for (int q = 0; q < kQueryTile<T>; ++q) state.limit[q] = kInfinity;
 }
 
+/// Sets the weights of masked cells to 0: in a row with a NaN they aren't.
+template <class T>
+void clear_masked(const ForwardState<T>& state, const KeyTile& tile) {
+  for (int64_t k = 0; k < tile.count; ++k) {
+    for (int64_t q = 0; q < kQueryTile<T>; ++q) {
+      if ((tile.bits[k] >> q & 1) == 0) state.weights[place<T>(kKeyTile, k, q)] = 0;
+    }
+  }
+}
+
 /// The tile's weights, strip beside strip, as rows of keys, query_tile apart.
 template <class T>
 const T* rows_of_weights(const ForwardState<T>& state, int64_t count, const T* factors) {
@@ -80,6 +90,7 @@ const T* weights_tile(const ForwardTask<T>& task, const KeyTile& tile, const T* 
       score_rows<T, C>(task, state, tile, segment);
     });
   }
+  if (tile.bits != nullptr) clear_masked(state, tile);
   return rows_of_weights(state, tile.count, factors);
 }
 

@@ -12,6 +12,13 @@ namespace {
 /// What the sum of a chunk's weights may reach before the maximum is raised.
 constexpr float kMostWeight = 256;
 
+/// Scores this far above the maximum, in units of log2, were rounded too much when it was taken
+/// from them.
+constexpr float kFar = 64;
+
+/// So far from a maximum of this size they were rounded by more than that.
+constexpr float kLost = 0x1p31F;
+
 constexpr PairVector kPairOfOnes = PairVector{} + 0x3f803f80;
 
 /// Multiplies the weights that wait by the factor of their lane: a power of 2, so that they stay as
@@ -34,6 +41,13 @@ template <int R, int C>
 __attribute__((noinline)) void make_half_scores(const HalfTask& task, const KeyTile& tile,
                                                 const Corner& corner, Block<float, R, C>& scores) {
   make_scores<float, R, C>(task, tile, corner, scores);
+  // One NaN for all: weights lose the lower half of a bias's own.
+  for (int v = 0; v < C; ++v) {
+    for (int r = 0; r < R; ++r) {
+      const FloatVector score = scores.at[r][v];
+      scores.at[r][v] = score == score ? score : broadcast(__builtin_nanf(""));
+    }
+  }
 }
 
 /// One block of scores, from the product to where the chunk's scores are kept: in units of log2
@@ -192,9 +206,11 @@ inline bool weigh_chunk(const HalfState& state, const Chunk& chunk, const float*
 
 /// A new maximum for the lanes whose weights pass their limit, a whole number of powers of 2 above
 /// the old one; all that was made against the old one is rescaled: scores, sum, output, and the
-/// weights that wait. Rare, so kept out of line.
-__attribute__((noinline)) void raise_half_maximum(const HalfTask& task, const HalfState& state,
+/// weights that wait. Whether scores must be made again, as they were far above it. Rare, so kept
+/// out of line.
+__attribute__((noinline)) bool raise_half_maximum(const HalfTask& task, const HalfState& state,
                                                   const Chunk& chunk, const WeightSums* sums) {
+  bool far = false;
   for (int v = 0; v < chunk.vectors; ++v) {
     const int lane = chunk.lane + v * kLanes<float>;
     float* const scores = state.scores + lane;
@@ -206,13 +222,19 @@ __attribute__((noinline)) void raise_half_maximum(const HalfTask& task, const Ha
     for (int64_t k = 0; k < chunk.count; ++k) {
       store(scores + k * kHalfTile, load(scores + k * kHalfTile) - shift);
     }
-    store(state.maximum + lane, load(state.maximum + lane) + shift);
+    const FloatVector old = load(state.maximum + lane);
+    store(state.maximum + lane, old + shift);
     store(state.limit + lane, raised ? broadcast(kMostWeight) : limit);
     // What a row without a maximum holds is zeros: it needs no factor, and 2^-shift may overflow.
     const FloatBits rescaled = raised & (limit > 0);
     if (!any(rescaled)) continue;
+    const FloatBits above = rescaled & (top > kFar);
+    // A row whose maximum can't be told is computed otherwise: a NaN says so.
+    const FloatBits lost = above & ((old < -kLost) | (old > kLost));
+    far = far || any(above & ~lost);
     const FloatVector factor = times_power(broadcast(1.0F), rescaled ? -shift : FloatVector{});
-    store(state.sum + lane, load(state.sum + lane) * factor);
+    const FloatVector sum = load(state.sum + lane) * factor;
+    store(state.sum + lane, lost ? broadcast(__builtin_nanf("")) : sum);
     store(state.exact_sum + lane, load(state.exact_sum + lane) * factor);
     for (int64_t k = 0; k < chunk.row; ++k) {
       rescale_pairs(state.weights + k * kHalfTile + lane, factor);
@@ -222,6 +244,7 @@ __attribute__((noinline)) void raise_half_maximum(const HalfTask& task, const Ha
       store(output, load(output) * factor);
     }
   }
+  return far;
 }
 
 /// What dropout multiplies the chunk's weights by. The row sums stay: weights are dropped after
@@ -262,7 +285,10 @@ void score_half_rows(const HalfTask& task, const HalfState& state, const KeyTile
     const auto weigh = task.lse == nullptr ? weigh_chunk<false> : weigh_chunk<true>;
     WeightSums sums[C];
     if (__builtin_expect(weigh(state, chunk, dropped, sums), 0)) {
-      raise_half_maximum(task, state, chunk, sums);
+      while (raise_half_maximum(task, state, chunk, sums)) {
+        score_half_chunk<C>(task, state, tile, chunk);
+        weigh(state, chunk, dropped, sums);
+      }
       weigh(state, chunk, dropped, sums);
     }
     for (int v = 0; v < C; ++v) {

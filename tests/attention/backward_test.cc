@@ -201,6 +201,9 @@ TEST(Backward, SameBitsAloneAndInABatch) {
     one.forward.key = one.forward.key.to(dtype);
     one.forward.value = one.forward.value.to(dtype);
     one.grad_output = one.grad_output.to(dtype);
+    // The neighbour's scores are large.
+    const Tensor neighbour = one.forward.query.slice(0, 0, 1);
+    one.forward.query.slice(0, 0, 1).copy_(neighbour * 400);
     const AttentionGradients whole = differentiate(one);
     one.forward.query = one.forward.query.slice(0, 1, 2);
     one.forward.key = one.forward.key.slice(0, 1, 2);

@@ -1,6 +1,7 @@
 // Numbers at the ends of their range: a finite score is a score, however large. Scores are sums of
 // powers of 2 here, exact in float32, so that they can be compared with the formula's to the bit.
 
+#include <bit>
 #include <limits>
 
 #include "attention/backward_cases.h"
@@ -35,10 +36,17 @@ double extreme(Cases& cases, DType dtype) {
   return number == kLeast ? std::numeric_limits<double>::lowest() : number;
 }
 
-/// A bias whose rows are all one number, or a number for each key, or all different ones.
+/// A bias that pads the first keys or the last; or whose rows are all one number, or a number for
+/// each key, or all different ones.
 Tensor extreme_bias(Cases& cases, const Shape& scores, DType dtype) {
   Tensor bias = Tensor::zeros(scores, DType::float64);
   const std::int64_t keys = scores[3];
+  if (cases.chance(30)) {
+    const std::int64_t edge = cases.number(0, keys);
+    const bool first = cases.chance(70);
+    bias.slice(3, first ? 0 : edge, first ? edge : keys).fill_(extreme(cases, dtype));
+    return bias.to(dtype == DType::float64 ? dtype : DType::float32);
+  }
   double* const numbers = bias.data<double>();
   std::vector<double> columns;
   for (std::int64_t j = 0; j < keys; ++j) columns.push_back(extreme(cases, dtype));
@@ -54,26 +62,46 @@ Tensor extreme_bias(Cases& cases, const Shape& scores, DType dtype) {
   return bias.to(dtype == DType::float64 ? dtype : DType::float32);
 }
 
-Case make_extreme(Cases& cases, DType dtype) {
+/// Units of Q and K, and the scale. Among them products of float32's largest powers, numbers that
+/// overflow where the scale comes before the product, and a scale that lets all scores vanish.
+struct Units {
+  double query, key, scale;
+};
+
+Units extreme_units(Cases& cases, DType dtype, bool overflowing) {
+  const bool wide_range = dtype != DType::float16;
+  if (wide_range && cases.chance(30)) return {0x1p61, 0x1p61, 1};
+  if (wide_range && overflowing && cases.chance(20)) return {0x1p110, 0x1p-126, 0x1p20};
+  return {1, 1, cases.chance(20) ? 0x1p-140 : 0.25};
+}
+
+/// Where `overflowing`, some V are so large that sums of them overflow where their mean doesn't,
+/// and some scales so large that Q times them overflows: gradients may then be infinite.
+Case make_extreme(Cases& cases, DType dtype, bool overflowing) {
   const std::int64_t batch = cases.number(1, 2), kv = cases.number(1, 2);
   const std::int64_t heads = kv * cases.pick({1, 2, 4});
   const std::int64_t queries = cases.pick({1, 2, 3, 24, 33, 65, 97});
   const std::int64_t keys = cases.pick({1, 2, 31, 64, 65, 130});
   const std::int64_t d = cases.pick({1, 2, 3}), dv = cases.pick({1, 3, 16});
-  // Products of float32's largest powers, or of ordinary numbers.
-  const bool large = dtype != DType::float16 && cases.chance(30);
-  const double unit = large ? 0x1p61 : 1;
+  const Units units = extreme_units(cases, dtype, overflowing);
   Case one;
-  one.query = whole_numbers(cases, {batch, heads, queries, d}, unit).to(dtype);
-  one.key = whole_numbers(cases, {batch, kv, keys, d}, unit).to(dtype);
+  one.query = whole_numbers(cases, {batch, heads, queries, d}, units.query).to(dtype);
+  one.key = whole_numbers(cases, {batch, kv, keys, d}, units.key).to(dtype);
   one.value = cases.normal({batch, kv, keys, dv}).to(dtype);
+  if (overflowing && dtype != DType::float16 && cases.chance(20)) {
+    one.value = whole_numbers(cases, {batch, kv, keys, dv}, 0x1p126).to(dtype);
+  }
   AttentionOptions& options = one.options;
-  options.scale = large ? 1.0 : cases.chance(20) ? 0x1p-140 : 0.25;
+  options.scale = units.scale;
   if (cases.chance(20)) options.softcap = cases.chance(50) ? 3e38 : 1e-30;
   if (cases.chance(70)) options.bias = extreme_bias(cases, {batch, heads, queries, keys}, dtype);
   if (cases.chance(20)) {
     options.sinks = Tensor::full({heads}, extreme(cases, dtype),
                                  dtype == DType::float64 ? dtype : DType::float32);
+  }
+  if (cases.chance(20)) {
+    options.alibi_slopes =
+        Tensor::full({heads}, cases.pick({1, 40, 90}) == 1 ? 0.5 : 0x1p90, DType::float32);
   }
   if (cases.chance(30)) options.mask = dense(gt(cases.normal({1, heads, queries, keys}), -0.5));
   options.return_lse = true;
@@ -169,23 +197,26 @@ void check_gradients(const Case& one) {
   const auto right = named(want);
   for (std::size_t n = 0; n < left.size(); ++n) {
     if (!left[n].second.defined()) continue;
-    // What cancels is as large as Q and K.
-    const double size =
-        std::max({1.0, largest(right[n].second), largest(one.query), largest(one.key)});
+    // What cancels in dQ is as large as K times the scale, in dK as Q.
+    const std::string name = left[n].first;
+    const double terms = name == "query" ? largest(one.key)
+                         : name == "key" ? largest(one.query)
+                                         : 1;
+    const double size = std::max({1.0, largest(right[n].second), terms * *options.scale});
     expect_close(left[n].second, right[n].second, 256 * unit_of(one.query.dtype()) * size,
                  left[n].first);
   }
 }
 
 template <class Check>
-void for_every_target(unsigned percent, const Check& check) {
+void for_every_target(unsigned percent, const Check& check, bool overflowing = true) {
   for (const Target* target : usable_targets()) {
     for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16, DType::float16}) {
       check_generated(
           case_count(percent),
           [&](unsigned seed) {
             Cases cases(seed);
-            Case one = make_extreme(cases, dtype);
+            Case one = make_extreme(cases, dtype, overflowing);
             one.options.target = target->name;
             return one;
           },
@@ -198,7 +229,7 @@ void for_every_target(unsigned percent, const Check& check) {
 TEST(Extreme, OutputsAreTheFormulas) { for_every_target(30, check_forward); }
 TEST(Extreme, WeightsAndStatisticsAreTheFormulas) { for_every_target(15, check_weights); }
 TEST(Extreme, StatesAreTheFormulas) { for_every_target(10, check_state); }
-TEST(Extreme, GradientsAreTheChainRules) { for_every_target(15, check_gradients); }
+TEST(Extreme, GradientsAreTheChainRules) { for_every_target(15, check_gradients, false); }
 
 /// Weights times values pass the largest float32 on the way, but the result doesn't.
 TEST(Extreme, ValuesNearTheLargestGiveTheirMean) {
@@ -212,10 +243,13 @@ TEST(Extreme, ValuesNearTheLargestGiveTheirMean) {
           one.key = cases.normal({1, 2, keys, 8}).to(dtype);
           one.value = Tensor::full({1, 2, keys, 5}, 3e38, dtype);
           one.options.target = target->name;
-          const Tensor output = attention(one.query, one.key, one.value, one.options).output;
+          const AttentionState state = attention_state(one.query, one.key, one.value, one.options);
           const double want = one.value.at({0, 0, 0, 0});
-          for (const double number : output.to_vector()) {
-            ASSERT_NEAR(number, want, want * 0x1p-7) << target->name << " " << to_string(dtype);
+          for (const Tensor& output : {attention(one.query, one.key, one.value, one.options).output,
+                                       finish(state).output, finish(merge(state, state)).output}) {
+            for (const double number : output.to_vector()) {
+              ASSERT_NEAR(number, want, want * 0x1p-7) << target->name << " " << to_string(dtype);
+            }
           }
         }
       }
@@ -243,6 +277,57 @@ TEST(Extreme, ProductsThatCancelLeaveTheirSum) {
       one.options.return_lse = true;
       check_forward(one);
       if (HasFatalFailure()) return;
+    }
+  }
+}
+
+/// All scores of a row are finite, though Q times the scale is not.
+TEST(Extreme, QueriesThatTheScaleWouldOverflowAreQueries) {
+  for (const Target* target : usable_targets()) {
+    for (const DType dtype : {DType::float32, DType::bfloat16}) {
+      for (const std::int64_t queries : {1, 40}) {
+        Case one;
+        one.query = Tensor::full({1, 1, queries, 1}, 0x1p126, dtype);
+        one.key = Tensor::full({1, 1, 3, 1}, -0x1p-124, dtype);
+        one.key.set({0, 0, 1, 0}, -0x1p-123);
+        one.value = Tensor::from_vector(std::vector<float>{1, 2, 3}, {1, 1, 3, 1}).to(dtype);
+        one.options.scale = 8;
+        one.options.target = target->name;
+        one.options.return_lse = true;
+        for (const auto& check : {check_forward, check_weights, check_state}) {
+          check(one);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+/// A NaN of any bits makes its own row NaN, and no weight of another row; its masked keys have
+/// weight 0. Row 0's scores are large.
+TEST(Extreme, ANaNOfAnyBitsStaysInItsRow) {
+  for (const Target* target : usable_targets()) {
+    for (const DType dtype : {DType::float32, DType::bfloat16, DType::float16}) {
+      for (const std::uint32_t bits : {0x7fc00000U, 0x7fffffffU, 0xffffffffU, 0xff800001U}) {
+        Cases cases(5);
+        Case one;
+        one.query = cases.normal({1, 1, 40, 8}).to(dtype);
+        one.key = cases.normal({1, 1, 70, 8}).to(dtype);
+        one.value = cases.normal({1, 1, 70, 4}).to(dtype);
+        one.options.bias = Tensor::zeros({40, 70});
+        one.options.bias.slice(0, 0, 1).fill_(5000);
+        one.options.bias.data<float>()[7 * 70 + 3] = std::bit_cast<float>(bits);
+        one.options.mask = prefix(60);
+        one.options.return_lse = one.options.return_weights = true;
+        one.options.target = target->name;
+        const AttentionResult got = attention(one.query, one.key, one.value, one.options);
+        for (std::int64_t i = 0; i < 40; ++i) {
+          ASSERT_EQ(std::isnan(got.output.at({0, 0, i, 0})), i == 7) << target->name << " " << i;
+          ASSERT_EQ(std::isnan(got.lse.at({0, 0, i})), i == 7) << target->name << " " << i;
+          ASSERT_EQ(std::isnan(got.weights.at({0, 0, i, 0})), i == 7) << target->name << " " << i;
+          for (std::int64_t j = 60; j < 70; ++j) ASSERT_EQ(got.weights.at({0, 0, i, j}), 0);
+        }
+      }
     }
   }
 }

@@ -78,8 +78,22 @@ TEST(Scalars, TooLargeForFloat32AreNamed) {
 }
 
 TEST(Scalars, OfFloat32sLargestSizeAreTaken) {
-  for (const auto& [name, options] : options_with(0x1.fffffep127)) {
+  for (auto& [name, options] : options_with(0x1.fffffep127)) {
+    // A slope is multiplied by a distance, which is below 70 here.
+    if (options.alibi_slopes.defined()) options.alibi_slopes.fill_(0x1.fffffep127 / 70);
     EXPECT_EQ(complaint(DType::float32, options), "no error") << name;
+  }
+}
+
+TEST(Scalars, SlopesTooLargeForTheirDistancesAreNamed) {
+  for (const auto& [dtype, slope] : {std::pair{DType::float32, 1e38}, {DType::float64, 1e307}}) {
+    for (const std::int64_t queries : {1, 30}) {
+      AttentionOptions options;
+      options.alibi_slopes = Tensor::full({2}, slope, DType::float64);
+      const std::string text = complaint(dtype, options, queries);
+      EXPECT_NE(text.find("alibi_slopes holds 1e+3"), std::string::npos) << text;
+      EXPECT_NE(text.find("a distance of up to 70"), std::string::npos) << text;
+    }
   }
 }
 

@@ -49,6 +49,20 @@ void check_holds<float>(const Tensor& tensor, const char* name) {
 template <>
 void check_holds<double>(const Tensor&, const char*) {}
 
+template <class T>
+void check_slopes(const std::vector<T>& slopes, const PlanData& plan) {
+  const std::int64_t longest = std::max(plan.problem.query_length, plan.problem.key_length);
+  for (const T slope : slopes) {
+    if (!std::isfinite(slope) || std::isfinite(slope * static_cast<T>(longest))) continue;
+    throw Error("attention: alibi_slopes holds " + number_text(static_cast<double>(slope)) +
+                ": times a distance of up to " + std::to_string(longest) +
+                " it is too large for the dtype that is computed in: give smaller slopes");
+  }
+}
+
+template void check_slopes(const std::vector<float>&, const PlanData&);
+template void check_slopes(const std::vector<double>&, const PlanData&);
+
 double scale_of(const PlanData& plan) {
   return plan.options.scale.value_or(1 / std::sqrt(static_cast<double>(plan.problem.head_size)));
 }

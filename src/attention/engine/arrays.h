@@ -86,6 +86,18 @@ std::vector<T> numbers_of(const Tensor& tensor, const char* name) {
   return {values.begin(), values.end()};
 }
 
+/// Throws Error where a slope times the longest distance of the plan is too large for T.
+template <class T>
+void check_slopes(const std::vector<T>& slopes, const PlanData& plan);
+
+/// The plan's ALiBi slopes as T, empty without any. Throws as check_holds and check_slopes do.
+template <class T>
+std::vector<T> slopes_of(const PlanData& plan) {
+  std::vector<T> slopes = numbers_of<T>(plan.options.alibi_slopes, "alibi_slopes");
+  check_slopes(slopes, plan);
+  return slopes;
+}
+
 /// 1 / sqrt(D) unless the options say otherwise.
 double scale_of(const PlanData& plan);
 

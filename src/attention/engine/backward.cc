@@ -34,7 +34,6 @@ struct Backward {
   Heads<T> bias = {};          // data null where not asked for
   std::vector<double> slopes;  // (B, H, parts); empty where not asked for
   SplitLse split = {};         // undefined where lse serves
-  const T* rest = nullptr;     // its second part
 
   explicit Backward(const PlanData& plan)
       : terms(plan), blocks(key_blocks(plan)), multiplies_halves(plan.half_products()) {}
@@ -88,19 +87,25 @@ void fill(BackwardTask<T>& task, const Backward<T>& backward, const KeyBlock& bl
   }
 }
 
+/// For a tile with a large lse, so that no row's bits depend on those of another tile.
+template <class T>
+void take_split_lse(BackwardTask<T>& task, Backward<T>& backward) {
+  const std::int64_t row = task.lse - backward.terms.lse;
+  task.lse = backward.split.maximum.template data<T>() + row;
+  task.lse_rest = backward.split.rest.template data<T>() + row;
+  task.apart = true;
+}
+
 template <class T>
 BackwardTask<T> make_task(Backward<T>& backward, const KeyBlock& block, std::int64_t h,
                           std::int64_t tile) {
   const Problem& problem = backward.terms.plan.problem;
   BackwardTask<T> task;
   backward.terms.fill(task, block.sequence->sequence, block.b, h, tile);
-  if (backward.rest != nullptr) {
-    task.apart = true;
-    task.lse_rest = backward.rest + (task.lse - backward.terms.lse);
-  }
   task.first_key = block.first_key();
   task.key_count = block.key_count();
   fill(task, backward, block, h);
+  if (is_large(task.lse, task.query_count)) take_split_lse(task, backward);
   task.query_gradient_stride = problem.head_size;
   task.key_gradient_stride = problem.head_size;
   task.value_gradient_stride = problem.value_size;
@@ -196,7 +201,8 @@ Tensor slope_gradient(const Backward<T>& backward) {
   return result.to(backward.terms.plan.options.alibi_slopes.dtype());
 }
 
-/// Memory for a gradient. One sequence is written in full; between packed ones there may be gaps.
+/// Memory for a gradient. What a sequence without queries has of dK and dV is not written, nor what
+/// one without keys has of dQ.
 Tensor make_gradient(const PlanData& plan, const Shape& shape, DType dtype) {
   const Problem& problem = plan.problem;
   const bool full = plan.options.query_starts.empty() && problem.query_length > 0 &&
@@ -259,15 +265,6 @@ void run_blocks(Backward<T>& backward) {
   add_query_parts<T>(backward.terms.plan.problem, parts, backward.query_parts, backward.query.data);
 }
 
-/// Puts the scores' own sums in the place of lse. All products are float32's then.
-template <class T>
-void split(Backward<T>& backward, const Call<T>& call) {
-  backward.split = split_lse(call);
-  backward.terms.lse = backward.split.maximum.template data<T>();
-  backward.rest = backward.split.rest.template data<T>();
-  backward.multiplies_halves = false;
-}
-
 template <class T>
 AttentionGradients backward_as(const PlanData& plan, const Tensor& grad_output, const Tensor& query,
                                const Tensor& key, const Tensor& value,
@@ -276,7 +273,7 @@ AttentionGradients backward_as(const PlanData& plan, const Tensor& grad_output, 
   const Tensor lse = result.lse.contiguous();
   backward.terms.lse = const_cast<T*>(lse.data<T>());  // only read here
   if (is_large(backward.terms.lse, lse.element_count())) {
-    split(backward, Call<T>(plan, query, key, value));
+    backward.split = split_lse(Call<T>(plan, query, key, value), lse);
   }
   Tensor output, gradient;
   if (backward.multiplies_halves) {
@@ -299,7 +296,7 @@ AttentionGradients backward_as(const PlanData& plan, const Tensor& grad_output, 
   if (asked.bias) gradients.bias = written.bias.to(plan.options.bias.dtype());
   if (asked.sinks) {
     gradients.sinks =
-        sink_gradient(backward.terms, backward.rest, OutputRows<T>(result.output, grad_output));
+        sink_gradient(backward.terms, backward.split, OutputRows<T>(result.output, grad_output));
   }
   if (asked.alibi_slopes) gradients.alibi_slopes = slope_gradient(backward);
   return gradients;

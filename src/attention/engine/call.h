@@ -2,17 +2,26 @@
 // One call's arrays in the type that the kernels compute in, and the tasks cut from them.
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "attention/engine/arrays.h"
 
 namespace foveal {
 
-/// Whether Q times the scale neither overflows nor loses digits, unless Q itself is extreme.
-template <class T>
-bool keeps_digits(T scale) {
-  const T size = scale < 0 ? -scale : scale;
-  return scale == 0 || (size >= T(0x1p-40) && size <= T(0x1p40));
+/// Whether the task's queries times the scale neither overflow nor lose the digits that scores
+/// need: if not, the scale must come after the product.
+template <class T, class Element>
+bool keeps_digits(const ForwardTask<T>& task, const Element* queries) {
+  const T magnitude = std::fabs(task.scale);
+  if (magnitude <= 1) return magnitude == 0 || magnitude >= T(0x1p-40);
+  const T most = std::numeric_limits<T>::max() / magnitude;
+  for (std::int64_t q = 0; q < task.query_count; ++q) {
+    for (std::int64_t d = 0; d < task.head_size; ++d) {
+      if (std::fabs(static_cast<T>(queries[q * task.query_stride + d])) > most) return false;
+    }
+  }
+  return true;
 }
 
 /// The softcap, 0 for none; one that T can't tell from 0 is the least one.
@@ -38,12 +47,13 @@ struct Terms {
       bias_rows = option_as<T>(options.bias, "bias");
       bias = broadcast_heads<T>(bias_rows);
     }
-    slopes = numbers_of<T>(options.alibi_slopes, "alibi_slopes");
+    slopes = slopes_of<T>(plan);
     sinks = numbers_of<T>(options.sinks, "sinks");
   }
 
-  /// Fills a task for one tile of queries of one head, but for its arrays of numbers, workspace and
-  /// dropout. The row of its first query is first_query of the sequence and the task together.
+  /// Fills a task for one tile of queries of one head, but for its arrays of numbers, what follows
+  /// from these, workspace and dropout. The row of its first query is first_query of the sequence
+  /// and the task together.
   void fill(ForwardTask<T>& task, const Sequence& sequence, std::int64_t b, std::int64_t h,
             std::int64_t tile) const {
     const Problem& problem = plan.problem;
@@ -54,7 +64,6 @@ struct Terms {
     task.first_query = first;
     task.offset = sequence.key_length - sequence.query_length;
     task.scale = static_cast<T>(scale_of(plan));
-    task.apart = !keeps_digits(task.scale);
     task.softcap = softcap_of<T>(plan);
     if (!slopes.empty()) task.alibi_slope = slopes[static_cast<std::size_t>(h)];
     if (!sinks.empty()) task.sink = &sinks[static_cast<std::size_t>(h)];
@@ -108,6 +117,7 @@ struct Arrays {
     task.key_stride = key.strides[2];
     task.value_stride = value.strides[2];
     task.output_stride = output.strides[2];
+    task.apart = !keeps_digits(task, task.query);
   }
 };
 
@@ -140,6 +150,7 @@ struct HalfArrays {
     task.key_stride = key.strides[2];
     task.value_stride = value.strides[2];
     task.output_stride = output.strides[2];
+    task.apart = !keeps_digits(task, query.row(b, h, row));
   }
 };
 

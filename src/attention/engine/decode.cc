@@ -58,7 +58,7 @@ class Decode {
         key_rows_(unit_rows(key)),
         value_rows_(unit_rows(value)),
         query_(heads_of<T>(query_rows_)),
-        slopes_(numbers_of<T>(plan.options.alibi_slopes, "alibi_slopes")),
+        slopes_(slopes_of<T>(plan)),
         sinks_(numbers_of<T>(plan.options.sinks, "sinks")),
         dropout_(plan),
         counter_(dropout_.of(0, 0)),

@@ -4,6 +4,7 @@
 
 #include "attention/engine/row_statistics.h"
 #include "attention/engine/score_rows.h"
+#include "attention/engine/state_row.h"
 #include "core/thread_pool.h"
 #include "kernels/philox.h"
 
@@ -110,11 +111,9 @@ Rows compute(const Call<T>& call, const DoubtfulTile& at, const RowStatistics<T>
 
 /// write(b, h, i, output, m, l) for each doubtful row, i counted through a packed batch.
 template <class T, class Write>
-void for_each_row(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
-                  const DoubtfulRows& doubtful, const RowStatistics<T>* statistics,
-                  const Write& write) {
-  const Call<T> call(plan, query, key, value);
-  const auto& tiles = doubtful.tiles();
+void for_each_row(const Call<T>& call, const std::vector<DoubtfulTile>& tiles,
+                  const RowStatistics<T>* statistics, const Write& write) {
+  const PlanData& plan = call.plan;
   parallel_for(static_cast<std::int64_t>(tiles.size()), [&](std::int64_t n) {
     const DoubtfulTile& at = tiles[static_cast<std::size_t>(n)];
     const Rows rows = compute(call, at, statistics);
@@ -147,13 +146,56 @@ void write_output(Tensor& to, std::int64_t b, std::int64_t h, std::int64_t i,
   }
 }
 
+/// A tile of float32's products, for rows that products of bfloat16 may have got wrong. The rows
+/// that may be wrong still.
+std::uint64_t run_wide(const Call<float>& call, const DoubtfulTile& at, AttentionResult& result) {
+  const SequencePlan& sequence = *at.sequence;
+  const ForwardKernels<float>& kernels = call.plan.target->forward_float32;
+  ForwardTask<float> task = call.task(sequence.sequence, at.b, at.h, at.tile);
+  std::vector<float> output(static_cast<std::size_t>(task.query_count * task.value_size));
+  float lse[64];
+  task.output = output.data();
+  task.output_stride = task.value_size;
+  task.lse = lse;
+  task.apart = true;
+  task.workspace = workspace<float>(kernels.workspace(task.head_size, task.value_size));
+  DropoutCounter dropout;
+  task.dropout = call.head_dropout(at.b, at.h, dropout);
+  const std::uint64_t wrong =
+      at.rows & run_forward_tile(kernels, task, sequence, at.b, at.h, at.tile, kernels.end,
+                                 [](const KeyTile&) {});
+  const std::int64_t row = call.row(sequence.sequence, at.b, at.h, at.tile);
+  const std::int64_t first = sequence.sequence.first_query + task.first_query;
+  for (std::int64_t q = 0; q < task.query_count; ++q) {
+    if (((at.rows & ~wrong) >> q & 1) == 0) continue;
+    const auto numbers = output.begin() + q * task.value_size;
+    const std::vector<double> whole(numbers, numbers + task.value_size);
+    write_output(result.output, at.b, at.h, first + q, whole.data());
+    if (result.lse.defined()) result.lse.data<float>()[row + q] = lse[q];
+  }
+  return wrong;
+}
+
+/// What float32's products get right of the tiles is written, and no longer doubtful.
+void run_all_wide(const Call<float>& call, std::vector<DoubtfulTile>& tiles,
+                  AttentionResult& result) {
+  parallel_for(static_cast<std::int64_t>(tiles.size()), [&](std::int64_t n) {
+    DoubtfulTile& tile = tiles[static_cast<std::size_t>(n)];
+    tile.rows = run_wide(call, tile, result);
+  });
+  std::erase_if(tiles, [](const DoubtfulTile& tile) { return tile.rows == 0; });
+}
+
 template <class T>
-void write_again(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
-                 const DoubtfulRows& doubtful, AttentionResult& result) {
+void write_again(const Call<T>& call, std::vector<DoubtfulTile> tiles, AttentionResult& result) {
+  const PlanData& plan = call.plan;
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (plan.half_products()) run_all_wide(call, tiles, result);
+  }
   std::optional<RowStatistics<T>> statistics;
   if (gathers_rows(plan.options)) statistics.emplace(result.statistics);
   T* const lse = result.lse.defined() ? result.lse.template data<T>() : nullptr;
-  for_each_row<T>(plan, query, key, value, doubtful, statistics ? &*statistics : nullptr,
+  for_each_row<T>(call, tiles, statistics ? &*statistics : nullptr,
                   [&](std::int64_t b, std::int64_t h, std::int64_t i, const double* output,
                       double maximum, double sum) {
                     write_output(result.output, b, h, i, output);
@@ -165,19 +207,18 @@ void write_again(const PlanData& plan, const Tensor& query, const Tensor& key, c
 }
 
 template <class T>
-void write_again(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
-                 const DoubtfulRows& doubtful, AttentionState& state) {
+void write_again(const Call<T>& call, const std::vector<DoubtfulTile>& tiles,
+                 AttentionState& state) {
   T *const maxima = state.maximum.template data<T>(), *const sums = state.sum.template data<T>();
-  const Problem& p = plan.problem;
-  for_each_row<T>(plan, query, key, value, doubtful, nullptr,
+  const Problem& p = call.plan.problem;
+  for_each_row<T>(call, tiles, nullptr,
                   [&](std::int64_t b, std::int64_t h, std::int64_t i, const double* output,
                       double maximum, double sum) {
                     std::vector<double> whole(output, output + p.value_size);
                     for (double& number : whole) number *= sum;
-                    write_output(state.output, b, h, i, whole.data());
                     const std::int64_t row = (b * p.heads + h) * p.query_length + i;
-                    maxima[row] = static_cast<T>(maximum);
-                    sums[row] = static_cast<T>(sum);
+                    write_state_row(whole.data(), p.value_size, maximum, sum,
+                                    heads_of<T>(state.output).row(b, h, i), maxima[row], sums[row]);
                   });
 }
 
@@ -186,9 +227,9 @@ void again(const PlanData& plan, const Tensor& query, const Tensor& key, const T
            const DoubtfulRows& doubtful, Result& result) {
   if (doubtful.tiles().empty()) return;
   if (plan.problem.dtype == DType::float64) {
-    write_again<double>(plan, query, key, value, doubtful, result);
+    write_again(Call<double>(plan, query, key, value), doubtful.tiles(), result);
   } else {
-    write_again<float>(plan, query, key, value, doubtful, result);
+    write_again(Call<float>(plan, query, key, value), doubtful.tiles(), result);
   }
 }
 

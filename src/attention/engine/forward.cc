@@ -55,7 +55,7 @@ void run_tile(const Call<T>& call, const RowStatistics<T>& statistics, DoubtfulR
   const ForwardTask<T> later = call.task(sequence.sequence, next.b, next.h, next.tile);
   Upcoming<T> upcoming(later, sequence.sequence.key_length);
   doubtful.add({&sequence, b, h, tile,
-                run_forward_tile(kernels, task, sequence, b, h, tile,
+                run_forward_tile(kernels, task, sequence, b, h, tile, kernels.end,
                                  [&](const KeyTile&) { upcoming.ask(); })});
 }
 
@@ -72,14 +72,10 @@ AttentionResult forward_as(const PlanData& plan, const Tensor& query, const Tens
                            const Tensor& value) {
   constexpr DType dtype = dtype_of<T>();
   const Problem& problem = plan.problem;
-  // Packed sequences may leave rows out; else every row is written.
-  const bool full = plan.options.query_starts.empty();
-  Tensor output = full ? TensorBuilder::empty(problem.output_shape(), dtype)
-                       : Tensor::zeros(problem.output_shape(), dtype);
+  Tensor output = TensorBuilder::empty(problem.output_shape(), dtype);
   AttentionResult result;
   if (plan.options.return_lse || needs_second_pass(plan.options)) {
-    result.lse = full ? TensorBuilder::empty(problem.row_shape(), dtype)
-                      : Tensor::zeros(problem.row_shape(), dtype);
+    result.lse = TensorBuilder::empty(problem.row_shape(), dtype);
   }
   result.statistics = RowStatistics<T>::make(plan);
   const RowStatistics<T> statistics(result.statistics);

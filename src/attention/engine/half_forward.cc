@@ -2,11 +2,11 @@
 // lie.
 
 #include <algorithm>
-#include <atomic>
 
 #include "attention/engine/call.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/half_result.h"
+#include "attention/engine/kept_head.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/query_tiles.h"
 #include "attention/engine/workspace.h"
@@ -17,7 +17,7 @@ namespace foveal {
 namespace {
 
 struct HalfCall : Terms<float>, HalfArrays {
-  std::uint64_t number = next_number();  // no other call has it
+  std::uint64_t number = next_call();
 
   HalfCall(const PlanData& the_plan, const Tensor& q, const Tensor& k, const Tensor& v,
            const Tensor& o)
@@ -29,12 +29,6 @@ struct HalfCall : Terms<float>, HalfArrays {
     Terms<float>::fill(task, sequence, b, h, tile);
     HalfArrays::fill(task, sequence, b, h, plan.problem.kv_head(h));
     return task;
-  }
-
- private:
-  static std::uint64_t next_number() {
-    static std::atomic<std::uint64_t> last{0};
-    return ++last;
   }
 };
 
@@ -55,22 +49,14 @@ class PairedValues {
     auto* const pairs = static_cast<std::uint32_t*>(block.data);
     auto* const not_finite = reinterpret_cast<std::uint64_t*>(pairs + numbers);
     auto* const made = reinterpret_cast<bool*>(not_finite + tiles);
-    // Owned once the memory is there: a call that found none leaves nothing behind.
-    const Owner owner{call.number, &sequence, b, kv};
-    if (block.fresh || !(owner == owner_)) std::fill_n(made, tiles, false);
-    owner_ = owner;
+    if (kept_.changes_to({call.number, &sequence, b, kv}, block.fresh)) {
+      std::fill_n(made, tiles, false);
+    }
     return {pairs, not_finite, made};
   }
 
  private:
-  struct Owner {
-    std::uint64_t call = 0;
-    const SequencePlan* sequence = nullptr;
-    std::int64_t b = 0, kv = 0;
-    bool operator==(const Owner&) const = default;
-  };
-
-  Owner owner_;
+  KeptHead kept_;
 };
 
 void run_tile(const HalfCall& call, DoubtfulRows& doubtful, const SequencePlan& sequence,

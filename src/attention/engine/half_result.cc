@@ -7,13 +7,10 @@ namespace foveal {
 
 AttentionResult make_half_result(const PlanData& plan) {
   const Problem& problem = plan.problem;
-  // Packed sequences may leave rows out; else every row is written.
-  const bool full = plan.options.query_starts.empty();
   AttentionResult result;
-  result.output = full ? TensorBuilder::empty(problem.output_shape(), problem.dtype)
-                       : Tensor::zeros(problem.output_shape(), problem.dtype);
+  result.output = TensorBuilder::empty(problem.output_shape(), problem.dtype);
   if (plan.options.return_lse || needs_second_pass(plan.options)) {
-    result.lse = Tensor::zeros(problem.row_shape(), DType::float32);
+    result.lse = TensorBuilder::empty(problem.row_shape(), DType::float32);
   }
   return result;
 }
@@ -21,7 +18,7 @@ AttentionResult make_half_result(const PlanData& plan) {
 void round_decodes(const PlanData& plan, const Tensor& query, const Tensor& key,
                    const Tensor& value, AttentionResult& result, DoubtfulRows& doubtful) {
   if (!plan.decodes_any()) return;
-  Tensor wide = Tensor::zeros(result.output.shape(), DType::float32);
+  Tensor wide = TensorBuilder::empty(result.output.shape(), DType::float32);
   run_decodes(plan, query, key, value, wide, result.lse, doubtful);
   for (const SequencePlan& sequence : plan.sequences) {
     if (!sequence.decode) continue;

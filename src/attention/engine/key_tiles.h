@@ -18,10 +18,32 @@ const ForwardKernels<T>& forward_kernels(const Target& target) {
   }
 }
 
+/// Whether any of `count` numbers, `stride` apart, is -inf. In steps, which become vectors.
+template <class T>
+bool any_masks(const T* numbers, std::int64_t stride, std::int64_t count) {
+  constexpr std::int64_t kStep = 16;
+  constexpr T kMasks = -std::numeric_limits<T>::infinity();
+  bool any = false;
+  std::int64_t n = 0;
+  for (; stride == 1 && n + kStep <= count; n += kStep) {
+    int masks = 0;
+    for (std::int64_t s = 0; s < kStep; ++s) masks |= static_cast<int>(numbers[n + s] == kMasks);
+    any |= masks != 0;
+  }
+  for (; n < count; ++n) any |= numbers[n * stride] == kMasks;
+  return any;
+}
+
 /// A bias of -inf masks: takes its bits away, and gives the tile bits where it had none.
 template <class T>
 void hide_by_bias(const ForwardTask<T>& task, KeyTile& keys, KeyBits& bits) {
   constexpr T kMasks = -std::numeric_limits<T>::infinity();
+  bool any = false;
+  for (std::int64_t q = 0; q < task.query_count && !any; ++q) {
+    const T* const row = task.bias + q * task.bias_query_stride;
+    any = any_masks(row + keys.first * task.bias_key_stride, task.bias_key_stride, keys.count);
+  }
+  if (!any) return;
   for (std::int64_t k = 0; k < keys.count; ++k) {
     const T* const bias = task.bias + (keys.first + k) * task.bias_key_stride;
     std::uint64_t hidden = 0;
@@ -75,19 +97,21 @@ std::int64_t bytes_of_keys(const ForwardTask<T>& task, const SequencePlan& seque
   return sequence.sequence.key_length * (task.head_size + task.value_size) * size;
 }
 
-/// One tile of queries against all its tiles of keys, `before` called with each; once more with
-/// scores and maximum apart where they were too large. Returns the rows that may be wrong still.
+/// One tile of queries against all its tiles of keys, `before` called with each, and `end` after
+/// them; once more with scores and maximum apart where they were too large. Returns the rows that
+/// may be wrong still.
 template <class T, class Before>
 std::uint64_t run_forward_tile(const ForwardKernels<T>& kernels, ForwardTask<T>& task,
                                const SequencePlan& sequence, std::int64_t b, std::int64_t h,
-                               std::int64_t tile, const Before& before) {
+                               std::int64_t tile, std::uint64_t (*end)(const ForwardTask<T>&),
+                               const Before& before) {
   const auto run = [&] {
     kernels.begin(task);
     for_each_key_tile(task, sequence, b, h, tile, kernels.query_tile, [&](const KeyTile& keys) {
       before(keys);
       kernels.tile(task, keys);
     });
-    return kernels.end(task);
+    return end(task);
   };
   const std::uint64_t doubtful = run();
   if (doubtful == 0 || task.apart) return doubtful;

@@ -3,8 +3,7 @@
 
 #include <cmath>
 
-#include "attention/engine/call.h"
-#include "core/thread_pool.h"
+#include "attention/engine/split_lse.h"
 
 namespace foveal {
 
@@ -23,12 +22,14 @@ struct OutputRows {
 
 /// What one row adds to dSink: -exp(sink - lse) * delta.
 template <class T>
-double sink_term(const Terms<T>& terms, const T* rest_of_lse, const OutputRows<T>& rows,
+double sink_term(const Terms<T>& terms, const SplitLse& split, const OutputRows<T>& rows,
                  std::int64_t b, std::int64_t h, std::int64_t i) {
   const Problem& problem = terms.plan.problem;
   const double sink = terms.sinks[static_cast<std::size_t>(h)];
   const std::int64_t row = (b * problem.heads + h) * problem.query_length + i;
-  const double lse = terms.lse[row], rest = rest_of_lse == nullptr ? 0 : rest_of_lse[row];
+  const bool whole = !split.rest.defined();
+  const double lse = whole ? terms.lse[row] : split.maximum.template data<T>()[row];
+  const double rest = whole ? 0 : split.rest.template data<T>()[row];
   if (std::isinf(sink) && sink < 0) return 0;
   const T* const output = rows.output.row(b, h, i);
   const T* const gradient = rows.gradient.row(b, h, i);
@@ -40,9 +41,9 @@ double sink_term(const Terms<T>& terms, const T* rest_of_lse, const OutputRows<T
   return delta == 0 ? 0 : -std::exp((sink - lse) - rest) * delta;
 }
 
-/// dSink[h]; `rest_of_lse` is null where lse serves alone.
+/// dSink[h]; `split` is undefined where lse serves alone.
 template <class T>
-Tensor sink_gradient(const Terms<T>& terms, const T* rest_of_lse, const OutputRows<T>& rows) {
+Tensor sink_gradient(const Terms<T>& terms, const SplitLse& split, const OutputRows<T>& rows) {
   const Problem& problem = terms.plan.problem;
   Tensor result = Tensor::zeros({problem.heads}, DType::float64);
   double* const sums = result.data<double>();
@@ -50,7 +51,7 @@ Tensor sink_gradient(const Terms<T>& terms, const T* rest_of_lse, const OutputRo
     double sum = 0;
     for (std::int64_t b = 0; b < problem.batch; ++b) {
       for (std::int64_t i = 0; i < problem.query_length; ++i)
-        sum += sink_term(terms, rest_of_lse, rows, b, h, i);
+        sum += sink_term(terms, split, rows, b, h, i);
     }
     sums[h] = sum;
   });

@@ -6,6 +6,7 @@
 #include "attention/engine/doubtful_rows.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
+#include "attention/engine/state_row.h"
 #include "attention/engine/workspace.h"
 #include "core/door.h"
 #include "core/thread_pool.h"
@@ -41,10 +42,9 @@ AttentionState state_as(const PlanData& plan, const Tensor& query, const Tensor&
       task.workspace = workspace<T>(kernels.workspace(task.head_size, task.value_size));
       DropoutCounter dropout;
       task.dropout = call.head_dropout(b, h, dropout);
-      kernels.begin(task);
-      for_each_key_tile(task, sequence, b, h, index % tiles, plan.query_tile,
-                        [&](const KeyTile& keys) { kernels.tile(task, keys); });
-      doubtful.add({&sequence, b, h, index % tiles, kernels.end_state(task)});
+      const std::uint64_t wrong = run_forward_tile(kernels, task, sequence, b, h, index % tiles,
+                                                   kernels.end_state, [](const KeyTile&) {});
+      doubtful.add({&sequence, b, h, index % tiles, wrong});
     });
   }
   compute_again(plan, query, key, value, doubtful, state);
@@ -103,11 +103,13 @@ AttentionState merge_as(const AttentionState& a, const AttentionState& b) {
     // A side that has seen nothing adds nothing: -inf minus -inf would be NaN.
     const double fa = ma == -INFINITY ? 0 : std::exp(ma - top);
     const double fb = mb == -INFINITY ? 0 : std::exp(mb - top);
-    maximum[row] = static_cast<T>(top);
-    sum[row] = static_cast<T>(a.sum.data<T>()[row] * fa + b.sum.data<T>()[row] * fb);
-    for (std::int64_t d = row * size; d < (row + 1) * size; ++d) {
-      output[d] = static_cast<T>(a_output[d] * fa + b_output[d] * fb);
+    const double both = a.sum.data<T>()[row] * fa + b.sum.data<T>()[row] * fb;
+    std::vector<double> whole(static_cast<std::size_t>(size));
+    for (std::int64_t d = 0; d < size; ++d) {
+      whole[static_cast<std::size_t>(d)] =
+          a_output[row * size + d] * fa + b_output[row * size + d] * fb;
     }
+    write_state_row(whole.data(), size, top, both, output + row * size, maximum[row], sum[row]);
   });
   return result;
 }

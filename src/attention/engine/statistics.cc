@@ -101,12 +101,11 @@ class SecondPass {
     const bool all = plan_.options.return_weights || asked_.column_mass;
     if (!all && first_place(sequence.sequence, task) == places_.end()) return;
     task.value_size = 0;
-    std::array<T, 64> factors, maxima;
+    std::array<T, 64> factors;
+    RowLse<T> rows;
     if (is_large(task.lse, task.query_count)) {
-      const RowSums sums =
-          ScoreRows<T>(call_, sequence, head.b, head.h, tile).sums(~std::uint64_t{0});
-      std::copy_n(sums.maximum, maxima.size(), maxima.begin());
-      task.lse = maxima.data();
+      rows = row_lse(call_, sequence, head.b, head.h, tile);
+      task.lse = rows.maximum.data();
       task.apart = true;
     }
     task.workspace = workspace<T>(kernels.workspace(task.head_size, 0));

@@ -1,11 +1,10 @@
 // The forward of 16 bits where the target multiplies float32 alone: each thread widens the rows
 // that its kernels meet, so that no tensor is copied whole.
 
-#include <atomic>
-
 #include "attention/engine/call.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/half_result.h"
+#include "attention/engine/kept_head.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/query_tiles.h"
 #include "attention/engine/workspace.h"
@@ -25,7 +24,7 @@ Heads<Bits> bits_of_heads(const Tensor& tensor) {
 }
 
 struct WideCall : Terms<float> {
-  std::uint64_t number = next_number();     // no other call has it
+  std::uint64_t number = next_call();
   Tensor query_rows, key_rows, value_rows;  // what the pointers below look into
   Heads<Bits> query, key, value, output;
   const HalfKernels& convert;
@@ -47,12 +46,6 @@ struct WideCall : Terms<float> {
              float* to) const {
     if (stride == size) return convert.widen(from, rows * size, to);
     for (std::int64_t r = 0; r < rows; ++r) convert.widen(from + r * stride, size, to + r * size);
-  }
-
- private:
-  static std::uint64_t next_number() {
-    static std::atomic<std::uint64_t> last{0};
-    return ++last;
   }
 };
 
@@ -77,6 +70,7 @@ class WideRows {
     task.output = output_;
     task.query_stride = task.key_stride = d;
     task.value_stride = task.output_stride = dv;
+    task.apart = !keeps_digits(task, query_);
   }
 
   /// Widens a tile of keys and values, unless it has been.
@@ -103,14 +97,7 @@ class WideRows {
   }
 
  private:
-  struct Owner {
-    std::uint64_t call = 0;
-    const SequencePlan* sequence = nullptr;
-    std::int64_t b = 0, kv = 0;
-    bool operator==(const Owner&) const = default;
-  };
-
-  void reserve(const Owner& owner, std::int64_t keys, std::int64_t queries, std::int64_t d,
+  void reserve(const HeadOfCall& head, std::int64_t keys, std::int64_t queries, std::int64_t d,
                std::int64_t dv) {
     const std::int64_t tiles = (keys + kPlanKeyTile - 1) / kPlanKeyTile;
     const std::int64_t numbers = (keys + queries) * (d + dv);
@@ -122,12 +109,10 @@ class WideRows {
     query_ = value_ + keys * dv;
     output_ = query_ + queries * d;
     made_ = reinterpret_cast<bool*>(output_ + queries * dv);
-    // Owned once the memory is there: a call that found none leaves nothing behind.
-    if (block.fresh || !(owner == owner_)) std::fill_n(made_, tiles, false);
-    owner_ = owner;
+    if (kept_.changes_to(head, block.fresh)) std::fill_n(made_, tiles, false);
   }
 
-  Owner owner_;
+  KeptHead kept_;
   float *key_ = nullptr, *value_ = nullptr, *query_ = nullptr, *output_ = nullptr;
   bool* made_ = nullptr;
   const Bits *first_key_ = nullptr, *first_value_ = nullptr;
@@ -145,7 +130,7 @@ void run_tile(const WideCall& call, DoubtfulRows& doubtful, const SequencePlan& 
   DropoutCounter dropout;
   task.dropout = call.head_dropout(at.b, at.h, dropout);
   const std::uint64_t wrong =
-      run_forward_tile(kernels, task, sequence, at.b, at.h, at.tile,
+      run_forward_tile(kernels, task, sequence, at.b, at.h, at.tile, kernels.end,
                        [&](const KeyTile& keys) { rows.make(call, task, keys); });
   doubtful.add({&sequence, at.b, at.h, at.tile, wrong});
   rows.end(call, sequence, at, task);

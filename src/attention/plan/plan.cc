@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "attention/plan/plan_data.h"
@@ -95,8 +96,10 @@ bool PlanData::widens_rows() const {
 }
 
 bool PlanData::half_products() const {
-  return problem.dtype == DType::bfloat16 && target->half_forward.tile != nullptr &&
-         !gathers_rows(options);
+  // Products of bfloat16 take subnormal sums for 0, which a scale may make large.
+  constexpr double kMostScale = 0x1p40;
+  return problem.dtype == DType::bfloat16 && std::fabs(options.scale.value_or(1)) <= kMostScale &&
+         target->half_forward.tile != nullptr && !gathers_rows(options);
 }
 
 Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DType dtype,
