@@ -110,7 +110,7 @@ void start_queries(const BackwardTask<T>& task, const BackwardState<T>& state, c
   for (int64_t q = 0; q < kQueryTile<T>; ++q) {
     // -inf: P is 0 throughout.
     const bool sees = q < task.query_count && task.lse[q] != -__builtin_inf();
-    state.lse[q] = sees ? task.lse[q] : -kMasked<T>;
+    state.lse[q] = sees ? task.lse[q] : T(__builtin_inf());
     state.scaled_lse[q] = state.lse[q] * kLog2E<T>;
   }
   clear(state.query_gradient, task.head_size * kQueryTile<T>);

@@ -25,6 +25,7 @@ struct Backward {
   Terms<T> terms;
   KeyBlocks blocks;
   bool multiplies_halves;
+  Tensor output_rows = {}, gradient_rows = {};  // what pointers to O and dO look into
   std::optional<Arrays<T>> arrays = {};
   Heads<T> output_gradient = {}, query = {}, key = {}, value = {};
   std::optional<HalfArrays> half = {};
@@ -265,6 +266,23 @@ void run_blocks(Backward<T>& backward) {
   add_query_parts<T>(backward.terms.plan.problem, parts, backward.query_parts, backward.query.data);
 }
 
+/// Q, K, V, O and dO in the type that is multiplied.
+template <class T>
+void set_inputs(Backward<T>& backward, const Tensor& grad_output, const Tensor& query,
+                const Tensor& key, const Tensor& value, const Tensor& output) {
+  if (backward.multiplies_halves) {
+    backward.half.emplace(query, key, value, output);
+    backward.gradient_rows = unit_rows(grad_output);
+    backward.half_output_gradient = heads_of<BFloat16>(backward.gradient_rows);
+    return;
+  }
+  backward.arrays.emplace(query, key, value);
+  backward.output_rows = rows_as<T>(output);
+  backward.gradient_rows = rows_as<T>(grad_output);
+  backward.arrays->output = heads_of<T>(backward.output_rows);
+  backward.output_gradient = heads_of<T>(backward.gradient_rows);
+}
+
 template <class T>
 AttentionGradients backward_as(const PlanData& plan, const Tensor& grad_output, const Tensor& query,
                                const Tensor& key, const Tensor& value,
@@ -275,18 +293,7 @@ AttentionGradients backward_as(const PlanData& plan, const Tensor& grad_output, 
   if (is_large(backward.terms.lse, lse.element_count())) {
     backward.split = split_lse(Call<T>(plan, query, key, value), lse);
   }
-  Tensor output, gradient;
-  if (backward.multiplies_halves) {
-    backward.half.emplace(query, key, value, result.output);
-    gradient = unit_rows(grad_output);
-    backward.half_output_gradient = heads_of<BFloat16>(gradient);
-  } else {
-    backward.arrays.emplace(query, key, value);
-    output = rows_as<T>(result.output);
-    gradient = rows_as<T>(grad_output);
-    backward.arrays->output = heads_of<T>(output);
-    backward.output_gradient = heads_of<T>(gradient);
-  }
+  set_inputs(backward, grad_output, query, key, value, result.output);
   const Gradients<T> written(backward, query, key, value);
   run_blocks(backward);
   const DType dtype = plan.problem.dtype;

@@ -54,20 +54,14 @@ class Decode {
   Decode(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value)
       : plan_(plan),
         problem_(plan.problem),
+        terms_(plan),
         query_rows_(rows_as<T>(query)),
         key_rows_(unit_rows(key)),
         value_rows_(unit_rows(value)),
         query_(heads_of<T>(query_rows_)),
-        slopes_(slopes_of<T>(plan)),
-        sinks_(numbers_of<T>(plan.options.sinks, "sinks")),
-        dropout_(plan),
-        counter_(dropout_.of(0, 0)),
+        counter_(terms_.dropout.of(0, 0)),
         kernel_(kernel_for<T>(*plan.target, key.dtype())),
         part_width_(decode_width(plan.problem.value_size) + 2) {
-    if (plan.options.bias.defined()) {
-      bias_rows_ = option_as<T>(plan.options.bias, "bias");
-      bias_ = broadcast_heads<T>(bias_rows_);
-    }
     add_sequences();
   }
 
@@ -147,30 +141,40 @@ class Decode {
     task.value_size = problem_.value_size;
     task.rows = group.sequence.rows;
     task.softcap = softcap_of<T>(plan_);
-    task.bias_key_stride = bias_.strides[3];
-    task.dropout = dropout_.drops() ? &counter_ : nullptr;
+    task.bias_key_stride = terms_.bias.strides[3];
+    task.dropout = terms_.dropout.drops() ? &counter_ : nullptr;
     task.scale = static_cast<T>(scale_of(plan_));
     for (std::int64_t r = 0; r < task.rows; ++r) {
       const std::int64_t h = head_of(group, r), i = r % lengths.query_length;
-      const T* const from = query_.row(b, h, lengths.first_query + i);
-      for (std::int64_t d = 0; d < width; ++d) {
-        query[r * width + d] = d < problem_.head_size ? from[d] : 0;
-      }
-      if (problem_.dtype == DType::bfloat16) {
-        for (std::int64_t d = 0; d < half_width; ++d) {
-          half_query[r * half_width + d] = d < problem_.head_size ? BFloat16(from[d]).bits : 0;
-        }
-      }
-      DecodeRow<T>& row = task.row[r];
-      row.query = i;
-      row.place = i + lengths.key_length - lengths.query_length;
-      const DropoutCounter dropout = dropout_.of(b, h);
-      row.head = dropout.head;
-      row.kept = dropout.kept;
-      if (!slopes_.empty()) row.alibi_slope = slopes_[static_cast<std::size_t>(h)];
-      if (bias_.data != nullptr) row.bias = bias_.row(b, h, i);
+      copy_query(query_.row(b, h, lengths.first_query + i), query + r * width,
+                 half_query + r * half_width);
+      task.row[r] = make_row(lengths, b, h, i);
     }
     return task;
+  }
+
+  /// One query, filled up with zeros; as bfloat16 too where it came so.
+  void copy_query(const T* from, T* query, std::uint16_t* half_query) const {
+    const std::int64_t size = problem_.head_size, width = decode_width(size);
+    for (std::int64_t d = 0; d < width; ++d) query[d] = d < size ? from[d] : 0;
+    if (problem_.dtype != DType::bfloat16) return;
+    for (std::int64_t d = 0; d < pair_width(size); ++d) {
+      half_query[d] = d < size ? BFloat16(from[d]).bits : 0;
+    }
+  }
+
+  /// What query i of head h has besides its numbers.
+  DecodeRow<T> make_row(const Sequence& lengths, std::int64_t b, std::int64_t h,
+                        std::int64_t i) const {
+    DecodeRow<T> row;
+    row.query = i;
+    row.place = i + lengths.key_length - lengths.query_length;
+    const DropoutCounter dropout = terms_.dropout.of(b, h);
+    row.head = dropout.head;
+    row.kept = dropout.kept;
+    if (!terms_.slopes.empty()) row.alibi_slope = terms_.slopes[static_cast<std::size_t>(h)];
+    if (terms_.bias.data != nullptr) row.bias = terms_.bias.row(b, h, i);
+    return row;
   }
 
   void run_split(const DecodeGroup& group, std::int64_t split) {
@@ -239,8 +243,8 @@ class Decode {
   bool finish_row(const DecodeGroup& group, std::int64_t row, T* output, T* lse) {
     const std::int64_t width = decode_width(problem_.value_size);
     double maximum = largest_maximum(group, row, width), sum = 0;
-    if (!sinks_.empty()) {
-      const double sink = sinks_[static_cast<std::size_t>(head_of(group, row))];
+    if (!terms_.sinks.empty()) {
+      const double sink = terms_.sinks[static_cast<std::size_t>(head_of(group, row))];
       if (!(maximum >= sink)) maximum = sink;
       if (sink != -INFINITY) sum = std::exp(sink - maximum);
     }
@@ -277,10 +281,9 @@ class Decode {
 
   const PlanData& plan_;
   const Problem& problem_;
-  Tensor query_rows_, key_rows_, value_rows_, bias_rows_;
-  Heads<T> query_, bias_;
-  std::vector<T> slopes_, sinks_;
-  HeadDropout dropout_;
+  Terms<T> terms_;
+  Tensor query_rows_, key_rows_, value_rows_;
+  Heads<T> query_;
   DropoutCounter counter_;
   DecodeKernel<T> kernel_;
   std::vector<DecodeSequence> sequences_;

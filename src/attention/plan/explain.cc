@@ -58,14 +58,13 @@ std::string half_reason(const PlanData& plan) {
            std::string(needs_second_pass(plan.options) ? "; the second pass widens it to float32"
                                                        : "");
   }
-  if (pairs) {
-    return dtype + " is widened to float32 once, for the statistics; products and sums are float32";
-  }
+  const bool by_thread = plan.widens_rows() && !needs_second_pass(plan.options);
+  const std::string why =
+      !pairs ? std::string("since target ") + plan.target->name + " has no products of " + dtype
+      : gathers_rows(plan.options) ? "for the statistics"
+                                   : "for its large scale";
   return dtype + " is widened to float32 " +
-         (plan.widens_rows() && !needs_second_pass(plan.options)
-              ? "by each thread, a head at a time"
-              : "once") +
-         ", since target " + plan.target->name + " has no products of " + dtype +
+         (by_thread ? "by each thread, a head at a time" : "once") + ", " + why +
          "; products and sums are float32";
 }
 

@@ -47,7 +47,7 @@ struct PlanData {
   bool decodes_all() const;
   /// Whether some sequence is.
   bool decodes_any() const;
-  /// Whether the forward multiplies bfloat16 as it is; else it is widened to float32.
+  /// Whether bfloat16 is multiplied as it is, forward and backward; else it is widened to float32.
   bool half_products() const;
   /// Whether each thread widens 16 bits for itself, a KV head at a time; else whole tensors are.
   bool widens_rows() const;

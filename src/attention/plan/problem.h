@@ -12,7 +12,7 @@ struct Problem {
 
   /// Query heads that share a KV head; 0 where there are none.
   std::int64_t group() const { return kv_heads == 0 ? 0 : heads / kv_heads; }
-  /// Of query head h, so that there is one.
+  /// The KV head that query head h shares. There must be query heads.
   std::int64_t kv_head(std::int64_t h) const { return h / group(); }
   Shape output_shape() const { return {batch, heads, query_length, value_size}; }
   Shape row_shape() const { return {batch, heads, query_length}; }
