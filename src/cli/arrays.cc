@@ -1,10 +1,15 @@
 #include "cli/arrays.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
+#include <vector>
 
 #include "core/memory.h"
 #include "foveal/error.h"
 #include "foveal/npy.h"
+#include "io/safetensors_dtype.h"
+#include "io/safetensors_header.h"
 
 namespace foveal::cli {
 namespace {
@@ -21,13 +26,18 @@ void require_memory(const std::string& path) {
               " bytes, more than fit in memory while it is read: give a smaller one");
 }
 
+/// Those too whose dtypes foveal lacks, last.
 std::string names_in(const SafetensorsFile& file) {
   constexpr std::size_t kMost = 10;
-  std::string names;
-  for (std::size_t n = 0; n < file.tensors.size() && n < kMost; ++n) {
-    names += (n == 0 ? "" : ", ") + file.tensors[n].first;
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : file.tensors) names.push_back(name);
+  for (const auto& [name, dtype] : file.unsupported) names.push_back(name);
+  if (names.empty()) return "none";
+  if (names.size() > kMost) {
+    names.resize(kMost);
+    names.push_back("...");
   }
-  return file.tensors.size() > kMost ? names + ", ..." : names;
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 }  // namespace
@@ -53,8 +63,8 @@ Tensor ArrayReader::read(const std::string& name) {
   }
   if (const auto found = files_[path].unsupported.find(wanted);
       found != files_[path].unsupported.end()) {
-    throw Error("file '" + path + "': tensor '" + wanted + "' has dtype " + found->second +
-                ": it must be F32, F64, BF16, F16, I64 or BOOL");
+    throw Error("file '" + path + "': tensor '" + wanted + "' has dtype " + shown(found->second) +
+                ": it must be " + safetensors_names());
   }
   throw Error("file '" + path + "' has no array '" + wanted + "': it has " +
               names_in(files_[path]));

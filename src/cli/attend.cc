@@ -123,8 +123,8 @@ void require_memory(const PlanData& plan, const Options& options) {
   const auto usable = static_cast<double>(usable_memory());
   if (needed <= usable) return;
   throw Error(fmt::format(
-      "attend: results and workspace take about {:.3g} GB, but this machine has {:.3g} GB: ask for "
-      "less or give shorter inputs",
+      "attend: results and workspace take about {:.3g} GB, but this process may use {:.3g} GB: ask "
+      "for less or give shorter inputs",
       needed / 1e9, usable / 1e9));
 }
 

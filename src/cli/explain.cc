@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/run_options.h"
 #include "draw/png.h"
 #include "foveal/error.h"
 #include "io/json.h"
@@ -62,6 +63,7 @@ void explain(ExplainOptions options) {
   if (options.cell && options.format != "text" && options.format != "json") {
     throw Error("--cell gives text or json, not " + options.format, ErrorKind::usage);
   }
+  apply({});
   const trace::Input input =
       options.file ? trace::read_input(*options.file) : trace::worked_example();
   const std::int64_t followed = options.query ? trace::find_query(input, *options.query) : 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <locale>
 #include <sstream>
 #include <vector>
 
@@ -11,6 +12,7 @@ namespace {
 /// The numbers at the start of a file; fewer where a word like "max" stands instead.
 std::vector<double> numbers_in(const std::string& path) {
   std::ifstream file(path);
+  file.imbue(std::locale::classic());  // the host's may have spaces within numbers
   std::vector<double> numbers;
   for (double number = 0; file >> number;) numbers.push_back(number);
   return numbers;
@@ -28,9 +30,9 @@ void add_cpus(ContainerLimits& limits, const std::vector<double>& quota_and_peri
   if (quota > 0 && period > 0) lower(limits.cpus, quota / period);  // -1: none
 }
 
+/// Version 1 writes about 2^63 for none. No process runs in 0 bytes: that isn't ours.
 void add_memory(ContainerLimits& limits, const std::vector<double>& bytes) {
-  if (bytes.empty() || bytes[0] < 0 || bytes[0] >= 0x1p62)
-    return;  // version 1 writes about 2^63 for none
+  if (bytes.empty() || bytes[0] < 1 || bytes[0] >= 0x1p62) return;
   lower(limits.memory, static_cast<std::uint64_t>(bytes[0]));
 }
 

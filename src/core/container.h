@@ -13,6 +13,6 @@ struct ContainerLimits {
 };
 
 /// From the files below `root`; what can't be read limits nothing.
-ContainerLimits container_limits(const std::string& root = "");
+ContainerLimits container_limits(const std::string& root);
 
 }  // namespace foveal

@@ -26,10 +26,14 @@ int cpus_within(int cpus, std::optional<double> quota) {
   return std::max(static_cast<int>(std::ceil(*quota)), 1);
 }
 
+int usable_cpus_by(const std::string& root) {
+  return cpus_within(allowed_cpus(), container_limits(root).cpus);
+}
+
 int usable_cpus() {
   static std::atomic<int> known{0};  // no lock: a fork may come at any time
   int cpus = known.load();
-  if (cpus == 0) known = cpus = cpus_within(allowed_cpus(), container_limits().cpus);
+  if (cpus == 0) known = cpus = usable_cpus_by("");
   return cpus;
 }
 

@@ -1,5 +1,7 @@
 #include "core/pool.h"
 
+#include <signal.h>
+
 #include <exception>
 
 #include "core/cpus.h"
@@ -28,6 +30,27 @@ bool holds_soon(const Condition& condition, int spins) {
   for (; spins > 0 && !condition(); --spins) pause();
   return condition();
 }
+
+/// While it lives, threads are made that leave signals to the host's: one of those may wait for
+/// them, or its handlers need what is that thread's. A fault comes to the thread that makes it, and
+/// SIGPROF to each that is to be measured.
+class SignalsLeftToHost {
+ public:
+  SignalsLeftToHost() {
+    sigset_t left;
+    sigfillset(&left);
+    for (int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF}) {
+      sigdelset(&left, own);
+    }
+    pthread_sigmask(SIG_BLOCK, &left, &before_);
+  }
+  ~SignalsLeftToHost() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsLeftToHost(const SignalsLeftToHost&) = delete;
+  SignalsLeftToHost& operator=(const SignalsLeftToHost&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 }  // namespace
 
@@ -75,6 +98,7 @@ int Pool::grow(int helpers) {
     --calls_before_try_;
     return workers();
   }
+  const SignalsLeftToHost left;
   try {
     while (workers() < helpers) {
       workers_.emplace_back([this, seen = ticket_.load()] { serve(seen); });

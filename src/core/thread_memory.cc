@@ -103,8 +103,8 @@ Registry& registry() {
   return instance;
 }
 
-/// A forked child finds the list whole and free; memory of threads that it doesn't have stays as
-/// it is.
+/// A forked child finds the list whole and free. Memory of threads that it doesn't have is in the
+/// list, and freed with the rest, but for that of threads that were in a task.
 [[maybe_unused]] const int kForks = pthread_atfork(
     [] { registry().lock(); }, [] { registry().unlock(); }, [] { registry().unlock(); });
 

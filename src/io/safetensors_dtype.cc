@@ -9,9 +9,9 @@ namespace foveal {
 namespace {
 
 constexpr std::array kDtypes = std::to_array<SafetensorsDtype>({
-    {"BOOL", 8, DType::boolean},      {"F16", 16, DType::float16},
-    {"BF16", 16, DType::bfloat16},    {"F32", 32, DType::float32},
-    {"F64", 64, DType::float64},      {"I64", 64, DType::int64},
+    {"F32", 32, DType::float32},      {"F64", 64, DType::float64},
+    {"BF16", 16, DType::bfloat16},    {"F16", 16, DType::float16},
+    {"I64", 64, DType::int64},        {"BOOL", 8, DType::boolean},
     {"F4", 4, std::nullopt},          {"F6_E2M3", 6, std::nullopt},
     {"F6_E3M2", 6, std::nullopt},     {"U8", 8, std::nullopt},
     {"I8", 8, std::nullopt},          {"F8_E5M2", 8, std::nullopt},
@@ -35,6 +35,14 @@ std::string safetensors_name(DType dtype) {
                                          [&](const auto& entry) { return entry.dtype == dtype; });
   if (found == kDtypes.end()) throw Error("safetensors: unknown dtype", ErrorKind::internal);
   return std::string(found->name);
+}
+
+std::string safetensors_names() {
+  std::string names;
+  for (const SafetensorsDtype& entry : kDtypes) {
+    if (entry.dtype) names += std::string(names.empty() ? "" : ", ") + std::string(entry.name);
+  }
+  return names.replace(names.rfind(", "), 2, " or ");
 }
 
 }  // namespace foveal

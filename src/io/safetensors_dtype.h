@@ -20,4 +20,7 @@ const SafetensorsDtype* safetensors_dtype(std::string_view name);
 
 std::string safetensors_name(DType dtype);
 
+/// The names of those that foveal has: "F32, ... or BOOL".
+std::string safetensors_names();
+
 }  // namespace foveal

@@ -56,8 +56,9 @@ double bytes_to_draw(const Shape& shape, DType dtype) {
 void require_memory(const std::string& what, double bytes) {
   const auto usable = static_cast<double>(usable_memory());
   if (bytes <= usable) return;
-  throw Error(what + " takes about " + number_text(bytes / 1e9, 3) + " GB, but this machine has " +
-              number_text(usable / 1e9, 3) + " GB: give smaller sizes");
+  throw Error(what + " takes about " + number_text(bytes / 1e9, 3) +
+              " GB, but this process may use " + number_text(usable / 1e9, 3) +
+              " GB: give smaller sizes");
 }
 
 }  // namespace foveal::measure

@@ -15,7 +15,7 @@ double bytes_of(const Shape& shape, DType dtype);
 /// Bytes that random_numbers takes at most, its result included.
 double bytes_to_draw(const Shape& shape, DType dtype);
 
-/// Throws Error that begins with `what` where `bytes` are more than this machine has.
+/// Throws Error that begins with `what` where `bytes` are more than this process may use.
 void require_memory(const std::string& what, double bytes);
 
 }  // namespace foveal::measure

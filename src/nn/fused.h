@@ -13,9 +13,8 @@ struct CausalMask {
 };
 
 /// softmax(Q K^T / sqrt(D)) V of queries, keys and values (L, D), (B, L, D) or (B, H, L, D), with
-/// the first L rows and columns of `mask` and with `dropout`,
-/// which draws what its forward would; nullptr: without. No L x L matrix is made but dropout's
-/// mask.
+/// the first L rows and columns of `mask` and with `dropout`, which draws what its forward would;
+/// nullptr: without. No L x L matrix is made but dropout's mask.
 Tensor fused_context(const Tensor& queries, const Tensor& keys, const Tensor& values,
                      const CausalMask* mask = nullptr, const Dropout* dropout = nullptr);
 

@@ -1,7 +1,9 @@
 #include "nn/mask_look.h"
 
+#include <pthread.h>
+
 #include <algorithm>
-#include <atomic>
+#include <mutex>
 #include <utility>
 
 #include "foveal/operations.h"
@@ -10,7 +12,11 @@
 namespace foveal::nn {
 namespace {
 
-std::atomic<std::int64_t> looks{0};
+/// All layers' and held for a few instructions, in which no other lock is taken: so a fork can take
+/// it first, and a child finds it free.
+std::mutex exchange;
+[[maybe_unused]] const int kForksOfLooks =
+    pthread_atfork([] { exchange.lock(); }, [] { exchange.unlock(); }, [] { exchange.unlock(); });
 
 /// The largest n for which the first n rows and columns show exactly what isn't above the diagonal.
 std::int64_t causal_length(const Tensor& visible) {
@@ -31,39 +37,47 @@ Tensor corner(const Tensor& matrix, std::int64_t length) {
 
 }  // namespace
 
-std::int64_t mask_look_count() { return looks.load(std::memory_order_relaxed); }
-
 MaskLook::Seen MaskLook::look(const Tensor& drop) {
-  looks.fetch_add(1, std::memory_order_relaxed);
+  looks_.fetch_add(1, std::memory_order_relaxed);
   Seen seen;
+  seen.version = drop.version();  // before it is read
+  seen.drop = drop;
   const Tensor visible = eq(drop, 0.0);
   seen.causal_length = causal_length(visible);
   if (seen.causal_length < std::max(drop.size(0), drop.size(1))) seen.visible = visible;
   return seen;
 }
 
-Mask MaskLook::mask_from(const Seen& seen, std::int64_t length) {
-  return length <= seen.causal_length ? causal() : dense(corner(seen.visible, length));
+bool MaskLook::Seen::is_of(const Tensor& other) const {
+  return drop.shares_storage(other) && drop.shape() == other.shape() &&
+         drop.strides() == other.strides() && drop.dtype() == other.dtype() &&
+         drop.raw_data() == other.raw_data() && version == other.version();
 }
 
-bool MaskLook::knows(const Tensor& drop) const {
-  return drop_.defined() && drop_.shares_storage(drop) && drop_.shape() == drop.shape() &&
-         drop_.strides() == drop.strides() && drop_.dtype() == drop.dtype() &&
-         std::as_const(drop_).raw_data() == drop.raw_data() && version_ == drop.version();
+Mask MaskLook::Seen::mask(std::int64_t length) const {
+  return length <= causal_length ? causal() : dense(corner(visible, length));
+}
+
+std::shared_ptr<const MaskLook::Seen> MaskLook::last() const {
+  const std::lock_guard lock(exchange);
+  return seen_;
+}
+
+void MaskLook::keep(std::shared_ptr<const Seen> seen) {
+  const std::lock_guard lock(exchange);
+  seen_.swap(seen);  // what it was goes with `seen`, after the lock
 }
 
 Mask MaskLook::mask_of(const Tensor& drop, std::int64_t length) {
   if (TensorBuilder::storage(drop).may_change_unseen()) {
-    return mask_from(look(corner(drop, length)), length);
+    return look(corner(drop, length)).mask(length);
   }
-  const std::lock_guard lock(mutex_);
-  if (!knows(drop)) {
-    const std::uint64_t version = drop.version();  // before it is read
-    seen_ = look(drop);
-    drop_ = drop;
-    version_ = version;
+  std::shared_ptr<const Seen> seen = last();
+  if (seen == nullptr || !seen->is_of(drop)) {
+    seen = std::make_shared<const Seen>(look(drop));
+    keep(seen);
   }
-  return mask_from(seen_, length);
+  return seen->mask(length);
 }
 
 }  // namespace foveal::nn

@@ -1,38 +1,42 @@
 #pragma once
 // What was last seen of a chapter's mask buffer, so that a forward needn't read all of it.
 
-#include <mutex>
+#include <atomic>
+#include <memory>
 
 #include "foveal/mask.h"
 #include "foveal/tensor.h"
 
 namespace foveal::nn {
 
-/// One layer's. Any thread may ask.
+/// One layer's. Any thread may ask, and a forked child.
 class MaskLook {
  public:
   /// The first `length` rows and columns of `drop` (the chapter's: what isn't 0 drops) as a mask;
-  /// `drop` has two axes of `length` or more. It is read once a version, and each time where its
-  /// memory may change unseen (Storage).
+  /// `drop` has two axes of `length` or more. It is read once a version, by each thread that comes
+  /// before the first has read it, and each time where its memory may change unseen (Storage).
   Mask mask_of(const Tensor& drop, std::int64_t length);
+
+  /// How often it was read so far.
+  std::int64_t looks() const { return looks_.load(std::memory_order_relaxed); }
 
  private:
   struct Seen {
+    Tensor drop;  ///< what was looked at, and when
+    std::uint64_t version = 0;
     std::int64_t causal_length = 0;  ///< up to which it drops what is above the diagonal, no more
     Tensor visible;                  ///< all of it as bool; undefined where all of it is causal
+
+    bool is_of(const Tensor& other) const;
+    Mask mask(std::int64_t length) const;
   };
 
-  static Seen look(const Tensor& drop);
-  static Mask mask_from(const Seen& seen, std::int64_t length);
-  bool knows(const Tensor& drop) const;
+  Seen look(const Tensor& drop);
+  std::shared_ptr<const Seen> last() const;
+  void keep(std::shared_ptr<const Seen> seen);
 
-  std::mutex mutex_;
-  Tensor drop_;  // what was looked at, and when
-  std::uint64_t version_ = 0;
-  Seen seen_;
+  std::shared_ptr<const Seen> seen_;  // handed out and exchanged under a lock, else never changed
+  std::atomic<std::int64_t> looks_{0};
 };
-
-/// How often mask buffers were read so far: for tests.
-std::int64_t mask_look_count();
 
 }  // namespace foveal::nn

@@ -32,7 +32,7 @@ void require_memory(const std::vector<PlannedStep>& plan, const Sizes& sizes) {
   if (needed <= usable) return;
   throw Error(fmt::format(
       "/inputs: {} tokens and {} head{} make a trace of {:.3g} numbers, about {:.3g} GB with its "
-      "view, but this machine has {:.3g} GB: explain fewer tokens",
+      "view, but this process may use {:.3g} GB: explain fewer tokens",
       sizes.L, sizes.H, sizes.H == 1 ? "" : "s", numbers, needed / 1e9, usable / 1e9));
 }
 

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 
+#include "core/ascii.h"
 #include "draw/look.h"
 #include "draw/text.h"
 
@@ -106,8 +106,7 @@ std::string window_note(const Record& record) {
 std::string pretty(const std::string& text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool sign = text[i] == '-' && i + 1 < text.size() &&
-                      std::isdigit(static_cast<unsigned char>(text[i + 1])) != 0;
+    const bool sign = text[i] == '-' && i + 1 < text.size() && is_digit(text[i + 1]);
     if (sign) {
       out += "−";
     } else {
@@ -172,8 +171,8 @@ std::string story_title(const Record& record, const Pair& pair) {
 std::string token_in_words(const Record& record, std::int64_t index) {
   const std::string token = draw::visible(record.input.tokens[static_cast<std::size_t>(index)]);
   // Letters beyond ASCII count as words.
-  const bool word = std::any_of(token.begin(), token.end(), [](unsigned char letter) {
-    return std::isalnum(letter) != 0 || letter >= 0x80;
+  const bool word = std::any_of(token.begin(), token.end(), [](char letter) {
+    return is_letter(letter) || is_digit(letter) || static_cast<unsigned char>(letter) >= 0x80;
   });
   return word && token.find(' ') == std::string::npos ? token : fmt::format("“{}”", token);
 }

@@ -166,10 +166,15 @@ TEST_F(Attend, TheTargetIsTheCommandLinesOrElseTheEnvironments) {
   const Outcome named = run(with({"--plan", "--json"}));
   setenv("FOVEAL_TARGET", "abacus", 1);
   const Outcome unknown = run(with({"--plan"}));
+  const Outcome explained = run({"explain"}), checked = run({"check", q_});
   const Outcome overruled = run(with({"--plan", "--target", "portable"}));
   setenv("FOVEAL_TARGET", was.c_str(), 1);  // empty counts as not set
   EXPECT_EQ(json::parse(named.out)["target"], "portable");
   EXPECT_EQ(unknown.status, 2);
+  for (const Outcome& outcome : {explained, checked}) {
+    EXPECT_EQ(outcome.status, 2);
+    EXPECT_EQ(outcome.err, unknown.err);  // it is no fault of the file's
+  }
   EXPECT_NE(unknown.err.find("portable"), std::string::npos) << unknown.err;
   EXPECT_EQ(overruled.status, 0) << overruled.err;
 }
@@ -208,6 +213,25 @@ TEST_F(Attend, ReadsSafetensorsByName) {
   expect_failure({"attend", file + ":x", k_, v_, "--out", o}, 3, {"all.safetensors", "'x'", "q:1"});
   expect_failure({"attend", file + ":i", k_, v_, "--out", o}, 3, {"int64"});
   expect_failure({"attend", file, k_, v_, "--out", o}, 2, {":NAME"});
+}
+
+TEST_F(Attend, SafetensorsOfOtherDtypesAreNamed) {
+  const auto save_bytes = [&](const std::string& name, const std::string& header) {
+    const std::string length(1, static_cast<char>(header.size()));
+    return write(name, length + std::string(7, '\0') + header + "1");
+  };
+  const auto refuse = [&](const std::string& array, const std::vector<std::string>& parts) {
+    expect_failure({"attend", array, k_, v_, "--out", path("o.npy")}, 3, parts);
+  };
+  const std::string bytes =
+      save_bytes("u.safetensors", R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})");
+  refuse(bytes + ":b", {"has no array 'b': it has a\n"});
+  refuse(bytes + ":a", {R"('a' has dtype "U8": it must be F32, F64, BF16, F16, I64 or BOOL)"});
+  const std::string unnamed =
+      save_bytes("n.safetensors", R"({"a":{"dtype":"","shape":[1],"data_offsets":[0,1]}})");
+  refuse(unnamed + ":a", {R"('a' has dtype "": it must be F32)"});
+  save_safetensors(path("e.safetensors"), {});
+  refuse(path("e.safetensors") + ":a", {"has no array 'a': it has none\n"});
 }
 
 TEST_F(Attend, ReadsMasksFromFiles) {

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <locale>
 
 #include "core/cpus.h"
 #include "core/memory.h"
@@ -98,6 +99,41 @@ TEST_F(Container, WhatMakesNoSenseLimitsNothing) {
   write("/sys/fs/cgroup/memory.max", "-5\n");
   write("/sys/fs/cgroup/cpu.max", "0 0\n");
   expect({}, {});
+}
+
+/// "250 000", as French and Czech write it.
+class SpacedNumbers : public std::numpunct<char> {
+ protected:
+  char do_thousands_sep() const override { return ' '; }
+  std::string do_grouping() const override { return "\3"; }
+};
+
+TEST_F(Container, TheHostsLocaleReadsNothingElse) {
+  write("/proc/self/cgroup", "0::/\n");
+  write("/sys/fs/cgroup/memory.max", "8589934592\n");
+  write("/sys/fs/cgroup/cpu.max", "250000 100000\n");
+  const std::locale before =
+      std::locale::global(std::locale(std::locale::classic(), new SpacedNumbers));
+  expect(std::uint64_t{1} << 33, 2.5);
+  std::locale::global(before);
+}
+
+TEST_F(Container, NoMemoryAtAllLimitsNothing) {
+  write("/proc/self/cgroup", "0::/a\n");
+  write("/sys/fs/cgroup/a/memory.max", "0\n");
+  expect({}, {});
+  write("/sys/fs/cgroup/memory.max", "4096\n");
+  expect(4096, {});
+}
+
+TEST_F(Container, LimitsSayWhatIsUsable) {
+  EXPECT_GE(usable_cpus_by(root_), 1);
+  EXPECT_GT(usable_memory_by(root_), 4096U);
+  write("/proc/self/cgroup", "0::/\n");
+  write("/sys/fs/cgroup/memory.max", "4096\n");
+  write("/sys/fs/cgroup/cpu.max", "50000 100000\n");
+  EXPECT_EQ(usable_cpus_by(root_), 1);
+  EXPECT_EQ(usable_memory_by(root_), 4096U);
 }
 
 TEST(UsableCpus, AQuotaIsRoundedUp) {

@@ -1,9 +1,12 @@
 #include "core/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <ctime>
 #include <set>
 #include <stdexcept>
@@ -121,9 +124,9 @@ TEST_F(ThreadPool, AHostGetsNoNestedCalls) {
   EXPECT_EQ(asked.calls, 1);
 }
 
-double cpu_seconds_of_this_thread() {
+double cpu_seconds(clockid_t clock) {
   timespec time;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  clock_gettime(clock, &time);
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
@@ -138,10 +141,56 @@ TEST_F(ThreadPool, ACallerThatWaitsForALongTaskSleeps) {
       std::this_thread::sleep_for(std::chrono::milliseconds(500));
     } else {
       while (!begun) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      before = cpu_seconds_of_this_thread();
+      before = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
     }
   });
-  EXPECT_LT(cpu_seconds_of_this_thread() - before, 0.05);
+  EXPECT_LT(cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - before, 0.05);
+}
+
+TEST_F(ThreadPool, WorkersWithoutWorkSleep) {
+  set_num_threads(3);
+  expect_each_once(100);
+  const double before = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID);
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  EXPECT_LT(cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - before, 0.05);
+}
+
+volatile std::sig_atomic_t signals_taken = 0;
+
+TEST_F(ThreadPool, WorkersLeaveSignalsToTheHost) {
+  set_num_threads(4);
+  expect_each_once(100);
+  struct sigaction count_it{}, before{};
+  count_it.sa_handler = [](int) { signals_taken = signals_taken + 1; };
+  sigaction(SIGUSR1, &count_it, &before);
+  sigset_t one, mask_before;
+  sigemptyset(&one);
+  sigaddset(&one, SIGUSR1);
+  pthread_sigmask(SIG_BLOCK, &one, &mask_before);  // this thread alone would take it
+  kill(getpid(), SIGUSR1);
+  expect_each_once(1000);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(signals_taken, 0);
+  pthread_sigmask(SIG_SETMASK, &mask_before, nullptr);  // the host waits no more
+  EXPECT_EQ(signals_taken, 1);
+  sigaction(SIGUSR1, &before, nullptr);
+}
+
+TEST_F(ThreadPool, WorkersTakeWhatIsTheirOwn) {
+  set_num_threads(2);
+  const std::thread::id caller = std::this_thread::get_id();
+  std::atomic<bool> seen{false};
+  parallel_for(2, [&](std::int64_t) {
+    if (std::this_thread::get_id() == caller) {
+      while (!seen) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      return;
+    }
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+    EXPECT_EQ(sigismember(&mask, SIGINT), 1);
+    for (int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL}) EXPECT_EQ(sigismember(&mask, own), 0) << own;
+    seen = true;
+  });
 }
 
 TEST_F(ThreadPool, RefusesAWrongCount) {

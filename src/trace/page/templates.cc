@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <nlohmann/json.hpp>
+
+#include "core/ascii.h"
 
 namespace foveal::trace {
 namespace {
@@ -23,8 +24,8 @@ bool follows(const std::string& text, std::size_t at, const std::string& part) {
   return at >= part.size() && starts_with(text, at - part.size(), part);
 }
 
-bool is_digit(const std::string& text, std::size_t at) {
-  return at < text.size() && std::isdigit(static_cast<unsigned char>(text[at])) != 0;
+bool digit_at(const std::string& text, std::size_t at) {
+  return at < text.size() && is_digit(text[at]);
 }
 
 /// The length of the number at `at` as pretty() writes one: "−12.5000", "1.5e+10", "−∞"; else 0.
@@ -34,11 +35,11 @@ std::size_t number_length(const std::string& text, std::size_t at) {
   if (starts_with(text, end, kMinus)) end += kMinus.size();
   if (starts_with(text, end, infinity)) return end + infinity.size() - at;
   if (starts_with(text, at, nan)) return nan.size();
-  if (!is_digit(text, end)) return 0;
-  while (is_digit(text, end)) ++end;
-  if (end < text.size() && text[end] == '.' && is_digit(text, end + 1)) {
+  if (!digit_at(text, end)) return 0;
+  while (digit_at(text, end)) ++end;
+  if (end < text.size() && text[end] == '.' && digit_at(text, end + 1)) {
     ++end;
-    while (is_digit(text, end)) ++end;
+    while (digit_at(text, end)) ++end;
   }
   if (end < text.size() && text[end] == 'e') {
     std::size_t digits = end + 1;
@@ -47,8 +48,8 @@ std::size_t number_length(const std::string& text, std::size_t at) {
     } else if (digits < text.size() && text[digits] == '+') {
       ++digits;
     }
-    if (is_digit(text, digits)) {
-      while (is_digit(text, digits)) ++digits;
+    if (digit_at(text, digits)) {
+      while (digit_at(text, digits)) ++digits;
       end = digits;
     }
   }
@@ -63,7 +64,7 @@ struct Number {
 
 /// The number that starts at `at`, "(−2)" with its parentheses; no text where none starts there.
 Number number_at(const std::string& text, std::size_t at) {
-  if (at > 0 && (is_digit(text, at - 1) || text[at - 1] == '.')) return {};
+  if (at > 0 && (digit_at(text, at - 1) || text[at - 1] == '.')) return {};
   if (text[at] == '(' && starts_with(text, at + 1, kMinus)) {
     const std::size_t length = number_length(text, at + 1);
     if (length > 0 && starts_with(text, at + 1 + length, ")")) {
