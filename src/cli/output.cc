@@ -27,12 +27,17 @@ void write_result(const std::string& result, const std::optional<std::string>& p
 }
 
 void write_results(const std::vector<std::pair<std::string, std::string>>& files) {
-  // Pipes first, while signals end the process: one may wait for its reader for ever.
   std::vector<FileContent> streams, contents;
   for (const auto& [path, bytes] : files) {
     (is_written_directly(path) ? streams : contents).push_back({path, bytes});
   }
-  write_files(streams);
+  if (!streams.empty()) {
+    {
+      const SignalsHeld held;
+      try_files(contents);  // a pipe gets nothing where another result can't be written
+    }
+    write_files(streams);  // while signals end the process: one may wait for its reader for ever
+  }
   const SignalsHeld held;
   write_files(contents);
 }

@@ -15,7 +15,8 @@ namespace foveal::cli {
 void write_result(const std::string& result, const std::optional<std::string>& path);
 
 /// Path and bytes of several files: all are complete before the first one takes its name, and a
-/// signal that comes meanwhile waits until all have theirs. Pipes and devices are written before.
+/// signal that comes meanwhile waits until all have theirs. Pipes and devices are written before,
+/// once all files were complete for a try.
 void write_results(const std::vector<std::pair<std::string, std::string>>& files);
 
 /// True where standard output is a terminal and NO_COLOR is unset or empty.

@@ -182,6 +182,13 @@ std::unique_ptr<StagedFile> prepare(const FileContent& file) {
   return stage(file, exists ? &status : nullptr);
 }
 
+std::vector<std::unique_ptr<StagedFile>> prepare_all(const std::vector<FileContent>& files) {
+  std::vector<std::unique_ptr<StagedFile>> staged;
+  staged.reserve(files.size());
+  for (const FileContent& file : files) staged.push_back(prepare(file));
+  return staged;
+}
+
 }  // namespace
 
 std::string read_file(const std::string& path) {
@@ -222,10 +229,10 @@ bool is_written_directly(const std::string& path) {
 
 void write_file(const std::string& path, const std::string& bytes) { write_files({{path, bytes}}); }
 
+void try_files(const std::vector<FileContent>& files) { prepare_all(files); }
+
 void write_files(const std::vector<FileContent>& files) {
-  std::vector<std::unique_ptr<StagedFile>> staged;
-  staged.reserve(files.size());
-  for (const FileContent& file : files) staged.push_back(prepare(file));
+  const std::vector<std::unique_ptr<StagedFile>> staged = prepare_all(files);
   for (std::size_t n = 0; n < files.size(); ++n) {
     if (staged[n] == nullptr) {
       write_directly(files[n].path, files[n].bytes);

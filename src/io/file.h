@@ -29,4 +29,7 @@ struct FileContent {
 };
 void write_files(const std::vector<FileContent>& files);
 
+/// Fails where write_files would before the first one is renamed, and leaves everything as it was.
+void try_files(const std::vector<FileContent>& files);
+
 }  // namespace foveal

@@ -355,6 +355,24 @@ TEST_F(Attend, CtrlCEndsTheWaitForThePipesReader) {
   EXPECT_FALSE(std::filesystem::exists(path("lse.npy")));
 }
 
+TEST_F(Attend, APipeGetsNothingWhereAFileCantBeWritten) {
+  ASSERT_EQ(mkfifo(path("pipe").c_str(), 0600), 0);
+  const int reader = open(path("pipe").c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(reader, 0);
+  write("o.npy", "what stood there");
+  char byte = 0;
+  expect_failure(
+      with({"--out", path("pipe"), "--weights", path("o.npy"), "--lse", path("no/folder.npy")}), 4,
+      {"no/folder.npy"});
+  EXPECT_EQ(::read(reader, &byte, 1), 0);
+  EXPECT_EQ(read(path("o.npy")), "what stood there");
+  EXPECT_EQ(run(with({"--out", path("pipe"), "--lse", path("o.npy")})).status, 0);
+  EXPECT_EQ(::read(reader, &byte, 1), 1);
+  EXPECT_EQ(load_npy(path("o.npy")).rank(), 3);
+  EXPECT_EQ(names_in_folder().size(), 5U);  // three inputs, and no temporary file
+  close(reader);
+}
+
 TEST_F(Attend, TargetsListsNamesFirst) {
   const Outcome outcome = run({"targets"});
   EXPECT_EQ(outcome.status, 0);
