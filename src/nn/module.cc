@@ -5,6 +5,7 @@
 
 #include "foveal/error.h"
 #include "foveal/safetensors.h"
+#include "io/safetensors_dtype.h"
 #include "io/safetensors_header.h"
 
 namespace foveal::nn {
@@ -108,7 +109,7 @@ void Module::load(const std::string& path) {
   const SafetensorsFile file = load_safetensors(path);
   for (const auto& [name, dtype] : file.unsupported) {
     throw Error("Module::load: file '" + path + "': tensor " + shown(name) + " has dtype " +
-                shown(dtype) + ", which foveal lacks: save it as F32, F64, BF16, F16, I64 or BOOL");
+                shown(dtype) + ", which foveal lacks: save it as " + safetensors_names());
   }
   load_state_dict(file.tensors);
 }

@@ -9,6 +9,7 @@
 #include "attention/cases.h"
 #include "attention/naive.h"
 #include "errors.h"
+#include "foveal/operations.h"
 #include "foveal/plan.h"
 #include "kernels/targets/registry.h"
 
@@ -93,6 +94,24 @@ TEST(Scalars, SlopesTooLargeForTheirDistancesAreNamed) {
       const std::string text = complaint(dtype, options, queries);
       EXPECT_NE(text.find("alibi_slopes holds 1e+3"), std::string::npos) << text;
       EXPECT_NE(text.find("a distance of up to 70"), std::string::npos) << text;
+    }
+  }
+}
+
+/// Scores stay as they are, to the bit, however far above them the softcap is.
+TEST(Scalars, ASoftcapFarAboveDoesNothing) {
+  for (const Target* target : usable_targets()) {
+    for (const std::int64_t queries : {1, 30}) {
+      const auto [query, key] = inputs(DType::float32, queries);
+      AttentionOptions options;
+      options.return_lse = true;
+      options.target = target->name;
+      options.softcap = 1e20;
+      const AttentionResult want = attention(query, key, key, options);
+      options.softcap = 3e38;
+      const AttentionResult got = attention(query, key, key, options);
+      EXPECT_TRUE(equal(got.output, want.output)) << target->name;
+      EXPECT_TRUE(equal(got.lse, want.lse)) << target->name;
     }
   }
 }
