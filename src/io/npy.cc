@@ -6,13 +6,14 @@
 #include "io/elements.h"
 #include "io/file.h"
 #include "io/npy_header.h"
+#include "tensor/builder.h"
 
 namespace foveal {
 namespace {
 
 void swap_bytes(Tensor& tensor) {
   const std::size_t width = size_of(tensor.dtype());
-  auto* element = static_cast<unsigned char*>(tensor.raw_data());
+  auto* element = TensorBuilder::written<unsigned char>(tensor);
   for (std::int64_t n = 0; n < tensor.element_count(); ++n, element += width) {
     std::reverse(element, element + width);
   }

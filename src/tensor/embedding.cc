@@ -64,7 +64,7 @@ Tensor embedding(const Tensor& weight, const Tensor& ids) {
   visit(weight.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Raw<T>* const table = raw(weight.data<T>());
-    Raw<T>* const start = raw(out.data<T>());
+    Raw<T>* const start = raw(TensorBuilder::written<T>(out));
     const std::int64_t row_step = weight.strides()[0], step = weight.strides()[1];
     const auto count = static_cast<std::int64_t>(places.size());
     for_ranges(count, width, [&, row_step, step](std::int64_t first, std::int64_t last) {

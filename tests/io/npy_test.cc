@@ -249,6 +249,17 @@ TEST(Npy, FlippedBytesNeverCrash) {
   }
 }
 
+TEST(Npy, WhatIsReadIsUntouched) {
+  const Tensor a = tensor({{1.0, 2.0}, {3.0, 4.0}});
+  std::string turned = npy_bytes(a);
+  turned.replace(turned.find("False"), 5, "True ");
+  std::string big = npy_bytes(a);
+  big[big.find('<')] = '>';
+  for (const std::string& bytes : {npy_bytes(a), npy_bytes(gt(a, 2.0)), turned, big}) {
+    EXPECT_EQ(parse_npy(bytes, "f").version(), 0U) << bytes;
+  }
+}
+
 TEST(Npy, SavesAndLoadsFiles) {
   const std::string path =
       (std::filesystem::temp_directory_path() / "foveal-npy-test.npy").string();
