@@ -72,9 +72,9 @@ Tensor embedding(const Tensor& weight, const Tensor& ids) {
         const Raw<T>* const row = table + places[static_cast<std::size_t>(place)] * row_step;
         Raw<T>* const to = start + place * width;
         if (step == 1) {
-          std::copy_n(row, width, to);
+          std::transform(row, row + width, to, owned<T>);
         } else {
-          for (std::int64_t i = 0; i < width; ++i) to[i] = row[i * step];
+          for (std::int64_t i = 0; i < width; ++i) to[i] = owned<T>(row[i * step]);
         }
       }
     });
