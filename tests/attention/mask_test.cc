@@ -285,6 +285,7 @@ TEST(MaskLint, RefusesLengthsThatNoPlanTakes) {
   const std::string text = message_of([&] { lint(causal(), 1, huge, huge); }, ErrorKind::data);
   EXPECT_NE(text.find("63 bits"), std::string::npos) << text;
   EXPECT_NE(text.find("query_length 1099511627776"), std::string::npos) << text;
+  EXPECT_TRUE(lint(none(), 1, 1, std::int64_t{1} << 51).empty()) << "many keys of one query";
 }
 
 TEST(MaskTiles, CostWhatTheyShow) {
