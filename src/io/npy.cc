@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "io/elements.h"
 #include "io/file.h"
@@ -54,7 +55,7 @@ std::string tuple_text(const Shape& shape) {
 
 }  // namespace
 
-Tensor parse_npy(const std::string& bytes, const std::string& name) {
+Tensor parse_npy(const std::string& bytes, const std::string& name) try {
   const NpyHeader header = parse_npy_header(bytes, name);
   const char* const data = bytes.data() + header.data_start;
   Shape shape = header.shape;
@@ -63,9 +64,15 @@ Tensor parse_npy(const std::string& bytes, const std::string& name) {
   read_elements(data, tensor);
   if (header.big_endian) swap_bytes(tensor);
   return header.column_major ? reversed(tensor) : tensor;
+} catch (...) {
+  rethrow_as_error("parse_npy");
 }
 
-Tensor load_npy(const std::string& path) { return parse_npy(read_file(path), path); }
+Tensor load_npy(const std::string& path) try {
+  return parse_npy(read_file(path), path);
+} catch (...) {
+  rethrow_as_error("load_npy");
+}
 
 std::string npy_bytes(const Tensor& tensor) {
   if (!tensor.defined()) throw Error("save_npy: tensor is undefined: give a tensor");
@@ -85,8 +92,10 @@ std::string npy_bytes(const Tensor& tensor) {
   return bytes;
 }
 
-void save_npy(const std::string& path, const Tensor& tensor) {
+void save_npy(const std::string& path, const Tensor& tensor) try {
   write_file(path, npy_bytes(tensor));
+} catch (...) {
+  rethrow_as_error("save_npy");
 }
 
 }  // namespace foveal

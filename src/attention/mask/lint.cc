@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "attention/mask/tiles.h"
+#include "core/door.h"
 #include "foveal/error.h"
 #include "foveal/mask.h"
 
@@ -91,7 +92,7 @@ void warn_of_polarity(const BoundMask& mask, std::vector<MaskWarning>& warnings)
 }  // namespace
 
 std::vector<MaskWarning> lint(const Mask& mask, std::int64_t batch, std::int64_t query_length,
-                              std::int64_t key_length) {
+                              std::int64_t key_length) try {
   const MaskShape shape{batch, mask.node().heads(), query_length, key_length};
   check_lint_lengths(shape);
   std::vector<std::string> texts;
@@ -103,6 +104,8 @@ std::vector<MaskWarning> lint(const Mask& mask, std::int64_t batch, std::int64_t
   warn_of_masked_rows(*bound, warnings);
   warn_of_polarity(*bound, warnings);
   return warnings;
+} catch (...) {
+  rethrow_as_error("lint");
 }
 
 }  // namespace foveal
