@@ -81,7 +81,8 @@ struct MaskWarning {
 };
 
 /// Suspicious masks: rows with every key masked, inverted polarity, a causal mask that hides
-/// nothing, a window wider than the keys. Throws Error where the mask doesn't fit the lengths.
+/// nothing, a window wider than the keys. Throws Error where the mask doesn't fit the lengths, or
+/// where 63 bits can't count their pairs.
 std::vector<MaskWarning> lint(const Mask& mask, std::int64_t batch, std::int64_t query_length,
                               std::int64_t key_length);
 

@@ -1,5 +1,7 @@
 #pragma once
-// What leaves a public function is an Error, whatever was thrown inside:
+// What leaves a public function that has this door is an Error, whatever was thrown inside. Plans
+// and attention, readers and writers of files, parse_mask and lint have it, and the memory of
+// tensors:
 //
 //   Tensor f(...) try {
 //     ...

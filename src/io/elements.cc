@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "tensor/builder.h"
+
 namespace foveal {
 namespace {
 
@@ -20,7 +22,7 @@ char truth_of(char byte) { return byte != 0 ? 1 : 0; }
 void read_elements(const char* data, Tensor& tensor) {
   const std::size_t size = byte_count(tensor);
   if (size == 0) return;
-  auto* const to = static_cast<char*>(tensor.raw_data());
+  auto* const to = TensorBuilder::written<char>(tensor);
   if (tensor.dtype() == DType::boolean) {
     std::transform(data, data + size, to, truth_of);
   } else {

@@ -2,17 +2,19 @@
 
 #include <algorithm>
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "io/elements.h"
 #include "io/file.h"
 #include "io/npy_header.h"
+#include "tensor/builder.h"
 
 namespace foveal {
 namespace {
 
 void swap_bytes(Tensor& tensor) {
   const std::size_t width = size_of(tensor.dtype());
-  auto* element = static_cast<unsigned char*>(tensor.raw_data());
+  auto* element = TensorBuilder::written<unsigned char>(tensor);
   for (std::int64_t n = 0; n < tensor.element_count(); ++n, element += width) {
     std::reverse(element, element + width);
   }
@@ -53,7 +55,7 @@ std::string tuple_text(const Shape& shape) {
 
 }  // namespace
 
-Tensor parse_npy(const std::string& bytes, const std::string& name) {
+Tensor parse_npy(const std::string& bytes, const std::string& name) try {
   const NpyHeader header = parse_npy_header(bytes, name);
   const char* const data = bytes.data() + header.data_start;
   Shape shape = header.shape;
@@ -62,9 +64,15 @@ Tensor parse_npy(const std::string& bytes, const std::string& name) {
   read_elements(data, tensor);
   if (header.big_endian) swap_bytes(tensor);
   return header.column_major ? reversed(tensor) : tensor;
+} catch (...) {
+  rethrow_as_error("parse_npy");
 }
 
-Tensor load_npy(const std::string& path) { return parse_npy(read_file(path), path); }
+Tensor load_npy(const std::string& path) try {
+  return parse_npy(read_file(path), path);
+} catch (...) {
+  rethrow_as_error("load_npy");
+}
 
 std::string npy_bytes(const Tensor& tensor) {
   if (!tensor.defined()) throw Error("save_npy: tensor is undefined: give a tensor");
@@ -84,8 +92,10 @@ std::string npy_bytes(const Tensor& tensor) {
   return bytes;
 }
 
-void save_npy(const std::string& path, const Tensor& tensor) {
+void save_npy(const std::string& path, const Tensor& tensor) try {
   write_file(path, npy_bytes(tensor));
+} catch (...) {
+  rethrow_as_error("save_npy");
 }
 
 }  // namespace foveal

@@ -177,11 +177,10 @@ void check_data_size(const NpyHeader& header, std::size_t size, const std::strin
     }
   }
   if (is_empty) expected = 0;
-  if (size == expected) return;
+  if (size >= expected) return;  // NumPy doesn't look at what follows either
   refuse(name, "shape " + to_string(header.shape) + " of " + to_string(header.dtype) + " takes " +
                    std::to_string(expected) + " bytes but " + std::to_string(size) +
-                   " follow the header" +
-                   (size < expected ? ": the file is truncated" : ": a file holds one array"));
+                   " follow the header: the file is truncated");
 }
 
 }  // namespace

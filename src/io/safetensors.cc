@@ -2,6 +2,7 @@
 
 #include <unordered_set>
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "io/elements.h"
 #include "io/file.h"
@@ -85,7 +86,7 @@ std::string safetensors_bytes(const StateDict& tensors,
   return little_endian(header.size()) + header + data;
 }
 
-SafetensorsFile parse_safetensors(const std::string& bytes, const std::string& name) {
+SafetensorsFile parse_safetensors(const std::string& bytes, const std::string& name) try {
   const SafetensorsHeader header = parse_safetensors_header(bytes, name);
   SafetensorsFile file;
   file.metadata = header.metadata;
@@ -99,15 +100,21 @@ SafetensorsFile parse_safetensors(const std::string& bytes, const std::string& n
     file.tensors.emplace_back(entry.name, tensor);
   }
   return file;
+} catch (...) {
+  rethrow_as_error("parse_safetensors");
 }
 
-SafetensorsFile load_safetensors(const std::string& path) {
+SafetensorsFile load_safetensors(const std::string& path) try {
   return parse_safetensors(read_file(path), path);
+} catch (...) {
+  rethrow_as_error("load_safetensors");
 }
 
 void save_safetensors(const std::string& path, const StateDict& tensors,
-                      const std::map<std::string, std::string>& metadata) {
+                      const std::map<std::string, std::string>& metadata) try {
   write_file(path, safetensors_bytes(tensors, metadata));
+} catch (...) {
+  rethrow_as_error("save_safetensors");
 }
 
 }  // namespace foveal

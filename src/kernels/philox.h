@@ -6,6 +6,30 @@
 namespace foveal {
 namespace {
 
+/// Turns a counter into the key's four words.
+inline void philox(uint64_t key, uint32_t (&words)[4]) {
+  uint32_t k0 = static_cast<uint32_t>(key), k1 = static_cast<uint32_t>(key >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t product0 = uint64_t{0xD2511F53} * words[0];
+    const uint64_t product1 = uint64_t{0xCD9E8D57} * words[2];
+    words[0] = static_cast<uint32_t>(product1 >> 32) ^ words[1] ^ k0;
+    words[1] = static_cast<uint32_t>(product1);
+    words[2] = static_cast<uint32_t>(product0 >> 32) ^ words[3] ^ k1;
+    words[3] = static_cast<uint32_t>(product0);
+    k0 += 0x9E3779B9;
+    k1 += 0xBB67AE85;
+  }
+}
+
+/// The key of a seed: itself while the offset has 32 bits, as many as the counter has room for.
+/// Beyond, each of the offset's upper halves has a key of its own.
+inline uint64_t dropout_key(uint64_t seed, uint64_t offset) {
+  if (offset >> 32 == 0) return seed;
+  uint32_t words[4] = {static_cast<uint32_t>(offset >> 32), 0, 0, 0xFFFFFFFF};
+  philox(seed, words);
+  return words[0] | static_cast<uint64_t>(words[1]) << 32;
+}
+
 /// The factors that a mask gives.
 inline void kept_factors(const DropoutCounter& dropout, int64_t group, int64_t i,
                          double (&factor)[4]) {
@@ -25,20 +49,9 @@ inline void kept_factors(const DropoutCounter& dropout, int64_t group, int64_t i
 inline void dropout_factors(const DropoutCounter& dropout, int64_t group, int64_t i,
                             double (&factor)[4]) {
   if (dropout.kept != nullptr) return kept_factors(dropout, group, i, factor);
-  uint32_t c0 = static_cast<uint32_t>(group), c1 = static_cast<uint32_t>(i);
-  uint32_t c2 = static_cast<uint32_t>(dropout.head), c3 = static_cast<uint32_t>(dropout.offset);
-  uint32_t k0 = static_cast<uint32_t>(dropout.seed);
-  uint32_t k1 = static_cast<uint32_t>(dropout.seed >> 32);
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t product0 = uint64_t{0xD2511F53} * c0, product1 = uint64_t{0xCD9E8D57} * c2;
-    c0 = static_cast<uint32_t>(product1 >> 32) ^ c1 ^ k0;
-    c1 = static_cast<uint32_t>(product1);
-    c2 = static_cast<uint32_t>(product0 >> 32) ^ c3 ^ k1;
-    c3 = static_cast<uint32_t>(product0);
-    k0 += 0x9E3779B9;
-    k1 += 0xBB67AE85;
-  }
-  const uint32_t words[4] = {c0, c1, c2, c3};
+  uint32_t words[4] = {static_cast<uint32_t>(group), static_cast<uint32_t>(i),
+                       static_cast<uint32_t>(dropout.head), static_cast<uint32_t>(dropout.offset)};
+  philox(dropout.key, words);
   for (int n = 0; n < 4; ++n) factor[n] = words[n] >= dropout.threshold ? dropout.scale : 0;
 }
 

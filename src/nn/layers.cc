@@ -6,6 +6,7 @@
 #include "foveal/operations.h"
 #include "foveal/random.h"
 #include "nn/checks.h"
+#include "tensor/builder.h"
 #include "tensor/numbers.h"
 
 namespace foveal::nn {
@@ -16,7 +17,7 @@ Tensor uniform(const Shape& shape, double bound, Generator& generator) {
   Tensor result = rand(shape, generator);
   const float low = static_cast<float>(-bound);
   const float width = static_cast<float>(bound) - low;
-  float* const values = result.data<float>();
+  float* const values = TensorBuilder::written<float>(result);
   for (std::int64_t i = 0; i < result.element_count(); ++i) {
     values[i] = std::fma(values[i], width, low);
   }

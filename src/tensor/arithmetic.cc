@@ -82,7 +82,7 @@ Tensor scalar_like(const Tensor& tensor, const char* argument, double number) {
   return visit(tensor.dtype(), [&](auto zero) {
     using T = decltype(zero);
     Tensor scalar = TensorBuilder::empty({}, tensor.dtype());
-    *scalar.data<T>() = convert_scalar<T>(number, Operation::name);
+    *TensorBuilder::written<T>(scalar) = convert_scalar<T>(number, Operation::name);
     return scalar;
   });
 }

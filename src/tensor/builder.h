@@ -1,5 +1,5 @@
 #pragma once
-// The one door to a Tensor's private parts, for the files of this room.
+// The one door to a Tensor's private parts, for this room and those that make tensors.
 
 #include <memory>
 #include <utility>

@@ -43,7 +43,7 @@ Tensor compare(const Tensor& a, double b, const char* function, Compare holds) {
   return visit(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
     Tensor scalar = TensorBuilder::empty({}, a.dtype());
-    *scalar.data<T>() = convert_scalar<T>(b, function);
+    *TensorBuilder::written<T>(scalar) = convert_scalar<T>(b, function);
     return compare(a, scalar, function, holds);
   });
 }

@@ -121,6 +121,9 @@ bool may_overlap(const Tensor& a, const Tensor& b) {
 
 void copy_elements(Tensor& to, const Tensor& from) {
   visit(to.dtype(), [&](auto zero) { copy<decltype(zero)>(to, from); });
+  // Only what others wrote can hold another byte than 0 and 1.
+  if (to.dtype() != DType::boolean || !TensorBuilder::storage(from).may_change_unseen()) return;
+  map<bool, bool>(to, to, [](std::uint8_t flag) { return owned<bool>(flag); });
 }
 
 Tensor laid_out_like(const Tensor& out, const Tensor& tensor) {

@@ -64,7 +64,7 @@ Tensor embedding(const Tensor& weight, const Tensor& ids) {
   visit(weight.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Raw<T>* const table = raw(weight.data<T>());
-    Raw<T>* const start = raw(out.data<T>());
+    Raw<T>* const start = raw(TensorBuilder::written<T>(out));
     const std::int64_t row_step = weight.strides()[0], step = weight.strides()[1];
     const auto count = static_cast<std::int64_t>(places.size());
     for_ranges(count, width, [&, row_step, step](std::int64_t first, std::int64_t last) {
@@ -72,9 +72,9 @@ Tensor embedding(const Tensor& weight, const Tensor& ids) {
         const Raw<T>* const row = table + places[static_cast<std::size_t>(place)] * row_step;
         Raw<T>* const to = start + place * width;
         if (step == 1) {
-          std::copy_n(row, width, to);
+          std::transform(row, row + width, to, owned<T>);
         } else {
-          for (std::int64_t i = 0; i < width; ++i) to[i] = row[i * step];
+          for (std::int64_t i = 0; i < width; ++i) to[i] = owned<T>(row[i * step]);
         }
       }
     });

@@ -54,7 +54,7 @@ void fill_where(Tensor& out, const Tensor& a, const Tensor& mask, double value,
     const auto filling = std::bit_cast<Bits>(convert_scalar<T>(value, function));
     map<T, T, bool>(out, a, mask, [filling](Raw<T> old, bool masked) {
       const auto chosen = static_cast<Bits>(Bits{0} - std::bit_cast<std::uint8_t>(masked));
-      const Bits kept = std::bit_cast<Bits>(old) & static_cast<Bits>(~chosen);
+      const Bits kept = std::bit_cast<Bits>(owned<T>(old)) & static_cast<Bits>(~chosen);
       return std::bit_cast<Raw<T>>(static_cast<Bits>((filling & chosen) | kept));
     });
   });

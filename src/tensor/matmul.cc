@@ -53,7 +53,7 @@ void multiply_batches(const Tensor& a, const Tensor& b, Tensor& out) {
   };
   const ProductSize size{out.size(-2), a.size(-1), out.size(-1)};
   if (size.rows == 0 || size.columns == 0) return;
-  T* const result = out.data<T>();
+  T* const result = TensorBuilder::written<T>(out);
   std::vector<std::array<std::int64_t, 3>> places;
   for_each_element<3>(batch, {leading(a), leading(b), leading(out)},
                       [&](const auto& at) { places.push_back(at); });
@@ -170,8 +170,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     using C = Compute<T>;
     const Tensor wide_bias = bias.defined() ? bias.to(dtype_of<C>()).contiguous() : bias;
     multiply_matrices(matrix_of<T>(rows), matrix_of<T>(columns),
-                      bias.defined() ? std::as_const(wide_bias).data<C>() : nullptr, out.data<T>(),
-                      size);
+                      bias.defined() ? std::as_const(wide_bias).data<C>() : nullptr,
+                      TensorBuilder::written<T>(out), size);
   });
   return out;
 }

@@ -29,7 +29,7 @@ class NestedListReader {
     Tensor result = TensorBuilder::empty(shape_, wanted);
     visit(wanted, [&](auto zero) {
       using T = decltype(zero);
-      T* next = result.data<T>();
+      T* next = TensorBuilder::written<T>(result);
       for (const NestedList* leaf : leaves_) {
         *next++ = leaf->kind_ == DType::float32 ? convert_scalar<T>(leaf->value_, "tensor")
                                                 : convert<T>(leaf->integer_);

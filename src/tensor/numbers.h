@@ -70,6 +70,13 @@ Compute<T> number_at(const T* place) {
   }
 }
 
+/// An element as memory of our own holds it: a bool that is true as 1.
+template <class T>
+Raw<T> owned(Raw<T> element) {
+  if constexpr (std::is_same_v<T, bool>) return element != 0 ? 1 : 0;
+  return element;
+}
+
 /// A float32 to nearest even.
 template <class Half>
 Half half_of_float(float value) {

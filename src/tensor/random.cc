@@ -6,6 +6,7 @@
 
 #include "foveal/error.h"
 #include "foveal/operations.h"
+#include "tensor/builder.h"
 #include "tensor/numbers.h"
 
 namespace foveal {
@@ -28,9 +29,9 @@ Tensor rand(const Shape& shape, Generator& generator, DType dtype) {
   check_floating_target(dtype, "rand");
   Tensor result = Tensor::zeros(shape, dtype);
   if (dtype == DType::float32) {
-    generator.fill_uniform(result.data<float>(), result.element_count());
+    generator.fill_uniform(TensorBuilder::written<float>(result), result.element_count());
   } else {
-    generator.fill_uniform(result.data<double>(), result.element_count());
+    generator.fill_uniform(TensorBuilder::written<double>(result), result.element_count());
   }
   return result;
 }
@@ -39,9 +40,9 @@ Tensor randn(const Shape& shape, Generator& generator, DType dtype) {
   check_floating_target(dtype, "randn");
   Tensor result = Tensor::zeros(shape, dtype);
   if (dtype == DType::float32) {
-    generator.fill_normal(result.data<float>(), result.element_count());
+    generator.fill_normal(TensorBuilder::written<float>(result), result.element_count());
   } else {
-    generator.fill_normal(result.data<double>(), result.element_count());
+    generator.fill_normal(TensorBuilder::written<double>(result), result.element_count());
   }
   return result;
 }
@@ -55,7 +56,7 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generato
   constexpr std::uint64_t kWideSpan = std::uint64_t{1} << 28;
   const std::uint64_t span = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
   Tensor result = Tensor::zeros(shape, DType::int64);
-  std::int64_t* const out = result.data<std::int64_t>();
+  std::int64_t* const out = TensorBuilder::written<std::int64_t>(result);
   for (std::int64_t i = 0; i < result.element_count(); ++i) {
     const std::uint64_t bits = span < kWideSpan ? generator.next_u32() : generator.next_u64();
     out[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + bits % span);
@@ -70,7 +71,7 @@ Tensor randperm(std::int64_t n, Generator& generator) {
                 std::to_string(kMost - 1));
   }
   Tensor result = Tensor::arange(n);
-  std::int64_t* const out = result.data<std::int64_t>();
+  std::int64_t* const out = TensorBuilder::written<std::int64_t>(result);
   for (std::int64_t i = 0; i + 1 < n; ++i)
     std::swap(out[i], out[i + generator.next_u32() % (n - i)]);
   return result;
@@ -80,7 +81,7 @@ namespace {
 
 template <class T>
 void draw_kept(Tensor& mask, double p, Generator& generator) {
-  T* const out = mask.data<T>();
+  T* const out = TensorBuilder::written<T>(mask);
   for (std::int64_t i = 0; i < mask.element_count(); ++i) {
     out[i] = static_cast<T>(generator.next_double() < 1 - p);
   }

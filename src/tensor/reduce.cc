@@ -107,7 +107,7 @@ void reduce_block(const Reader<T>& reader, const T* from, std::int64_t size, std
 template <class Reduction, class Out, class T>
 void reduce_lines(const Tensor& a, Tensor& out, std::int64_t axis) {
   const T* const from = a.data<T>();
-  Out* const to = out.data<Out>();
+  Out* const to = TensorBuilder::written<Out>(out);
   const std::int64_t size = a.shape()[axis], step = a.strides()[axis];
   const Reader<T> reader;
   if (size > 0 && lie_side_by_side(a, axis)) {
@@ -146,7 +146,7 @@ void sum_vector(const Tensor& a, Tensor& out) {
   });
   Sum total{0};
   for (const Sum part : parts) total = add(total, part);
-  *out.data<Out>() = convert<Out>(total);
+  *TensorBuilder::written<Out>(out) = convert<Out>(total);
 }
 
 /// act(zeros of Sum, Out and T) for a's dtype. A sum of bools counts them.

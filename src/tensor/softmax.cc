@@ -54,7 +54,7 @@ Tensor softmax_rows(const Tensor& a) {
   visit_floating(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* const from = a.data<T>();
-    T* const to = out.data<T>();
+    T* const to = TensorBuilder::written<T>(out);
     const std::int64_t count = a.size(-1);
     for_lines(a, out, a.rank() - 1, [=] {
       if constexpr (is_half<T>) return half_line_worker(from, count, to);

@@ -57,9 +57,7 @@ std::vector<std::vector<std::int64_t>> DataLoader::epoch_order(Generator& genera
 
 Batch DataLoader::batch(const std::vector<std::int64_t>& window_indices) const {
   const Shape shape{static_cast<std::int64_t>(window_indices.size()), options_.length};
-  Batch batch{Tensor::zeros(shape, DType::int64), Tensor::zeros(shape, DType::int64)};
-  std::int64_t* inputs = batch.inputs.data<std::int64_t>();
-  std::int64_t* targets = batch.targets.data<std::int64_t>();
+  std::vector<std::int64_t> inputs, targets;
   for (std::size_t row = 0; row < window_indices.size(); ++row) {
     const std::int64_t window = window_indices[row];
     if (window < 0 || window >= window_count()) {
@@ -68,10 +66,10 @@ Batch DataLoader::batch(const std::vector<std::int64_t>& window_indices) const {
                   std::to_string(window_count() - 1));
     }
     const std::int64_t* const start = token_ids_.data() + window * options_.stride;
-    inputs = std::copy_n(start, options_.length, inputs);
-    targets = std::copy_n(start + 1, options_.length, targets);
+    inputs.insert(inputs.end(), start, start + options_.length);
+    targets.insert(targets.end(), start + 1, start + 1 + options_.length);
   }
-  return batch;
+  return {Tensor::from_vector(inputs, shape), Tensor::from_vector(targets, shape)};
 }
 
 }  // namespace foveal::text

@@ -97,6 +97,7 @@ inline Case make_case(Cases& cases, DType dtype) {
     options.dropout = cases.chance(10) ? 1 : 0.3;
     options.seed = static_cast<std::uint64_t>(cases.number(0, 1 << 30)) * 4294967311u;
     options.offset = static_cast<std::uint64_t>(cases.number(0, 9));
+    if (cases.chance(30)) options.offset *= 0x40000001;
     if (cases.chance(40)) {
       options.dropout = std::min(options.dropout, 0.5);
       options.dropout_mask = gt(

@@ -280,6 +280,14 @@ TEST(MaskLint, NamesWhatLooksLikeAMistake) {
   EXPECT_NE(warnings(!causal(), 100, 100).find("upside down"), std::string::npos);
 }
 
+TEST(MaskLint, RefusesLengthsThatNoPlanTakes) {
+  const std::int64_t huge = std::int64_t{1} << 40;
+  const std::string text = message_of([&] { lint(causal(), 1, huge, huge); }, ErrorKind::data);
+  EXPECT_NE(text.find("63 bits"), std::string::npos) << text;
+  EXPECT_NE(text.find("query_length 1099511627776"), std::string::npos) << text;
+  EXPECT_TRUE(lint(none(), 1, 1, std::int64_t{1} << 51).empty()) << "many keys of one query";
+}
+
 TEST(MaskTiles, CostWhatTheyShow) {
   // 131072 keys: a pass over L^2 cells would take minutes.
   const std::int64_t length = 131072;

@@ -23,6 +23,14 @@ std::array<std::uint32_t, 4> philox(std::uint64_t seed, std::array<std::uint32_t
   return counter;
 }
 
+/// The options' seed; that of an offset beyond 32 bits is drawn with it.
+std::uint64_t key_of(const AttentionOptions& options) {
+  const auto high = static_cast<std::uint32_t>(options.offset >> 32);
+  if (high == 0) return options.seed;
+  const auto words = philox(options.seed, {high, 0, 0, 0xFFFFFFFF});
+  return words[0] | std::uint64_t{words[1]} << 32;
+}
+
 double number_at(const Tensor& tensor, std::int64_t b, std::int64_t h, std::int64_t i,
                  std::int64_t j) {
   if (!tensor.defined()) return 0;
@@ -41,9 +49,10 @@ double factor(const AttentionOptions& options, std::int64_t heads, std::int64_t 
   }
   if (options.dropout == 0) return 1;
   if (options.dropout == 1) return 0;
-  const auto words = philox(
-      options.seed, {static_cast<std::uint32_t>(j / 4), static_cast<std::uint32_t>(i),
-                     static_cast<std::uint32_t>(head), static_cast<std::uint32_t>(options.offset)});
+  const auto words =
+      philox(key_of(options),
+             {static_cast<std::uint32_t>(j / 4), static_cast<std::uint32_t>(i),
+              static_cast<std::uint32_t>(head), static_cast<std::uint32_t>(options.offset)});
   return words[static_cast<std::size_t>(j % 4)] >= options.dropout * 4294967296.0
              ? 1 / (1 - options.dropout)
              : 0;

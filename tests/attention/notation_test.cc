@@ -189,11 +189,24 @@ TEST(Notation, DropoutIsThatOfPhilox) {
                                 {1.0, "0000"}}) {
     EXPECT_EQ(kept({.dropout = p}), want) << p;
   }
-  AttentionOptions options{.dropout = 0.5};
+}
+
+/// kept() of 16 queries one after the other.
+std::string kept_rows(const AttentionOptions& options) {
+  std::string text;
+  for (std::int64_t i = 0; i < 16; ++i) text += kept(options, i, 16);
+  return text;
+}
+
+TEST(Notation, DropoutsOffsetsBeyond32BitsHaveKeysOfTheirOwn) {
+  AttentionOptions options{.dropout = 0.5}, beyond = options;
   options.offset = 7;
-  AttentionOptions beyond = options;
-  beyond.offset += std::uint64_t{1} << 32;
-  EXPECT_EQ(kept(options, 5, 9), kept(beyond, 5, 9));
+  beyond.seed = 0x123456789abcdef0;
+  beyond.offset = (std::uint64_t{3} << 32) + 7;
+  options.seed = 0x41dd413b1e2a270a;  // by Philox of counter (3, 0, 0, 2^32 - 1)
+  EXPECT_EQ(kept_rows(options), kept_rows(beyond));
+  options.seed = beyond.seed;
+  EXPECT_NE(kept_rows(options), kept_rows(beyond));
 }
 
 TEST(Notation, PackedSequencesDropAsEachAlone) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <thread>
 
+#include "core/thread_memory.h"
 #include "foveal/attention.h"
 #include "foveal/memory.h"
 #include "foveal/operations.h"
@@ -37,6 +38,22 @@ TEST_P(ReleaseMemory, ACallKeepsWorkspacesAndTheyComeBack) {
     EXPECT_GT(release_memory(), 0U);
     EXPECT_EQ(release_memory(), 0U);
     EXPECT_TRUE(equal(attention(x, x, x, options).output, expected));
+  }
+}
+
+TEST_P(ReleaseMemory, AThreadKeepsNineMegabytesAtMost) {
+  // docs/decisions/kept-memory.md: 8 MiB of them for a KV head in float32, the largest that is
+  // widened by each thread and one that isn't.
+  Generator generator(3);
+  set_num_threads(2);
+  for (const std::int64_t keys : {8192, 12000}) {
+    const Tensor q = randn({1, 2, 64, 128}, generator).to(GetParam());
+    const Tensor k = randn({1, 2, keys, 128}, generator).to(GetParam());
+    free_thread_blocks();
+    attention(q, k, k);
+    const std::size_t kept = free_thread_blocks();
+    EXPECT_GT(kept, 0U);
+    EXPECT_LE(kept, 2U * 9'000'000U) << keys;
   }
 }
 

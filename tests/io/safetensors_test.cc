@@ -72,6 +72,7 @@ TEST(SafetensorsTest, ReadsBackWhatItWrote) {
     EXPECT_EQ(back->shape(), tensor.shape()) << name;
     EXPECT_EQ(back->dtype(), tensor.dtype()) << name;
     EXPECT_EQ(bytes_of(*back), bytes_of(tensor)) << name;
+    EXPECT_EQ(back->version(), 0U) << name << ": no pointer was handed out";
   }
 }
 

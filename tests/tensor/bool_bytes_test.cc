@@ -93,14 +93,46 @@ TEST(BoolBytes, EveryReaderTakesAnyByteButZeroForTrue) {
   }
 }
 
+/// What each operation that returns bool makes of the flags.
+std::vector<std::pair<const char*, Tensor>> computed(const Tensor& any) {
+  const Tensor zeros = Tensor::zeros(any.shape(), DType::boolean);
+  Shape doubled = any.shape();
+  doubled.insert(doubled.begin(), 2);
+  std::vector<std::pair<const char*, Tensor>> results = {
+      {"clone", any.clone()},
+      {"copy_", zeros.clone().copy_(any)},
+      {"to", any.to(DType::float32).to(DType::boolean)},
+      {"logical_not", logical_not(any)},
+      {"eq number", eq(any, 1.0)},
+      {"eq", eq(any, any)},
+      {"ne", ne(any, any)},
+      {"lt", lt(any, any)},
+      {"ge", ge(any, any)},
+      {"masked_fill", masked_fill(any, zeros, 1)},
+      {"masked_fill by flags", masked_fill(zeros, any, 1)},
+      {"masked_fill_", any.clone().masked_fill_(any, 1)},
+      {"stack", stack({any, any}, 0)},
+      {"contiguous", any.unsqueeze(0).expand(doubled).contiguous()},
+  };
+  if (any.rank() == 0) return results;
+  results.emplace_back("cat", cat({any, any}, 0));
+  if (any.size(0) > 0) results.emplace_back("max", max(any, 0));
+  if (any.rank() < 2) return results;
+  results.emplace_back("transposed", any.transpose(0, 1).clone());
+  results.emplace_back("triu", triu(any));
+  results.emplace_back("tril", tril(any));
+  const Tensor ids = Tensor::arange(any.size(0));
+  if (any.rank() == 2) results.emplace_back("embedding", embedding(any, ids));
+  return results;
+}
+
 TEST(BoolBytes, WhatIsComputedHoldsZerosAndOnes) {
   Sampler sampler(12);
   for (int n = 0; n < 100; ++n) {
-    const Flags flags = draw(sampler, draw_shape(sampler));
-    for (const Tensor& result :
-         {logical_not(flags.any), eq(flags.any, 1.0), eq(flags.any, flags.any)}) {
+    for (const auto& [name, result] : computed(draw(sampler, draw_shape(sampler)).any)) {
+      ASSERT_TRUE(result.is_contiguous()) << name;
       const auto* const bytes = static_cast<const unsigned char*>(result.raw_data());
-      for (std::int64_t i = 0; i < result.element_count(); ++i) EXPECT_LE(bytes[i], 1);
+      for (std::int64_t i = 0; i < result.element_count(); ++i) ASSERT_LE(bytes[i], 1) << name;
     }
   }
 }

@@ -7,6 +7,7 @@
 
 #include "errors.h"
 #include "foveal/operations.h"
+#include "foveal/random.h"
 #include "foveal/tensor.h"
 #include "tensor/builder.h"
 
@@ -76,13 +77,58 @@ TEST(Version, KnowsThatACallersMemoryMayChange) {
 }
 
 TEST(Version, OfWhatOperationsMakeIsUntouched) {
-  const Tensor a = Tensor::ones({4, 4});
-  for (const Tensor& made :
-       {a, a.clone(), a.to(DType::bfloat16), a.to(DType::boolean), triu(a, 1), eq(a, 1.0), a + a,
-        a.transpose(0, 1).contiguous(), masked_fill(a, eq(a, 1.0), 2), Tensor::arange(3),
-        Tensor::from_vector(std::vector<float>{1}, {1})}) {
-    EXPECT_EQ(made.version(), 0U);
-    EXPECT_FALSE(may_change_unseen(made));
+  const Tensor a = Tensor::ones({4, 4}), numbers = Tensor::ones({4, 4}, DType::int64),
+               flags = eq(a, 1.0), half = a.to(DType::bfloat16);
+  Generator generator(1);
+  const std::vector<std::pair<const char*, Tensor>> all = {
+      {"ones", a},
+      {"full", Tensor::full({2}, 3)},
+      {"arange", Tensor::arange(3)},
+      {"from_vector", Tensor::from_vector(std::vector<float>{1}, {1})},
+      {"tensor", tensor({{1.0, 2.0}, {3.0, 4.0}})},
+      {"tensor of bool", tensor({true, false})},
+      {"clone", a.clone()},
+      {"contiguous", a.transpose(0, 1).contiguous()},
+      {"reshape", a.transpose(0, 1).reshape({16})},
+      {"to", a.to(DType::bfloat16)},
+      {"to bool", a.to(DType::boolean)},
+      {"+", a + a},
+      {"+ number", a + 1.0},
+      {"number -", 1.0 - a},
+      {"-", -a},
+      {"exp", exp(a)},
+      {"abs", abs(a)},
+      {"eq", flags},
+      {"lt number", lt(a, 2.0)},
+      {"logical_not", logical_not(flags)},
+      {"matmul", matmul(a, a)},
+      {"matmul of int64", matmul(numbers, numbers)},
+      {"matmul of bfloat16", matmul(half, half)},
+      {"dot", dot(a[0], a[1])},
+      {"linear", linear(a, a, a[0])},
+      {"embedding", embedding(a, Tensor::arange(2))},
+      {"sum", sum(a)},
+      {"sum along an axis", sum(a, 0)},
+      {"max", max(a, 1)},
+      {"max of bool", max(flags, 0)},
+      {"softmax", softmax(a, 0)},
+      {"softmax of bfloat16", softmax(half, 1)},
+      {"masked_fill", masked_fill(a, flags, 2)},
+      {"triu", triu(a, 1)},
+      {"tril", tril(a)},
+      {"cat", cat({a, a}, 0)},
+      {"stack", stack({a, a}, 0)},
+      {"unbind", unbind(a, 0)[0]},
+      {"rand", rand({3}, generator)},
+      {"randn", randn({3}, generator, DType::float64)},
+      {"randint", randint(0, 2, {3}, generator)},
+      {"randperm", randperm(3, generator)},
+      {"dropout", dropout(a, 0.5, generator)},
+      {"dropout_mask", dropout_mask({3}, 0.5, generator, DType::boolean)},
+  };
+  for (const auto& [name, made] : all) {
+    EXPECT_EQ(made.version(), 0U) << name;
+    EXPECT_FALSE(may_change_unseen(made)) << name;
   }
 }
 

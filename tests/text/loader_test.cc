@@ -73,6 +73,7 @@ TEST(DataLoader, StacksWindowsInTheOrderAsked) {
   EXPECT_EQ(batch.inputs.dtype(), DType::int64);
   EXPECT_EQ(values(batch.inputs), (Ids{106, 107, 108, 100, 101, 102, 106, 107, 108}));
   EXPECT_EQ(values(batch.targets), (Ids{107, 108, 109, 101, 102, 103, 107, 108, 109}));
+  EXPECT_EQ(batch.inputs.version() + batch.targets.version(), 0U) << "no pointer was handed out";
   EXPECT_EQ(loader.batch({}).targets.shape(), (Shape{0, 3}));
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "kernels/philox.h"
 #include "tensor/numbers.h"
 
 namespace foveal {
@@ -70,7 +71,7 @@ double scale_of(const PlanData& plan) {
 HeadDropout::HeadDropout(const PlanData& plan)
     : drops_(drops_weights(plan.options)), heads_(plan.problem.heads) {
   const AttentionOptions& options = plan.options;
-  counter_.seed = options.seed;
+  counter_.key = dropout_key(options.seed, options.offset);
   counter_.offset = options.offset;
   counter_.threshold = static_cast<std::uint64_t>(std::ceil(options.dropout * 4294967296.0));
   counter_.scale = options.dropout < 1 ? 1 / (1 - options.dropout) : 0;

@@ -3,12 +3,31 @@
 #include <algorithm>
 
 #include "attention/mask/tiles.h"
+#include "core/door.h"
+#include "foveal/error.h"
 #include "foveal/mask.h"
 
 namespace foveal {
 namespace {
 
 constexpr std::int64_t kBlock = 64;
+
+/// As a plan does: rows and pairs are looked at one by one, and no plan of more could be made.
+void check_lint_lengths(const MaskShape& shape) {
+  constexpr std::int64_t kLeast = 1024;  // tiles are rounded up
+  std::int64_t pairs = 2;                // D + D_v is at least that
+  bool overflows = false;
+  for (const std::int64_t factor :
+       {std::max<std::int64_t>(shape.batch, 1), std::max<std::int64_t>(shape.heads, 1),
+        std::max(shape.query_length, kLeast), std::max(shape.key_length, kLeast)}) {
+    overflows = overflows || __builtin_mul_overflow(pairs, factor, &pairs);
+  }
+  if (!overflows) return;
+  throw Error("lint: batch is " + std::to_string(shape.batch) + ", query_length " +
+              std::to_string(shape.query_length) + " and key_length " +
+              std::to_string(shape.key_length) +
+              ": B H L_q L_k pairs are more than 63 bits can count; ask for less");
+}
 
 /// Calls visit(b, h) for each plane of the mask that may differ from the others.
 template <class Visit>
@@ -73,8 +92,9 @@ void warn_of_polarity(const BoundMask& mask, std::vector<MaskWarning>& warnings)
 }  // namespace
 
 std::vector<MaskWarning> lint(const Mask& mask, std::int64_t batch, std::int64_t query_length,
-                              std::int64_t key_length) {
+                              std::int64_t key_length) try {
   const MaskShape shape{batch, mask.node().heads(), query_length, key_length};
+  check_lint_lengths(shape);
   std::vector<std::string> texts;
   mask.node().lint(shape, texts);
   std::vector<MaskWarning> warnings;
@@ -84,6 +104,8 @@ std::vector<MaskWarning> lint(const Mask& mask, std::int64_t batch, std::int64_t
   warn_of_masked_rows(*bound, warnings);
   warn_of_polarity(*bound, warnings);
   return warnings;
+} catch (...) {
+  rethrow_as_error("lint");
 }
 
 }  // namespace foveal

@@ -3,6 +3,7 @@
 
 #include "attention/mask/sources.h"
 #include "core/ascii.h"
+#include "core/door.h"
 #include "foveal/error.h"
 
 namespace foveal {
@@ -259,8 +260,10 @@ class Parser {
 
 }  // namespace
 
-Mask parse_mask(std::string_view text, const MaskFileReader& read_file) {
+Mask parse_mask(std::string_view text, const MaskFileReader& read_file) try {
   return Parser(text, read_file).parse();
+} catch (...) {
+  rethrow_as_error("parse_mask");
 }
 
 }  // namespace foveal
