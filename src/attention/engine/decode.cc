@@ -258,7 +258,7 @@ class Decode {
         output[d] = static_cast<T>(output[d] + from[d] * factor);
       }
     }
-    bool good = std::isfinite(sum);
+    bool good = true;
     for (std::int64_t d = 0; d < problem_.value_size && sum != 0; ++d) {
       output[d] = static_cast<T>(output[d] / sum);
       good = good && std::isfinite(output[d]);
