@@ -281,6 +281,29 @@ TEST(Extreme, ProductsThatCancelLeaveTheirSum) {
   }
 }
 
+/// Keys that a bias pads at the front weigh nothing, however far below the others they are.
+TEST(Extreme, AfterPaddedKeysTheOthersAreWhatTheyAre) {
+  for (const Target* target : usable_targets()) {
+    for (const DType dtype : {DType::float32, DType::bfloat16, DType::float16}) {
+      for (const double padding : {-1e4, -1e9, -1e30, kLeast}) {
+        for (const std::int64_t queries : {1, 70}) {
+          Cases cases(6);
+          Case one;
+          one.query = whole_numbers(cases, {1, 2, queries, 4}, 1).to(dtype);
+          one.key = whole_numbers(cases, {1, 2, 128, 4}, 1).to(dtype);
+          one.value = cases.normal({1, 2, 128, 8}).to(dtype);
+          one.options.bias = Tensor::zeros({128});
+          one.options.bias.slice(0, 0, 80).fill_(padding);
+          one.options.return_lse = true;
+          one.options.target = target->name;
+          check_forward(one);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
 /// All scores of a row are finite, though Q times the scale is not.
 TEST(Extreme, QueriesThatTheScaleWouldOverflowAreQueries) {
   for (const Target* target : usable_targets()) {
