@@ -92,7 +92,7 @@ def check_spellings(tool, folder, rng):
     except (ValueError, TypeError, SyntaxError):
         array = None
     done = rewrite(tool, source, target)
-    if array is None or array.nbytes != data.nbytes:  # or more bytes than NumPy looks at
+    if array is None:
         assert done.returncode == 3 and done.stderr.count("\n") == 1, (header, major, done)
         return False
     assert done.returncode == 0, (header, major, done.stderr)
