@@ -19,6 +19,7 @@
 #include "cli/statistics.h"
 #include "core/memory.h"
 #include "foveal/error.h"
+#include "foveal/operations.h"
 #include "foveal/plan.h"
 #include "foveal/threads.h"
 #include "io/json.h"
@@ -70,6 +71,18 @@ DType dtype_of_files(const Options& options, const Inputs& inputs) {
   return DType::float16;
 }
 
+double infinities(const Tensor& tensor) { return sum(eq(abs(tensor), INFINITY)).item(); }
+
+/// Throws Error where a finite number becomes infinite.
+Tensor rounded(const Tensor& tensor, DType dtype, const std::string& file) {
+  const Tensor result = tensor.to(dtype);
+  if (size_of(dtype) >= size_of(tensor.dtype()) || infinities(result) == infinities(tensor)) {
+    return result;
+  }
+  throw Error("file '" + file + "' holds a number that is too large for " +
+              std::string(to_string(dtype)) + ": give smaller numbers, or another --dtype");
+}
+
 Inputs read_inputs(const Options& options, ArrayReader& reader) {
   Inputs inputs;
   const std::pair<const std::string*, Tensor*> files[] = {{&options.query, &inputs.query},
@@ -92,7 +105,7 @@ Inputs read_inputs(const Options& options, ArrayReader& reader) {
     if (flat) *tensor = tensor->unsqueeze(0).unsqueeze(0);
   }
   const DType dtype = dtype_of_files(options, inputs);
-  for (Tensor* tensor : {&inputs.query, &inputs.key, &inputs.value}) *tensor = tensor->to(dtype);
+  for (const auto& [name, tensor] : files) *tensor = rounded(*tensor, dtype, *name);
   return inputs;
 }
 

@@ -33,9 +33,11 @@ std::vector<std::string> lines_under_title(const Record& record, double width) {
   return draw::wrap(text, draw::kTextSize, draw::Font::sans, width);
 }
 
+/// So small that it fits where another font stands in for Inter, too.
 double title_size(const std::string& title, double width) {
+  constexpr double kWidestFont = 1.2;  // of the usual ones, DejaVu Sans, against Inter
   const double natural = draw::text_width(title, draw::kTitleSize, draw::Font::sans_bold);
-  return draw::kTitleSize * std::min(1.0, width / natural);
+  return draw::kTitleSize * std::min(1.0, width / (natural * kWidestFont));
 }
 
 /// The width that a rail of this record wants: wide steps and the line of X, Q, K, V count.

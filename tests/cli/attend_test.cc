@@ -64,6 +64,26 @@ TEST_F(Attend, WritesOutputLseAndWeights) {
   EXPECT_EQ(names_in_folder().size(), 6U);
 }
 
+TEST_F(Attend, NumbersTooLargeForTheirDtypeAreNamed) {
+  Tensor wide = pattern({2, 4, 6, 8}).to(DType::float64);
+  wide.set({0, 1, 2, 3}, 1e200);
+  Tensor large = pattern({2, 4, 6, 8});
+  large.set({0, 1, 2, 3}, -1e5);
+  const std::pair<Tensor, std::vector<std::string>> cases[] = {
+      {wide, {"--json"}}, {large, {"--json", "--dtype", "float16"}}};
+  for (const auto& [query, arguments] : cases) {
+    q_ = save("q", query);
+    const Outcome outcome = run(with(arguments));
+    EXPECT_EQ(outcome.status, 3) << outcome.err;
+    EXPECT_NE(outcome.err.find("q.npy' holds a number that is too large for float"),
+              std::string::npos)
+        << outcome.err;
+  }
+  large.set({0, 1, 2, 3}, INFINITY);
+  q_ = save("q", large);
+  EXPECT_EQ(run(with({"--json", "--dtype", "float16"})).status, 0);
+}
+
 TEST_F(Attend, TakesEveryOptionOfTheLibrary) {
   AttentionOptions options{.mask = !prefix(2), .scale = -0.5, .softcap = 2};
   options.bias = pattern({6, 9});

@@ -144,7 +144,7 @@ std::string work_text(const PlanData& plan) {
                      number_text(needed * factor);
   if (done > 0)
     text += " (" + number_text(100 * needed / done, 1, std::chars_format::fixed) + " %)";
-  return text + "; without a mask it were " +
+  return text + "; without a mask it would be " +
          number_text(static_cast<double>(work.all_pairs) * factor);
 }
 

@@ -206,8 +206,8 @@ bool float32_holds(double value) {
 
 void refuse_for_float32(const std::string& what) {
   throw Error("attention: " + what +
-              ": float32, which is computed in, has no such number (3.40282e+38 is its largest); "
-              "give a smaller one, -inf to mask, or compute in float64");
+              ": the computation is in float32, whose largest number is 3.40282e+38: give a smaller "
+              "one, or float64 query, key and value");
 }
 
 bool is_packed(const AttentionOptions& options) {
