@@ -176,22 +176,22 @@ std::uint64_t run_wide(const Call<float>& call, const DoubtfulTile& at, Attentio
   return wrong;
 }
 
-/// What float32's products get right of the tiles is written, and no longer doubtful.
-void run_all_wide(const Call<float>& call, std::vector<DoubtfulTile>& tiles,
-                  AttentionResult& result) {
+/// What float32's products get right of the tiles is written. The others.
+std::vector<DoubtfulTile> run_all_wide(const Call<float>& call, const DoubtfulRows& doubtful,
+                                       AttentionResult& result) {
+  std::vector<DoubtfulTile> tiles = doubtful.tiles();
   parallel_for(static_cast<std::int64_t>(tiles.size()), [&](std::int64_t n) {
     DoubtfulTile& tile = tiles[static_cast<std::size_t>(n)];
     tile.rows = run_wide(call, tile, result);
   });
   std::erase_if(tiles, [](const DoubtfulTile& tile) { return tile.rows == 0; });
+  return tiles;
 }
 
 template <class T>
-void write_again(const Call<T>& call, std::vector<DoubtfulTile> tiles, AttentionResult& result) {
+void write_again(const Call<T>& call, const std::vector<DoubtfulTile>& tiles,
+                 AttentionResult& result) {
   const PlanData& plan = call.plan;
-  if constexpr (sizeof(T) == sizeof(float)) {
-    if (plan.half_products()) run_all_wide(call, tiles, result);
-  }
   std::optional<RowStatistics<T>> statistics;
   if (gathers_rows(plan.options)) statistics.emplace(result.statistics);
   T* const lse = result.lse.defined() ? result.lse.template data<T>() : nullptr;
@@ -237,6 +237,10 @@ void again(const PlanData& plan, const Tensor& query, const Tensor& key, const T
 
 void compute_again(const PlanData& plan, const Tensor& query, const Tensor& key,
                    const Tensor& value, const DoubtfulRows& doubtful, AttentionResult& result) {
+  if (plan.half_products() && !doubtful.tiles().empty()) {
+    const Call<float> call(plan, query, key, value);
+    return write_again(call, run_all_wide(call, doubtful, result), result);
+  }
   again(plan, query, key, value, doubtful, result);
 }
 

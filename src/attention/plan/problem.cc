@@ -205,9 +205,10 @@ bool float32_holds(double value) {
 }
 
 void refuse_for_float32(const std::string& what) {
-  throw Error("attention: " + what +
-              ": the computation is in float32, whose largest number is 3.40282e+38: give a smaller "
-              "one, or float64 query, key and value");
+  throw Error(
+      "attention: " + what +
+      ": the computation is in float32, whose largest number is 3.40282e+38: give a smaller "
+      "one, or float64 query, key and value");
 }
 
 bool is_packed(const AttentionOptions& options) {
