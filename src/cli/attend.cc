@@ -76,7 +76,7 @@ double infinities(const Tensor& tensor) { return sum(eq(abs(tensor), INFINITY)).
 /// Throws Error where a finite number becomes infinite.
 Tensor rounded(const Tensor& tensor, DType dtype, const std::string& file) {
   const Tensor result = tensor.to(dtype);
-  if (size_of(dtype) >= size_of(tensor.dtype()) || infinities(result) == infinities(tensor)) {
+  if (dtype == tensor.dtype() || infinities(result) == infinities(tensor)) {
     return result;
   }
   throw Error("file '" + file + "' holds a number that is too large for " +

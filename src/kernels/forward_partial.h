@@ -51,7 +51,8 @@ void weights_begin(const ForwardTask<T>& task) {
   for (int q = 0; q < kQueryTile<T>; ++q) state.limit[q] = kInfinity;
 }
 
-/// Sets the weights of masked cells to 0: in a row with a NaN they aren't.
+/// Sets the weights of masked cells to 0: in a row with a NaN they aren't, and some no segment
+/// holds.
 template <class T>
 void clear_masked(const ForwardState<T>& state, const KeyTile& tile) {
   for (int64_t k = 0; k < tile.count; ++k) {
@@ -73,10 +74,10 @@ const T* rows_of_weights(const ForwardState<T>& state, int64_t count, const T* f
   return state.rows;
 }
 
-/// Sets the tile's weights, or scores, to what a cell has that no segment holds.
+/// Sets the tile's scores to what a cell has that no segment holds.
 template <class T>
-void fill_cells(const ForwardState<T>& state, T number) {
-  for (int64_t n = 0; n < kKeyTile * kQueryTile<T>; ++n) state.weights[n] = number;
+void hide_cells(const ForwardState<T>& state) {
+  for (int64_t n = 0; n < kKeyTile * kQueryTile<T>; ++n) state.weights[n] = kMasked<T>;
 }
 
 /// P of the tile's keys, [key][query], rows query_tile apart, times the row's factor unless
@@ -84,7 +85,6 @@ void fill_cells(const ForwardState<T>& state, T number) {
 template <class T>
 const T* weights_tile(const ForwardTask<T>& task, const KeyTile& tile, const T* factors) {
   const ForwardState<T> state(task);
-  if (tile.bits != nullptr) fill_cells(state, T(0));
   for (int strip = 0; strip * kStripLanes<T> < task.query_count; ++strip) {
     for_each_segment<T>(tile, strip, task.query_count, [&]<int C>(const Segment& segment) {
       score_rows<T, C>(task, state, tile, segment);
@@ -131,7 +131,7 @@ inline void keep_row_of_scores(const ForwardTask<T>& task, const ForwardState<T>
 template <class T>
 const T* scores_tile(const ForwardTask<T>& task, const KeyTile& tile) {
   const ForwardState<T> state(task);
-  if (tile.bits != nullptr) fill_cells(state, kMasked<T>);
+  if (tile.bits != nullptr) hide_cells(state);
   for (int strip = 0; strip * kStripLanes<T> < task.query_count; ++strip) {
     for_each_segment<T>(tile, strip, task.query_count, [&]<int C>(const Segment& segment) {
       keep_row_of_scores<T, C>(task, state, tile, segment);

@@ -24,6 +24,12 @@ TEST_F(Attend, NumbersTooLargeForTheirDtypeAreNamed) {
               std::string::npos)
         << outcome.err;
   }
+  const Tensor brain = large.to(DType::bfloat16);
+  save_safetensors(path("q.safetensors"), {{"q", brain}});
+  const Outcome outcome =
+      run({"attend", path("q.safetensors:q"), k_, v_, "--json", "--dtype", "float16"});
+  EXPECT_EQ(outcome.status, 3);
+  EXPECT_NE(outcome.err.find("too large for float16"), std::string::npos) << outcome.err;
   large.set({0, 1, 2, 3}, INFINITY);
   q_ = save("q", large);
   EXPECT_EQ(run(with({"--json", "--dtype", "float16"})).status, 0);

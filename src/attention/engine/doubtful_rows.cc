@@ -214,10 +214,9 @@ void write_again(const Call<T>& call, const std::vector<DoubtfulTile>& tiles,
   for_each_row<T>(call, tiles, nullptr,
                   [&](std::int64_t b, std::int64_t h, std::int64_t i, const double* output,
                       double maximum, double sum) {
-                    std::vector<double> whole(output, output + p.value_size);
-                    for (double& number : whole) number *= sum;
+                    const auto whole = [&](std::int64_t d) { return output[d] * sum; };
                     const std::int64_t row = (b * p.heads + h) * p.query_length + i;
-                    write_state_row(whole.data(), p.value_size, maximum, sum,
+                    write_state_row(whole, p.value_size, maximum, sum,
                                     heads_of<T>(state.output).row(b, h, i), maxima[row], sums[row]);
                   });
 }

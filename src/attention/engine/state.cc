@@ -104,12 +104,10 @@ AttentionState merge_as(const AttentionState& a, const AttentionState& b) {
     const double fa = ma == -INFINITY ? 0 : std::exp(ma - top);
     const double fb = mb == -INFINITY ? 0 : std::exp(mb - top);
     const double both = a.sum.data<T>()[row] * fa + b.sum.data<T>()[row] * fb;
-    std::vector<double> whole(static_cast<std::size_t>(size));
-    for (std::int64_t d = 0; d < size; ++d) {
-      whole[static_cast<std::size_t>(d)] =
-          a_output[row * size + d] * fa + b_output[row * size + d] * fb;
-    }
-    write_state_row(whole.data(), size, top, both, output + row * size, maximum[row], sum[row]);
+    const auto whole = [&](std::int64_t d) {
+      return a_output[row * size + d] * fa + b_output[row * size + d] * fb;
+    };
+    write_state_row(whole, size, top, both, output + row * size, maximum[row], sum[row]);
   });
   return result;
 }
