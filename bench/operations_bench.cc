@@ -1,6 +1,8 @@
 // How fast the operations of tensor/ run: GB/s of what each reads and writes, beside a plain copy.
 //
 //   operations_bench [FILTER] [THREADS]
+//   operations_bench cases [FILTER] [THREADS]   each operation of tests/operation_cases.h, forward
+//                                               and forward with backward, in ms
 //
 // The median of several rounds. With one thread, the default, its processor time; else wall time.
 
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include "foveal/foveal.h"
+#include "operation_cases.h"
 
 namespace {
 
@@ -112,9 +115,62 @@ void measure_products(DType dtype, foveal::Generator& generator) {
   measure("matmul" + of, bytes(x) + bytes(weight), [&] { return matmul(x, weight); });
 }
 
+double median(const std::function<void()>& work) {
+  work();
+  std::vector<double> times;
+  double total = 0;
+  while (times.size() < 5 || (total < 0.1 && times.size() < 200)) {
+    times.push_back(seconds(work));
+    total += times.back();
+  }
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
+}
+
+/// What the case list asks for, float32.
+Tensor input_for(const foveal::operation_cases::Input& input, foveal::Generator& generator) {
+  using foveal::operation_cases::Holds;
+  if (input.holds == Holds::flags) return gt(randn(input.shape, generator), 0.0);
+  if (input.holds == Holds::small_ids) return randint(0, 3, input.shape, generator);
+  const Tensor numbers = randn(input.shape, generator);
+  return input.holds == Holds::positive ? abs(numbers) + 0.5 : numbers;
+}
+
+void measure_cases() {
+  foveal::Generator generator(1);
+  std::printf("%-32s %10s %10s\n", "16 x 256 x 256 (x 64), float32", "forward", "+ backward");
+  for (const auto& operation : foveal::operation_cases::all()) {
+    if (operation.name.find(filter) == std::string::npos) continue;
+    std::vector<Tensor> inputs, leaves;
+    for (const auto& input : operation.inputs(16, 256, 256, 64)) {
+      inputs.push_back(input_for(input, generator));
+      leaves.push_back(inputs.back().detach());
+      if (is_floating(leaves.back().dtype())) leaves.back().requires_grad_();
+    }
+    const double forward = median([&] { operation.run(inputs); });
+    std::printf("%-32s %7.3f ms", operation.name.c_str(), forward * 1e3);
+    if (operation.has_gradient) {
+      const double both = median([&] {
+        for (Tensor& leaf : leaves) leaf.zero_grad();
+        const Tensor result = operation.run(leaves);
+        result.backward(Tensor::ones(result.shape()));
+      });
+      std::printf(" %7.3f ms", both * 1e3);
+    }
+    std::printf("\n");
+    std::fflush(stdout);
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
+  if (count > 1 && std::string(arguments[1]) == "cases") {
+    if (count > 2) filter = arguments[2];
+    foveal::set_num_threads(count > 3 ? std::atoi(arguments[3]) : 1);
+    measure_cases();
+    return 0;
+  }
   if (count > 1) filter = arguments[1];
   foveal::set_num_threads(count > 2 ? std::atoi(arguments[2]) : 1);
   foveal::Generator generator(1);

@@ -75,6 +75,9 @@ struct AttentionResult {
 /// float64). A fully masked row gives 0 and lse -inf. The bits don't depend on the number of
 /// threads.
 ///
+/// Where a tensor requires a gradient (foveal/autograd.h), the bias, slopes and sinks too, this is
+/// recorded as one operation: the output alone carries the gradient.
+///
 /// Throws Error for shapes, dtypes and options that don't fit, naming argument, rule and mend.
 AttentionResult attention(const Tensor& query, const Tensor& key, const Tensor& value,
                           const AttentionOptions& options = {});

@@ -2,6 +2,7 @@
 // All public headers. foveal/text/*.h need the target foveal::text when linking.
 
 #include "foveal/attention.h"
+#include "foveal/autograd.h"
 #include "foveal/dtype.h"
 #include "foveal/error.h"
 #include "foveal/generator.h"

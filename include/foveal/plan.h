@@ -22,8 +22,8 @@ class Plan {
   /// A few lines in words.
   std::string explain() const;
   std::string to_json() const;
-  /// As attention(query, key, value, options) does. Throws Error where a shape or dtype is another
-  /// than the plan's.
+  /// As attention(query, key, value, options) does, but that nothing is recorded. Throws Error
+  /// where a shape or dtype is another than the plan's.
   AttentionResult run(const Tensor& query, const Tensor& key, const Tensor& value) const;
 
   const PlanData& data() const { return *data_; }

@@ -13,9 +13,9 @@
 
 namespace foveal {
 
-class Storage;
+struct TensorBody;
 
-/// A strided array of numbers. Copying a Tensor copies the handle: both see the same memory. Views
+/// A strided array of numbers. Copying a Tensor copies the handle: both are the same tensor. Views
 /// (transpose, slice, view, ...) share storage too; clone() and contiguous() make memory of their
 /// own where it is needed. Strides count elements and may be 0 or negative. Const use from several
 /// threads is safe. When large memory is let go of, up to 256 MB stay with the process for the next
@@ -27,7 +27,7 @@ class Tensor {
  public:
   /// An undefined tensor: no shape, no memory. It stands for "not given" in options.
   Tensor() = default;
-  bool defined() const { return storage_ != nullptr; }
+  bool defined() const { return body_ != nullptr; }
 
   static Tensor zeros(const Shape& shape, DType dtype = DType::float32);
   static Tensor ones(const Shape& shape, DType dtype = DType::float32);
@@ -46,10 +46,10 @@ class Tensor {
   static Tensor from_blob(const void* data, const Shape& shape, const Strides& strides, DType dtype,
                           std::function<void(const void*)> deleter = nullptr);
 
-  const Shape& shape() const { return shape_; }
-  const Strides& strides() const { return strides_; }
-  DType dtype() const { return dtype_; }
-  std::int64_t rank() const { return static_cast<std::int64_t>(shape_.size()); }
+  const Shape& shape() const;
+  const Strides& strides() const;
+  DType dtype() const;
+  std::int64_t rank() const { return static_cast<std::int64_t>(shape().size()); }
   std::int64_t size(std::int64_t axis) const;
   std::int64_t element_count() const;
   bool is_contiguous() const;
@@ -59,7 +59,7 @@ class Tensor {
   /// by the owner of a blob, isn't counted. Any thread may ask.
   std::uint64_t version() const;
   /// True where both look at the same storage.
-  bool shares_storage(const Tensor& other) const { return storage_ == other.storage_; }
+  bool shares_storage(const Tensor& other) const;
 
   /// The first element; the others lie at strides(). T must match dtype(). On a Tensor that isn't
   /// const the pointer is a writable one, and counts in version().
@@ -104,7 +104,30 @@ class Tensor {
   /// nonzero (NaN too) is true. To int64: towards zero; NaN, infinity or out of range throws.
   Tensor to(DType dtype) const;
 
-  /// Writes in place and returns this handle.
+  // --- gradients (foveal/autograd.h)
+
+  /// Marks a floating leaf as one whose gradient is wanted; all handles on it are marked.
+  Tensor& requires_grad_(bool on = true);
+  /// Whether a gradient is wanted for this tensor, or for one that it was made from.
+  bool requires_grad() const;
+  /// Not made by a recorded operation.
+  bool is_leaf() const;
+  /// Of this tensor's shape and dtype; undefined until a backward has reached it. Kept for leaves,
+  /// and where retain_grad() asked; adds up over backwards.
+  Tensor grad() const;
+  void zero_grad();
+  /// Keeps grad() of a tensor that isn't a leaf.
+  void retain_grad();
+  /// The same memory without its history.
+  Tensor detach() const;
+  /// Adds the gradients of this tensor to grad() of the leaves that it came from. `gradient`, of
+  /// its shape and dtype, weighs its elements; a tensor of one element needs none (1). What was
+  /// saved is let go of as the backward passes, unless `retain_graph`; a second backward then
+  /// throws.
+  void backward(const Tensor& gradient = {}, bool retain_graph = false) const;
+
+  /// Writes in place and returns this handle. Recorded like any operation; on a leaf that requires
+  /// a gradient, or a view of one, this throws outside NoGrad.
   Tensor& fill_(double value);
   /// Elements of `source`, broadcast to this shape and converted to this dtype.
   Tensor& copy_(const Tensor& source);
@@ -113,11 +136,7 @@ class Tensor {
 
  private:
   friend class TensorBuilder;
-  std::shared_ptr<Storage> storage_;
-  Shape shape_;
-  Strides strides_;
-  std::int64_t offset_ = 0;
-  DType dtype_ = DType::float32;
+  std::shared_ptr<TensorBody> body_;
 };
 
 /// A nested list as `tensor` takes it: {{1, 2}, {3, 4}}.

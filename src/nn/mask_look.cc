@@ -41,7 +41,7 @@ MaskLook::Seen MaskLook::look(const Tensor& drop) {
   looks_.fetch_add(1, std::memory_order_relaxed);
   Seen seen;
   seen.version = drop.version();  // before it is read
-  seen.drop = drop;
+  seen.drop = drop.detach();      // Module::to changes what the handle holds
   const Tensor visible = eq(drop, 0.0);
   seen.causal_length = causal_length(visible);
   if (seen.causal_length < std::max(drop.size(0), drop.size(1))) seen.visible = visible;

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <set>
 
+#include "foveal/autograd.h"
 #include "foveal/error.h"
 #include "foveal/safetensors.h"
 #include "io/safetensors_dtype.h"
 #include "io/safetensors_header.h"
+#include "tensor/builder.h"
 
 namespace foveal::nn {
 namespace {
@@ -50,6 +52,20 @@ std::vector<std::string> complaints(const StateDict& own, const StateDict& given
 
 }  // namespace
 
+Tensor Module::forward(const Tensor&) const {
+  throw Error("Module::forward: this module takes no single tensor: call what its class has");
+}
+
+std::vector<Tensor> Module::parameters() const {
+  std::vector<Tensor> result;
+  for (const auto& [name, tensor] : named_parameters()) result.push_back(tensor);
+  return result;
+}
+
+void Module::zero_grad() {
+  for (Tensor& parameter : parameters()) parameter.zero_grad();
+}
+
 void Module::collect_parameters(const std::string& prefix, StateDict* result) const {
   for (const auto& [name, tensor] : parameters_) result->emplace_back(prefix + name, *tensor);
   for (const auto& [name, module] : modules_)
@@ -62,9 +78,11 @@ void Module::collect_buffers(const std::string& prefix, StateDict* result) const
 }
 
 void Module::collect_state(const std::string& prefix, StateDict* result) const {
-  for (const auto& [name, tensor] : parameters_) result->emplace_back(prefix + name, *tensor);
+  for (const auto& [name, tensor] : parameters_) {
+    result->emplace_back(prefix + name, tensor->detach());
+  }
   for (const Buffer& buffer : buffers_) {
-    if (buffer.persistent) result->emplace_back(prefix + buffer.name, *buffer.tensor);
+    if (buffer.persistent) result->emplace_back(prefix + buffer.name, buffer.tensor->detach());
   }
   for (const auto& [name, module] : modules_) module->collect_state(prefix + name + ".", result);
 }
@@ -119,8 +137,9 @@ void Module::to(DType dtype) {
     throw Error("Module::to: dtype is " + to_string(dtype) +
                 ": it must be float32, float64, bfloat16 or float16");
   }
+  const NoGrad off;
   const auto convert = [dtype](Tensor* tensor) {
-    if (is_floating(tensor->dtype())) *tensor = tensor->to(dtype);
+    if (is_floating(tensor->dtype())) TensorBuilder::replace(*tensor, tensor->to(dtype));
   };
   for (const auto& [name, tensor] : parameters_) convert(tensor);
   for (const Buffer& buffer : buffers_) convert(buffer.tensor);
@@ -157,6 +176,7 @@ void Module::register_parameter(const std::string& name, Tensor& tensor) {
   if (!tensor.defined()) {
     throw Error("register_parameter: '" + name + "' is undefined: give it its values first");
   }
+  if (is_floating(tensor.dtype())) tensor.requires_grad_();
   parameters_.emplace_back(name, &tensor);
 }
 

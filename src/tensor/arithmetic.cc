@@ -1,14 +1,10 @@
-// + - * /, minus, exp, abs.
+// + - * /, minus, abs.
 
 #include <cmath>
 
 #include "foveal/error.h"
 #include "foveal/operations.h"
-#include "tensor/builder.h"
-#include "tensor/check.h"
 #include "tensor/elementwise.h"
-#include "tensor/numbers.h"
-#include "tensor/visit.h"
 
 namespace foveal {
 namespace {
@@ -21,180 +17,160 @@ namespace {
 }
 
 struct Add {
-  static constexpr const char* name = "add";
   template <class T>
-  static T apply(T a, T b) {
+  T operator()(T a, T b) const {
     return a + b;
   }
-  static std::int64_t apply(std::int64_t a, std::int64_t b) {
+  std::int64_t operator()(std::int64_t a, std::int64_t b) const {
     std::int64_t result = 0;
-    if (__builtin_add_overflow(a, b, &result)) throw_overflow(name);
+    if (__builtin_add_overflow(a, b, &result)) throw_overflow("add");
     return result;
   }
 };
 
 struct Subtract {
-  static constexpr const char* name = "subtract";
   template <class T>
-  static T apply(T a, T b) {
+  T operator()(T a, T b) const {
     return a - b;
   }
-  static std::int64_t apply(std::int64_t a, std::int64_t b) {
+  std::int64_t operator()(std::int64_t a, std::int64_t b) const {
     std::int64_t result = 0;
-    if (__builtin_sub_overflow(a, b, &result)) throw_overflow(name);
+    if (__builtin_sub_overflow(a, b, &result)) throw_overflow("subtract");
     return result;
   }
 };
 
 struct Multiply {
-  static constexpr const char* name = "multiply";
   template <class T>
-  static T apply(T a, T b) {
+  T operator()(T a, T b) const {
     return a * b;
   }
-  static std::int64_t apply(std::int64_t a, std::int64_t b) {
+  std::int64_t operator()(std::int64_t a, std::int64_t b) const {
     std::int64_t result = 0;
-    if (__builtin_mul_overflow(a, b, &result)) throw_overflow(name);
+    if (__builtin_mul_overflow(a, b, &result)) throw_overflow("multiply");
     return result;
   }
 };
 
 struct Divide {
-  static constexpr const char* name = "divide";
   template <class T>
-  static T apply(T a, T b) {
+  T operator()(T a, T b) const {
     return a / b;
   }
 };
 
-void require_number(const Tensor& tensor, const char* function, const char* argument) {
-  if (tensor.dtype() != DType::boolean) return;
-  throw Error(
-      std::string(function) + ": " + argument +
-      " has dtype bool: arithmetic needs numbers; convert it with to(int64) or to(float32)");
-}
-
-/// The same as `number`, of the tensor's dtype: a scalar tensor, to be broadcast.
-template <class Operation>
-Tensor scalar_like(const Tensor& tensor, const char* argument, double number) {
-  require_defined(tensor, Operation::name, argument);
-  require_number(tensor, Operation::name, argument);
-  return visit(tensor.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    Tensor scalar = TensorBuilder::empty({}, tensor.dtype());
-    *TensorBuilder::written<T>(scalar) = convert_scalar<T>(number, Operation::name);
-    return scalar;
-  });
-}
-
-template <class Operation, class T>
-void apply_to_all(Tensor& out, const Tensor& a, const Tensor& b) {
-  using C = Compute<T>;
-  map_numbers<T, T>(out, a, b, [](C left, C right) { return Operation::apply(left, right); });
-}
-
-template <class Operation>
-Tensor binary(const Tensor& a, const Tensor& b) {
-  require_defined(a, Operation::name, "a");
-  require_defined(b, Operation::name, "b");
-  require_same_dtype(a, "a", b, "b", Operation::name);
-  require_number(a, Operation::name, "a");
-  const Shape shape =
-      broadcast_shapes(a.shape(), b.shape(), std::string(Operation::name) + ": a and b");
-  Tensor out = TensorBuilder::empty(shape, a.dtype());
-  const Tensor left = a.expand(shape);
-  const Tensor right = b.expand(shape);
-  if (a.dtype() == DType::int64) {
-    if constexpr (std::is_same_v<Operation, Divide>) {
-      throw Error(
-          "divide: a and b have dtype int64: a quotient is a fraction; convert them with "
-          "to(float32)");
-    } else {
-      apply_to_all<Operation, std::int64_t>(out, left, right);
-    }
-  } else {
-    visit_floating(a.dtype(),
-                   [&](auto zero) { apply_to_all<Operation, decltype(zero)>(out, left, right); });
+struct Negate {
+  template <class T>
+  T operator()(T a) const {
+    return -a;
   }
-  return out;
+  std::int64_t operator()(std::int64_t a) const {
+    if (a == INT64_MIN) throw_overflow("negate");
+    return -a;
+  }
+};
+
+struct Absolute {
+  template <class T>
+  T operator()(T a) const {
+    return std::abs(a);
+  }
+  std::int64_t operator()(std::int64_t a) const {
+    if (a == INT64_MIN) throw_overflow("abs");
+    return a < 0 ? -a : a;
+  }
+};
+
+template <class T, class Function>
+void one(const Chunk& chunk) {
+  unary_loop<T, T>(chunk, Function());
 }
 
-/// function(a) at each place.
+template <class T, class Function>
+void two(const Chunk& chunk) {
+  binary_loop<T, T, T>(chunk, Function());
+}
+
 template <class Function>
-Tensor map_floating(const Tensor& a, Function function) {
-  Tensor out = TensorBuilder::empty(a.shape(), a.dtype());
-  visit_floating(a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    map_numbers<T, T>(out, a, [function](Compute<T> value) { return function(value); });
-  });
-  return out;
-}
-
-/// The target's, in float64 inside.
-template <class T>
-auto exp_kernel() {
-  const Target& target = find_target("");
-  if constexpr (sizeof(T) == 8) return target.exponentials_float64.exp;
-  if constexpr (sizeof(T) == 4) return target.exponentials_float32.exp;
-}
-
-/// function(a) at each place, int64.
+constexpr Loops kOne = {one<float, Function>, one<double, Function>, one<std::int64_t, Function>};
 template <class Function>
-Tensor map_int64(const Tensor& a, Function function) {
-  Tensor out = TensorBuilder::empty(a.shape(), a.dtype());
-  map<std::int64_t, std::int64_t>(out, a, function);
-  return out;
-}
+constexpr Loops kTwo = {two<float, Function>, two<double, Function>, two<std::int64_t, Function>};
+
+constexpr ElementwiseEntry kAdd = {
+    "add",     2,     Takes::numbers,
+    kTwo<Add>, false, [](const Recorded& call) { return Tensors{call.grad, call.grad}; }};
+
+constexpr ElementwiseEntry kSubtract = {
+    "subtract", 2, Takes::numbers, kTwo<Subtract>, false, [](const Recorded& call) {
+      return Tensors{call.grad, holds(call.wanted, 1) ? -call.grad : Tensor()};
+    }};
+
+constexpr ElementwiseEntry kMultiply = {
+    "multiply",
+    2,
+    Takes::numbers,
+    kTwo<Multiply>,
+    false,
+    [](const Recorded& call) {
+      return Tensors{holds(call.wanted, 0) ? call.grad * call.inputs[1] : Tensor(),
+                     holds(call.wanted, 1) ? call.grad * call.inputs[0] : Tensor()};
+    },
+    [](InputSet wanted) {
+      return Saves{(holds(wanted, 0) ? InputSet{2} : 0) | (holds(wanted, 1) ? InputSet{1} : 0)};
+    }};
+
+constexpr ElementwiseEntry kDivide = {
+    "divide",
+    2,
+    Takes::floating,
+    {two<float, Divide>, two<double, Divide>},
+    false,
+    [](const Recorded& call) {
+      const Tensor of_a = call.grad / call.inputs[1];
+      return Tensors{
+          of_a, holds(call.wanted, 1) ? -(of_a * (call.inputs[0] / call.inputs[1])) : Tensor()};
+    },
+    [](InputSet wanted) { return Saves{holds(wanted, 1) ? InputSet{3} : InputSet{2}}; }};
+
+constexpr ElementwiseEntry kNegate = {
+    "negate",     1,     Takes::numbers,
+    kOne<Negate>, false, [](const Recorded& call) { return Tensors{-call.grad}; }};
+
+/// -1, 0 or 1; 0 for NaN.
+Tensor sign(const Tensor& a) { return gt(a, 0.0).to(a.dtype()) - lt(a, 0.0).to(a.dtype()); }
+
+constexpr ElementwiseEntry kAbs = {
+    "abs",
+    1,
+    Takes::numbers,
+    kOne<Absolute>,
+    false,
+    [](const Recorded& call) { return Tensors{call.grad * sign(call.inputs[0])}; },
+    [](InputSet) { return Saves{1}; }};
 
 }  // namespace
 
-Tensor operator+(const Tensor& a, const Tensor& b) { return binary<Add>(a, b); }
-Tensor operator-(const Tensor& a, const Tensor& b) { return binary<Subtract>(a, b); }
-Tensor operator*(const Tensor& a, const Tensor& b) { return binary<Multiply>(a, b); }
-Tensor operator/(const Tensor& a, const Tensor& b) { return binary<Divide>(a, b); }
-
-Tensor operator+(const Tensor& a, double b) { return a + scalar_like<Add>(a, "a", b); }
-Tensor operator-(const Tensor& a, double b) { return a - scalar_like<Subtract>(a, "a", b); }
-Tensor operator*(const Tensor& a, double b) { return a * scalar_like<Multiply>(a, "a", b); }
-Tensor operator/(const Tensor& a, double b) { return a / scalar_like<Divide>(a, "a", b); }
-
-Tensor operator+(double a, const Tensor& b) { return scalar_like<Add>(b, "b", a) + b; }
-Tensor operator-(double a, const Tensor& b) { return scalar_like<Subtract>(b, "b", a) - b; }
-Tensor operator*(double a, const Tensor& b) { return scalar_like<Multiply>(b, "b", a) * b; }
-Tensor operator/(double a, const Tensor& b) { return scalar_like<Divide>(b, "b", a) / b; }
-
-Tensor operator-(const Tensor& a) {
-  require_defined(a, "negate", "a");
-  require_number(a, "negate", "a");
-  if (a.dtype() == DType::int64) {
-    return map_int64(a, [](std::int64_t value) {
-      return value == INT64_MIN ? (throw_overflow("negate"), value) : -value;
-    });
-  }
-  return map_floating(a, [](auto value) { return -value; });
+void add_to(Tensor& sum, const Tensor& a) {
+  const std::array<Tensor, 2> both = {sum, a};
+  Elementwise(kAdd).compute(both, sum);
 }
 
-Tensor exp(const Tensor& a) {
-  require_defined(a, "exp", "a");
-  require_floating(a, "exp", "a");
-  Tensor out = TensorBuilder::empty(a.shape(), a.dtype());
-  visit_floating(a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    map_chunks<T, T>(out, a, exp_kernel<Compute<T>>());
-  });
-  return out;
-}
+Tensor operator+(const Tensor& a, const Tensor& b) { return apply(Elementwise(kAdd), {a, b}); }
+Tensor operator-(const Tensor& a, const Tensor& b) { return apply(Elementwise(kSubtract), {a, b}); }
+Tensor operator*(const Tensor& a, const Tensor& b) { return apply(Elementwise(kMultiply), {a, b}); }
+Tensor operator/(const Tensor& a, const Tensor& b) { return apply(Elementwise(kDivide), {a, b}); }
 
-Tensor abs(const Tensor& a) {
-  require_defined(a, "abs", "a");
-  require_number(a, "abs", "a");
-  if (a.dtype() == DType::int64) {
-    return map_int64(a, [](std::int64_t value) {
-      if (value == INT64_MIN) throw_overflow("abs");
-      return value < 0 ? -value : value;
-    });
-  }
-  return map_floating(a, [](auto value) { return std::abs(value); });
-}
+Tensor operator+(const Tensor& a, double b) { return apply(Elementwise(kAdd, b, 1), {a}); }
+Tensor operator-(const Tensor& a, double b) { return apply(Elementwise(kSubtract, b, 1), {a}); }
+Tensor operator*(const Tensor& a, double b) { return apply(Elementwise(kMultiply, b, 1), {a}); }
+Tensor operator/(const Tensor& a, double b) { return apply(Elementwise(kDivide, b, 1), {a}); }
+
+Tensor operator+(double a, const Tensor& b) { return apply(Elementwise(kAdd, a, 0), {b}); }
+Tensor operator-(double a, const Tensor& b) { return apply(Elementwise(kSubtract, a, 0), {b}); }
+Tensor operator*(double a, const Tensor& b) { return apply(Elementwise(kMultiply, a, 0), {b}); }
+Tensor operator/(double a, const Tensor& b) { return apply(Elementwise(kDivide, a, 0), {b}); }
+
+Tensor operator-(const Tensor& a) { return apply(Elementwise(kNegate), {a}); }
+Tensor abs(const Tensor& a) { return apply(Elementwise(kAbs), {a}); }
 
 }  // namespace foveal

@@ -1,51 +1,54 @@
 // Comparison, to a bool tensor or to one answer.
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <functional>
 #include <limits>
 
+#include "core/number_text.h"
 #include "foveal/error.h"
 #include "foveal/operations.h"
-#include "tensor/builder.h"
 #include "tensor/check.h"
-#include "tensor/chunks.h"
 #include "tensor/elementwise.h"
-#include "tensor/numbers.h"
-#include "tensor/visit.h"
 
 namespace foveal {
 namespace {
 
-template <class Compare>
-Tensor compare(const Tensor& a, const Tensor& b, const char* function, Compare holds) {
-  require_defined(a, function, "a");
-  require_defined(b, function, "b");
-  require_same_dtype(a, "a", b, "b", function);
-  const Shape shape = broadcast_shapes(a.shape(), b.shape(), std::string(function) + ": a and b");
-  Tensor out = TensorBuilder::empty(shape, DType::boolean);
-  visit(a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    using C = Compute<T>;
-    map_numbers<bool, T>(out, a.expand(shape), b.expand(shape),
-                         [holds](C left, C right) { return holds(left, right); });
-  });
-  return out;
+template <class T, class Compare>
+void compare_loop(const Chunk& chunk) {
+  binary_loop<std::uint8_t, T, T>(chunk, Compare());
 }
 
 template <class Compare>
-Tensor compare(const Tensor& a, double b, const char* function, Compare holds) {
-  require_defined(a, function, "a");
-  if (a.dtype() == DType::boolean && b != 0 && b != 1) {
-    throw Error(std::string(function) + ": a has dtype bool but the number is " + number_text(b) +
+constexpr ElementwiseEntry comparison(const char* name) {
+  return {name,
+          2,
+          Takes::anything,
+          {compare_loop<float, Compare>, compare_loop<double, Compare>,
+           compare_loop<std::int64_t, Compare>, compare_loop<std::uint8_t, Compare>},
+          true};
+}
+
+constexpr ElementwiseEntry kEq = comparison<std::equal_to<>>("eq");
+constexpr ElementwiseEntry kNe = comparison<std::not_equal_to<>>("ne");
+constexpr ElementwiseEntry kLt = comparison<std::less<>>("lt");
+constexpr ElementwiseEntry kLe = comparison<std::less_equal<>>("le");
+constexpr ElementwiseEntry kGt = comparison<std::greater<>>("gt");
+constexpr ElementwiseEntry kGe = comparison<std::greater_equal<>>("ge");
+
+constexpr ElementwiseEntry kLogicalNot = {
+    "logical_not", 1, Takes::anything, {nullptr, nullptr, nullptr, [](const Chunk& chunk) {
+                                          unary_loop<std::uint8_t, std::uint8_t>(
+                                              chunk, [](std::uint8_t flag) { return flag == 0; });
+                                        }}};
+
+Tensor compare(const ElementwiseEntry& entry, const Tensor& a, double b) {
+  if (a.defined() && a.dtype() == DType::boolean && b != 0 && b != 1) {
+    throw Error(std::string(entry.name) + ": a has dtype bool but the number is " + number_text(b) +
                 ": compare a bool with 0 or 1");
   }
-  return visit(a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    Tensor scalar = TensorBuilder::empty({}, a.dtype());
-    *TensorBuilder::written<T>(scalar) = convert_scalar<T>(b, function);
-    return compare(a, scalar, function, holds);
-  });
+  return apply(Elementwise(entry, b, 1), {a});
 }
 
 void require_same_shape(const Tensor& a, const Tensor& b, const char* function) {
@@ -61,58 +64,73 @@ bool is_close(double a, double b, double rtol, double atol) {
   return (a == b) | (finite & (difference <= atol + rtol * std::abs(b)));
 }
 
-/// Whether holds(a, b) at each place, in the type that operations compute in. Stops early.
+/// For how many places of a chunk `holds` is false. In 32 bits, for vector loops.
+template <class T, class Holds>
+std::int32_t count_misses(const Chunk& chunk, const Holds& holds) {
+  const auto* const a = static_cast<const T*>(chunk.from[0]);
+  const auto* const b = static_cast<const T*>(chunk.from[1]);
+  std::int32_t misses = 0;
+  if (!chunk.repeated[0] && !chunk.repeated[1]) {
+    for (std::int64_t i = 0; i < chunk.count; ++i) misses += holds(a[i], b[i]) ? 0 : 1;
+    return misses;
+  }
+  const std::int64_t a_step = chunk.repeated[0] ? 0 : 1, b_step = chunk.repeated[1] ? 0 : 1;
+  for (std::int64_t i = 0; i < chunk.count; ++i) {
+    misses += holds(a[i * a_step], b[i * b_step]) ? 0 : 1;
+  }
+  return misses;
+}
+
+/// Whether holds(a, b) at each place of tensors of one shape and dtype. Stops early.
 template <class Holds>
-bool all_hold(const Tensor& a, const Tensor& b, Holds holds) {
+bool all_hold(const Tensor& a, const Tensor& b, const Holds& holds) {
+  if (a.element_count() == 0) return true;
+  std::array<Tensor, 2> kept;
+  const std::array<Operand, 2> operands = {operand_of(a, a, &kept[0]), operand_of(b, a, &kept[1])};
   std::atomic<bool> all{true};
-  visit(a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T* const a_data = a.data<T>();
-    const T* const b_data = b.data<T>();
-    const Reader<T> reader;
-    for_runs<2>(a.shape(), {a.strides(), b.strides()}, [&](const Run<2>& run) {
-      alignas(64) Compute<T> left_room[kChunk], right_room[kChunk];
-      const auto [left_step, right_step] = run.steps;
-      for (std::int64_t done = 0; done < run.count && all; done += kChunk) {
-        const std::int64_t count = std::min(kChunk, run.count - done);
-        const T* const from_a = a_data + run.starts[0] + done * left_step;
-        const T* const from_b = b_data + run.starts[1] + done * right_step;
-        const Compute<T>* const left = reader.read(from_a, left_step, count, left_room);
-        const Compute<T>* const right = reader.read(from_b, right_step, count, right_room);
-        std::int64_t kept = 0;
-        for (std::int64_t i = 0; i < count; ++i) kept += holds(left[i], right[i]) ? 1 : 0;
-        if (kept != count) all = false;
-      }
+  const auto look_with = [&](auto count) {
+    walk_chunks({a.shape(), {}, operands}, [&](const Chunk& chunk) {
+      if (all && count(chunk) != 0) all = false;
     });
-  });
+  };
+  switch (a.dtype()) {
+    case DType::float64:
+      look_with([&](const Chunk& chunk) { return count_misses<double>(chunk, holds); });
+      break;
+    case DType::int64:
+      look_with([&](const Chunk& chunk) { return count_misses<std::int64_t>(chunk, holds); });
+      break;
+    case DType::boolean:
+      look_with([&](const Chunk& chunk) { return count_misses<std::uint8_t>(chunk, holds); });
+      break;
+    default:
+      look_with([&](const Chunk& chunk) { return count_misses<float>(chunk, holds); });
+  }
   return all;
 }
 
 }  // namespace
 
-Tensor eq(const Tensor& a, const Tensor& b) { return compare(a, b, "eq", std::equal_to<>()); }
-Tensor ne(const Tensor& a, const Tensor& b) { return compare(a, b, "ne", std::not_equal_to<>()); }
-Tensor lt(const Tensor& a, const Tensor& b) { return compare(a, b, "lt", std::less<>()); }
-Tensor le(const Tensor& a, const Tensor& b) { return compare(a, b, "le", std::less_equal<>()); }
-Tensor gt(const Tensor& a, const Tensor& b) { return compare(a, b, "gt", std::greater<>()); }
-Tensor ge(const Tensor& a, const Tensor& b) { return compare(a, b, "ge", std::greater_equal<>()); }
+Tensor eq(const Tensor& a, const Tensor& b) { return apply(Elementwise(kEq), {a, b}); }
+Tensor ne(const Tensor& a, const Tensor& b) { return apply(Elementwise(kNe), {a, b}); }
+Tensor lt(const Tensor& a, const Tensor& b) { return apply(Elementwise(kLt), {a, b}); }
+Tensor le(const Tensor& a, const Tensor& b) { return apply(Elementwise(kLe), {a, b}); }
+Tensor gt(const Tensor& a, const Tensor& b) { return apply(Elementwise(kGt), {a, b}); }
+Tensor ge(const Tensor& a, const Tensor& b) { return apply(Elementwise(kGe), {a, b}); }
 
-Tensor eq(const Tensor& a, double b) { return compare(a, b, "eq", std::equal_to<>()); }
-Tensor ne(const Tensor& a, double b) { return compare(a, b, "ne", std::not_equal_to<>()); }
-Tensor lt(const Tensor& a, double b) { return compare(a, b, "lt", std::less<>()); }
-Tensor le(const Tensor& a, double b) { return compare(a, b, "le", std::less_equal<>()); }
-Tensor gt(const Tensor& a, double b) { return compare(a, b, "gt", std::greater<>()); }
-Tensor ge(const Tensor& a, double b) { return compare(a, b, "ge", std::greater_equal<>()); }
+Tensor eq(const Tensor& a, double b) { return compare(kEq, a, b); }
+Tensor ne(const Tensor& a, double b) { return compare(kNe, a, b); }
+Tensor lt(const Tensor& a, double b) { return compare(kLt, a, b); }
+Tensor le(const Tensor& a, double b) { return compare(kLe, a, b); }
+Tensor gt(const Tensor& a, double b) { return compare(kGt, a, b); }
+Tensor ge(const Tensor& a, double b) { return compare(kGe, a, b); }
 
 Tensor logical_not(const Tensor& a) {
-  require_defined(a, "logical_not", "a");
-  if (a.dtype() != DType::boolean) {
+  if (a.defined() && a.dtype() != DType::boolean) {
     throw Error("logical_not: a has dtype " + to_string(a.dtype()) +
                 ": it must be bool; compare first, or convert with to(bool)");
   }
-  Tensor out = TensorBuilder::empty(a.shape(), DType::boolean);
-  map<bool, bool>(out, a, [](bool value) { return !value; });
-  return out;
+  return apply(Elementwise(kLogicalNot), {a});
 }
 
 bool equal(const Tensor& a, const Tensor& b) {

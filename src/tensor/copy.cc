@@ -9,8 +9,9 @@
 #include "foveal/error.h"
 #include "tensor/builder.h"
 #include "tensor/check.h"
-#include "tensor/elementwise.h"
+#include "tensor/loops.h"
 #include "tensor/numbers.h"
+#include "tensor/operation.h"
 #include "tensor/runs.h"
 #include "tensor/transposed_copy.h"
 #include "tensor/visit.h"
@@ -89,18 +90,19 @@ void copy_turned(T* to, const T* from, JoinedAxes<2> axes, std::size_t turned) {
   });
 }
 
+/// T: any type of the elements' size.
 template <class T>
 void copy(Tensor& to, const Tensor& from) {
   if (to.element_count() == 0) return;
-  Raw<T>* const to_data = raw(TensorBuilder::written<T>(to));
-  const Raw<T>* const from_data = raw(from.data<T>());
+  T* const to_data = TensorBuilder::written<T>(to);
+  const T* const from_data = static_cast<const T*>(from.raw_data());
   const std::array<Strides, 2> strides = {to.strides(), from.strides()};
   const JoinedAxes<2> axes = join_in_memory_order<2>(to.shape(), strides);
   const std::optional<std::size_t> turned = turned_axis(axes);
   if (turned && axes.strides.back()[0] == 1) return copy_turned(to_data, from_data, axes, *turned);
   for_runs<2>(to.shape(), strides, [=](const Run<2>& run) {
-    Raw<T>* const target = to_data + run.starts[0];
-    const Raw<T>* const source = from_data + run.starts[1];
+    T* const target = to_data + run.starts[0];
+    const T* const source = from_data + run.starts[1];
     if (run.is_dense()) {
       copy_run(target, source, run.count);
     } else {
@@ -108,6 +110,19 @@ void copy(Tensor& to, const Tensor& from) {
       for (std::int64_t i = 0; i < run.count; ++i) target[i * to_step] = source[i * from_step];
     }
   });
+}
+
+void copy_by_size(Tensor& to, const Tensor& from) {
+  switch (size_of(to.dtype())) {
+    case 1:
+      return copy<std::uint8_t>(to, from);
+    case 2:
+      return copy<std::uint16_t>(to, from);
+    case 4:
+      return copy<float>(to, from);
+    default:
+      return copy<std::int64_t>(to, from);
+  }
 }
 
 }  // namespace
@@ -120,10 +135,25 @@ bool may_overlap(const Tensor& a, const Tensor& b) {
 }
 
 void copy_elements(Tensor& to, const Tensor& from) {
-  visit(to.dtype(), [&](auto zero) { copy<decltype(zero)>(to, from); });
+  copy_by_size(to, from);
   // Only what others wrote can hold another byte than 0 and 1.
   if (to.dtype() != DType::boolean || !TensorBuilder::storage(from).may_change_unseen()) return;
-  map<bool, bool>(to, to, [](std::uint8_t flag) { return owned<bool>(flag); });
+  Operand flags = operand_to(to);
+  flags.may_hold_other_bytes = true;
+  walk_chunks({to.shape(), operand_to(to), {&flags, 1}}, [](const Chunk& chunk) {
+    unary_loop<std::uint8_t, std::uint8_t>(chunk, [](std::uint8_t flag) { return flag; });
+  });
+}
+
+void fill_elements(Tensor& to, double value, const char* function) {
+  visit(to.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T element = convert_scalar<T>(value, function);
+    const Operand from = {&element, to.dtype()};
+    walk_chunks({to.shape(), operand_to(to), {&from, 1}, false}, [](const Chunk& chunk) {
+      unary_loop<Raw<T>, Raw<T>>(chunk, [](Raw<T> bits) { return bits; });
+    });
+  });
 }
 
 Tensor laid_out_like(const Tensor& out, const Tensor& tensor) {
@@ -146,55 +176,69 @@ Tensor laid_out_like(const Tensor& out, const Tensor& tensor) {
   return copy.expand(tensor.shape());
 }
 
+namespace {
+
+class Clone final : public OperationOf<Clone> {
+ public:
+  const char* name() const override { return "clone"; }
+  Form form(Inputs inputs) const override { return {inputs[0].shape(), inputs[0].dtype()}; }
+  void compute(Inputs inputs, Tensor& out) const override { copy_elements(out, inputs[0]); }
+  Tensors gradient(const Recorded& call) const override { return {call.grad}; }
+};
+
+/// Of a tensor, by a number: nothing of what it was is left.
+class Fill final : public OperationOf<Fill> {
+ public:
+  explicit Fill(double value) : value_(value) {}
+
+  const char* name() const override { return "fill_"; }
+  Form form(Inputs inputs) const override { return {inputs[0].shape(), inputs[0].dtype()}; }
+  void compute(Inputs, Tensor& out) const override { fill_elements(out, value_, "fill_"); }
+  Tensors gradient(const Recorded&) const override { return {Tensor()}; }
+
+ private:
+  double value_;
+};
+
+/// Of a source into a tensor.
+class Copy final : public OperationOf<Copy> {
+ public:
+  const char* name() const override { return "copy_"; }
+  Form form(Inputs inputs) const override {
+    require_defined(inputs[1], "copy_", "source");
+    return {inputs[0].shape(), inputs[0].dtype()};
+  }
+  void compute(Inputs inputs, Tensor& out) const override {
+    // Conversion comes first: where a value has no int64 it throws, and nothing has changed yet.
+    Tensor elements = expand_source(inputs[1].to(out.dtype()), out.shape());
+    if (may_overlap(out, elements)) elements = elements.clone();
+    copy_elements(out, elements);
+  }
+  Tensors gradient(const Recorded& call) const override {
+    const DType source = call.forms[1].dtype;
+    return {Tensor(), is_floating(source) ? call.grad.to(source) : Tensor()};
+  }
+};
+
+}  // namespace
+
 Tensor Tensor::clone() const {
   require_defined(*this, "clone");
-  Tensor result = TensorBuilder::empty(shape_, dtype_);
-  copy_elements(result, *this);
-  return result;
+  return apply(Clone(), {*this});
 }
 
 Tensor Tensor::contiguous() const {
   require_defined(*this, "contiguous");
-  return is_contiguous() ? *this : clone();
-}
-
-Tensor Tensor::to(DType dtype) const {
-  require_defined(*this, "to");
-  if (dtype == dtype_) return *this;
-  Tensor result = TensorBuilder::empty(shape_, dtype);
-  visit(dtype_, [&](auto from_zero) {
-    using From = decltype(from_zero);
-    visit(dtype, [&](auto to_zero) {
-      using To = decltype(to_zero);
-      using C = Compute<From>;
-      map_numbers<To, From>(result, *this, [](C value) {
-        if constexpr (is_half<To>) return about_to_round(value);
-        return convert<Compute<To>>(value);
-      });
-    });
-  });
-  return result;
+  return is_contiguous() ? *this : apply(Clone(), {*this});
 }
 
 Tensor& Tensor::fill_(double value) {
-  require_writable(*this, "fill_");
-  visit(dtype_, [&](auto zero) {
-    using T = decltype(zero);
-    const T element = convert_scalar<T>(value, "fill_");
-    map<T, T>(*this, *this, [element](Raw<T>) { return raw_of(element); });
-  });
-  storage_->count_write();
+  apply_in_place(Fill(value), *this, {});
   return *this;
 }
 
 Tensor& Tensor::copy_(const Tensor& source) {
-  require_writable(*this, "copy_");
-  require_defined(source, "copy_", "source");
-  // Conversion comes first: where a value has no int64 it throws, and nothing has changed yet.
-  Tensor elements = expand_source(source.to(dtype_), shape_);
-  if (may_overlap(*this, elements)) elements = elements.clone();
-  copy_elements(*this, elements);
-  storage_->count_write();
+  apply_in_place(Copy(), *this, {&source, 1});
   return *this;
 }
 

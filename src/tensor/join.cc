@@ -5,12 +5,13 @@
 #include "tensor/builder.h"
 #include "tensor/check.h"
 #include "tensor/copy.h"
+#include "tensor/operation.h"
 
 namespace foveal {
 namespace {
 
 /// "(2, 3) float32, (2, 4) int64"
-std::string list_of(const std::vector<Tensor>& tensors) {
+std::string list_of(Inputs tensors) {
   std::string text;
   for (const Tensor& tensor : tensors) {
     if (!text.empty()) text += ", ";
@@ -21,8 +22,7 @@ std::string list_of(const std::vector<Tensor>& tensors) {
 
 /// Each tensor defined, all of one dtype, and shapes that fits(shape, first shape) accepts.
 template <class Fits>
-void require_joinable(const std::vector<Tensor>& tensors, const char* function, const char* rule,
-                      Fits fits) {
+void require_joinable(Inputs tensors, const char* function, const char* rule, Fits fits) {
   if (tensors.empty()) {
     throw Error(std::string(function) + ": tensors is empty: give at least one");
   }
@@ -37,29 +37,56 @@ void require_joinable(const std::vector<Tensor>& tensors, const char* function, 
   }
 }
 
-}  // namespace
+class Cat final : public OperationOf<Cat> {
+ public:
+  explicit Cat(std::int64_t axis) : axis_(axis) {}
 
-Tensor cat(const std::vector<Tensor>& tensors, std::int64_t axis) {
-  require_joinable(tensors, "cat", "dtypes and numbers of axes must be the same",
+  const char* name() const override { return "cat"; }
+  Form form(Inputs inputs) const override;
+  void compute(Inputs inputs, Tensor& out) const override {
+    std::int64_t start = 0;
+    for (const Tensor& tensor : inputs) {
+      const std::int64_t stop = start + tensor.size(axis_);
+      Tensor part = out.slice(axis_, start, stop);
+      copy_elements(part, tensor);
+      start = stop;
+    }
+  }
+  Tensors gradient(const Recorded& call) const override {
+    const std::int64_t along = normalize_axis(axis_, call.grad.rank(), "cat");
+    Tensors result;
+    std::int64_t start = 0;
+    for (const Form& form : call.forms) {
+      const std::int64_t stop = start + form.shape[along];
+      result.push_back(call.grad.slice(along, start, stop));
+      start = stop;
+    }
+    return result;
+  }
+
+ private:
+  std::int64_t axis_;
+};
+
+Form Cat::form(Inputs inputs) const {
+  require_joinable(inputs, "cat", "dtypes and numbers of axes must be the same",
                    [](const Shape& a, const Shape& b) { return a.size() == b.size(); });
-  const std::int64_t along = normalize_axis(axis, tensors[0].rank(), "cat");
-  require_joinable(tensors, "cat", "sizes may differ along the joined axis alone",
+  const std::int64_t along = normalize_axis(axis_, inputs[0].rank(), "cat");
+  require_joinable(inputs, "cat", "sizes may differ along the joined axis alone",
                    [along](Shape a, Shape b) {
                      a[along] = b[along] = 0;
                      return a == b;
                    });
-  Shape shape = tensors[0].shape();
+  Shape shape = inputs[0].shape();
   shape[along] = 0;
-  for (const Tensor& tensor : tensors) shape[along] += tensor.shape()[along];
-  Tensor out = TensorBuilder::empty(shape, tensors[0].dtype());
-  std::int64_t start = 0;
-  for (const Tensor& tensor : tensors) {
-    const std::int64_t stop = start + tensor.shape()[along];
-    Tensor part = out.slice(along, start, stop);
-    copy_elements(part, tensor);
-    start = stop;
-  }
-  return out;
+  for (const Tensor& tensor : inputs) shape[along] += tensor.shape()[along];
+  return {shape, inputs[0].dtype()};
+}
+
+}  // namespace
+
+Tensor cat(const std::vector<Tensor>& tensors, std::int64_t axis) {
+  return foveal::apply(Cat(axis), Inputs(tensors));  // not std::apply
 }
 
 Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) {

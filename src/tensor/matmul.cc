@@ -9,6 +9,7 @@
 #include "foveal/threads.h"
 #include "tensor/builder.h"
 #include "tensor/check.h"
+#include "tensor/operation.h"
 #include "tensor/parallel.h"
 #include "tensor/products.h"
 #include "tensor/visit.h"
@@ -90,51 +91,170 @@ std::string shapes_of(const Tensor& a, const char* name_a, const Tensor& b, cons
          " has shape " + to_string(b.shape());
 }
 
-}  // namespace
+/// A vector is a row on the left and a column on the right.
+Tensor as_left(const Tensor& a) { return a.rank() == 1 ? a.unsqueeze(0) : a; }
+Tensor as_right(const Tensor& b) { return b.rank() == 1 ? b.unsqueeze(1) : b; }
 
-Tensor matmul(const Tensor& a, const Tensor& b) {
-  require_multipliable(a, "a", b, "b", "matmul");
+/// (..., rows, columns) -> (all rows, columns)
+Tensor as_rows(const Tensor& a) {
+  if (a.rank() == 2) return a;
+  const std::int64_t columns = a.size(-1);
+  return a.reshape({element_count(Shape(a.shape().begin(), a.shape().end() - 1)), columns});
+}
+
+class Matmul final : public OperationOf<Matmul> {
+ public:
+  explicit Matmul(const char* name) : name_(name) {}
+
+  const char* name() const override { return name_; }
+  Form form(Inputs inputs) const override;
+  void compute(Inputs inputs, Tensor& out) const override;
+  Saves saves(InputSet wanted) const override {
+    return {(holds(wanted, 0) ? InputSet{2} : 0) | (holds(wanted, 1) ? InputSet{1} : 0)};
+  }
+  Tensors gradient(const Recorded& call) const override;
+
+ private:
+  const char* name_;
+};
+
+Form Matmul::form(Inputs inputs) const {
+  const Tensor &a = inputs[0], &b = inputs[1];
+  require_multipliable(a, "a", b, "b", name_);
   if (a.rank() == 0 || b.rank() == 0) {
     throw Error("matmul: " + shapes_of(a, "a", b, "b") +
                 ": a scalar has no rows or columns; use a * b");
   }
-  const Tensor left = a.rank() == 1 ? a.unsqueeze(0) : a;
-  const Tensor right = b.rank() == 1 ? b.unsqueeze(1) : b;
-  if (left.size(-1) != right.size(-2)) {
+  const std::int64_t inner = b.size(b.rank() == 1 ? 0 : -2);
+  if (a.size(-1) != inner) {
     throw Error("matmul: " + shapes_of(a, "a", b, "b") + ": a's last size (" +
-                std::to_string(left.size(-1)) + ") must equal b's " +
-                (b.rank() == 1 ? "size (" : "second to last size (") +
-                std::to_string(right.size(-2)) + "); is a transpose missing?");
+                std::to_string(a.size(-1)) + ") must equal b's " +
+                (b.rank() == 1 ? "size (" : "second to last size (") + std::to_string(inner) +
+                "); is a transpose missing?");
   }
-  Shape shape = broadcast_shapes(Shape(left.shape().begin(), left.shape().end() - 2),
-                                 Shape(right.shape().begin(), right.shape().end() - 2),
-                                 "matmul: " + shapes_of(a, "a", b, "b") + "; leading axes");
-  const auto with_matrix = [&shape](std::int64_t rows, std::int64_t columns) {
-    Shape full = shape;
-    full.push_back(rows);
-    full.push_back(columns);
+  const auto leading = [](const Tensor& tensor) {
+    const std::int64_t axes = std::max<std::int64_t>(tensor.rank() - 2, 0);
+    return Shape(tensor.shape().begin(), tensor.shape().begin() + axes);
+  };
+  Shape shape = leading(a);
+  if (leading(b) != shape) {
+    shape = broadcast_shapes(shape, leading(b),
+                             "matmul: " + shapes_of(a, "a", b, "b") + "; leading axes");
+  }
+  if (a.rank() > 1) shape.push_back(a.size(-2));
+  if (b.rank() > 1) shape.push_back(b.size(-1));
+  return {shape, a.dtype()};
+}
+
+/// left (..., M, K) and right (..., K, N), leading axes broadcast -> out (..., M, N).
+void multiply(const Tensor& left, const Tensor& right, Tensor& out) {
+  const auto with_matrix = [&out](const Tensor& tensor) {
+    Shape full(out.shape().begin(), out.shape().end() - 2);
+    full.push_back(tensor.size(-2));
+    full.push_back(tensor.size(-1));
     return full;
   };
-  if (right.rank() == 2 && left.rank() > 2) {  // one product of all rows
-    const std::int64_t rows = element_count(shape) * left.size(-2);
-    const Tensor out = matmul(left.reshape({rows, left.size(-1)}), b);
-    if (b.rank() == 1) return out.reshape(Shape(a.shape().begin(), a.shape().end() - 1));
-    return out.reshape(with_matrix(left.size(-2), right.size(-1)));
-  }
-  Tensor out = TensorBuilder::empty(with_matrix(left.size(-2), right.size(-1)), a.dtype());
-  const Tensor wide_left = left.expand(with_matrix(left.size(-2), left.size(-1)));
-  const Tensor wide_right = right.expand(with_matrix(right.size(-2), right.size(-1)));
-  if (a.dtype() == DType::int64) {
+  const Tensor wide_left = left.expand(with_matrix(left));
+  const Tensor wide_right = right.expand(with_matrix(right));
+  if (out.dtype() == DType::int64) {
     multiply_batches<std::int64_t>(wide_left, wide_right, out);
   } else {
-    visit_floating(a.dtype(), [&](auto zero) {
+    visit_floating(out.dtype(), [&](auto zero) {
       multiply_batches<decltype(zero)>(wide_left, wide_right, out);
     });
   }
-  if (a.rank() == 1) out = out.squeeze(-2);
-  if (b.rank() == 1) out = out.squeeze(-1);
-  return out;
 }
+
+void Matmul::compute(Inputs inputs, Tensor& out) const {
+  const Tensor left = as_left(inputs[0]), right = as_right(inputs[1]);
+  Tensor result = inputs[1].rank() == 1 ? out.unsqueeze(-1) : out;
+  if (inputs[0].rank() == 1) result = result.unsqueeze(-2);
+  if (right.rank() == 2 && left.rank() > 2) {  // one product of all rows
+    result = as_rows(result);
+    multiply(as_rows(left), right, result);
+  } else {
+    multiply(left, right, result);
+  }
+}
+
+Tensors Matmul::gradient(const Recorded& call) const {
+  const bool vector_a = call.forms[0].shape.size() == 1, vector_b = call.forms[1].shape.size() == 1;
+  Tensor grad = vector_b ? call.grad.unsqueeze(-1) : call.grad;
+  if (vector_a) grad = grad.unsqueeze(-2);
+  Tensors result(2);
+  if (holds(call.wanted, 0)) {
+    result[0] = matmul(grad, as_right(call.inputs[1]).transpose(-1, -2));
+    if (vector_a) result[0] = result[0].squeeze(-2);
+  }
+  if (holds(call.wanted, 1)) {
+    const Tensor left = as_left(call.inputs[0]);
+    // One product sums over all that shared b.
+    result[1] = call.forms[1].shape.size() <= 2 && left.rank() > 2
+                    ? matmul(as_rows(left).transpose(0, 1), as_rows(grad))
+                    : matmul(left.transpose(-1, -2), grad);
+    if (vector_b) result[1] = result[1].squeeze(-1);
+  }
+  return result;
+}
+
+/// x, weight and, where there is one, bias.
+class Linear final : public OperationOf<Linear> {
+ public:
+  const char* name() const override { return "linear"; }
+  Form form(Inputs inputs) const override;
+  void compute(Inputs inputs, Tensor& out) const override;
+  Saves saves(InputSet wanted) const override {
+    return {(holds(wanted, 0) ? InputSet{2} : 0) | (holds(wanted, 1) ? InputSet{1} : 0)};
+  }
+  Tensors gradient(const Recorded& call) const override;
+};
+
+Form Linear::form(Inputs inputs) const {
+  const Tensor &x = inputs[0], &weight = inputs[1];
+  require_multipliable(x, "x", weight, "weight", "linear");
+  require_floating(x, "linear", "x");
+  if (weight.rank() != 2 || x.rank() == 0 || x.size(-1) != weight.size(1)) {
+    throw Error("linear: " + shapes_of(x, "x", weight, "weight") +
+                ": weight must be (d_out, d_in) and x (..., d_in)");
+  }
+  Shape shape = x.shape();
+  shape.back() = weight.size(0);
+  if (inputs.size() > 2) {
+    const Tensor& bias = inputs[2];
+    require_same_dtype(x, "x", bias, "bias", "linear");
+    if (bias.shape() != Shape{shape.back()}) {
+      throw Error("linear: " + shapes_of(weight, "weight", bias, "bias") +
+                  ": bias must be (d_out), here (" + std::to_string(shape.back()) + ")");
+    }
+  }
+  return {shape, x.dtype()};
+}
+
+void Linear::compute(Inputs inputs, Tensor& out) const {
+  const Tensor rows = as_rows(inputs[0]), columns = inputs[1].transpose(0, 1);
+  const ProductSize size{rows.size(0), rows.size(1), columns.size(1)};
+  visit_floating(out.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = Compute<T>;
+    const Tensor bias = inputs.size() > 2 ? inputs[2].to(dtype_of<C>()).contiguous() : Tensor();
+    multiply_matrices(matrix_of<T>(rows), matrix_of<T>(columns),
+                      bias.defined() ? bias.data<C>() : nullptr, TensorBuilder::written<T>(out),
+                      size);
+  });
+}
+
+Tensors Linear::gradient(const Recorded& call) const {
+  Tensors result(call.forms.size());
+  const Tensor rows = as_rows(call.grad);
+  if (holds(call.wanted, 0)) result[0] = matmul(call.grad, call.inputs[1]);
+  if (holds(call.wanted, 1)) result[1] = matmul(rows.transpose(0, 1), as_rows(call.inputs[0]));
+  if (holds(call.wanted, 2)) result[2] = sum(rows, 0);
+  return result;
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b) { return apply(Matmul("matmul"), {a, b}); }
 
 Tensor dot(const Tensor& a, const Tensor& b) {
   require_multipliable(a, "a", b, "b", "dot");
@@ -142,38 +262,11 @@ Tensor dot(const Tensor& a, const Tensor& b) {
     throw Error("dot: " + shapes_of(a, "a", b, "b") +
                 ": both must be vectors of the same length; matmul takes matrices");
   }
-  return matmul(a, b);
+  return apply(Matmul("dot"), {a, b});
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  require_multipliable(x, "x", weight, "weight", "linear");
-  require_floating(x, "linear", "x");
-  if (weight.rank() != 2 || x.rank() == 0 || x.size(-1) != weight.size(1)) {
-    throw Error("linear: " + shapes_of(x, "x", weight, "weight") +
-                ": weight must be (d_out, d_in) and x (..., d_in)");
-  }
-  const std::int64_t d_out = weight.size(0), d_in = weight.size(1);
-  if (bias.defined()) {
-    require_same_dtype(x, "x", bias, "bias", "linear");
-    if (bias.shape() != Shape{d_out}) {
-      throw Error("linear: " + shapes_of(weight, "weight", bias, "bias") +
-                  ": bias must be (d_out), here (" + std::to_string(d_out) + ")");
-    }
-  }
-  Shape shape = x.shape();
-  shape.back() = d_out;
-  Tensor out = TensorBuilder::empty(shape, x.dtype());
-  const ProductSize size{element_count(Shape(shape.begin(), shape.end() - 1)), d_in, d_out};
-  const Tensor rows = x.reshape({size.rows, d_in}), columns = weight.transpose(0, 1);
-  visit_floating(x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    using C = Compute<T>;
-    const Tensor wide_bias = bias.defined() ? bias.to(dtype_of<C>()).contiguous() : bias;
-    multiply_matrices(matrix_of<T>(rows), matrix_of<T>(columns),
-                      bias.defined() ? std::as_const(wide_bias).data<C>() : nullptr,
-                      TensorBuilder::written<T>(out), size);
-  });
-  return out;
+  return bias.defined() ? apply(Linear(), {x, weight, bias}) : apply(Linear(), {x, weight});
 }
 
 }  // namespace foveal

@@ -1,4 +1,4 @@
-// Sums and maxima.
+// Sums, means and maxima.
 
 #include <algorithm>
 #include <vector>
@@ -9,6 +9,7 @@
 #include "tensor/check.h"
 #include "tensor/chunks.h"
 #include "tensor/lines.h"
+#include "tensor/operation.h"
 #include "tensor/visit.h"
 
 namespace foveal {
@@ -22,13 +23,6 @@ std::int64_t add(std::int64_t sum, std::int64_t value) {
     throw Error("sum: the sum is outside int64: convert the tensor with to(float64)");
   }
   return result;
-}
-
-/// Out of a reduction along `axis`, with the axis kept at size 1.
-Tensor empty_result(const Tensor& a, std::int64_t axis, DType dtype) {
-  Shape shape = a.shape();
-  shape[axis] = 1;
-  return TensorBuilder::empty(shape, dtype);
 }
 
 /// A reduction in Sum of numbers of type C.
@@ -163,42 +157,160 @@ void with_sum_types(DType dtype, Act act) {
 
 DType sum_dtype(const Tensor& a) { return a.dtype() == DType::boolean ? DType::int64 : a.dtype(); }
 
-}  // namespace
-
-Tensor sum(const Tensor& a, std::int64_t axis, bool keepdim) {
-  require_defined(a, "sum", "a");
-  const std::int64_t along = normalize_axis(axis, a.rank(), "sum");
-  Tensor out = empty_result(a, along, sum_dtype(a));
-  with_sum_types(a.dtype(), [&](auto sum, auto result, auto element) {
-    sum_lines<decltype(sum), decltype(result), decltype(element)>(a, out, along);
-  });
-  return keepdim ? out : out.squeeze(along);
+/// `shape` without `axis`, or with it at size 1.
+Shape reduced_shape(Shape shape, std::int64_t axis, bool keepdim) {
+  if (!keepdim) return without_axis(std::move(shape), axis);
+  shape[axis] = 1;
+  return shape;
 }
 
-Tensor sum(const Tensor& a) {
-  require_defined(a, "sum", "a");
-  Tensor out = TensorBuilder::empty({}, sum_dtype(a));
-  const Tensor elements = a.reshape({a.element_count()});
-  with_sum_types(a.dtype(), [&](auto sum, auto result, auto element) {
-    sum_vector<decltype(sum), decltype(result), decltype(element)>(elements, out);
-  });
-  return out;
+/// Along one axis.
+class SumAlong final : public OperationOf<SumAlong> {
+ public:
+  SumAlong(std::int64_t axis, bool keepdim, bool mean = false)
+      : axis_(axis), keepdim_(keepdim), mean_(mean) {}
+
+  const char* name() const override { return mean_ ? "mean" : "sum"; }
+  Form form(Inputs inputs) const override {
+    require_defined(inputs[0], name(), "a");
+    if (mean_) require_floating(inputs[0], name(), "a");
+    const std::int64_t along = normalize_axis(axis_, inputs[0].rank(), name());
+    return {reduced_shape(inputs[0].shape(), along, keepdim_), sum_dtype(inputs[0])};
+  }
+  void compute(Inputs inputs, Tensor& out) const override;
+  Tensors gradient(const Recorded& call) const override;
+
+ private:
+  std::int64_t axis_;
+  bool keepdim_, mean_;
+};
+
+void SumAlong::compute(Inputs inputs, Tensor& out) const {
+  const Tensor& a = inputs[0];
+  const std::int64_t along = normalize_axis(axis_, a.rank(), name());
+  Tensor totals = keepdim_ ? out : out.unsqueeze(along);
+  if (!mean_) {
+    with_sum_types(a.dtype(), [&](auto sum, auto result, auto element) {
+      sum_lines<decltype(sum), decltype(result), decltype(element)>(a, totals, along);
+    });
+    return;
+  }
+  Tensor sums = TensorBuilder::empty(totals.shape(), DType::float64);
+  visit_floating(a.dtype(),
+                 [&](auto zero) { sum_lines<double, double, decltype(zero)>(a, sums, along); });
+  totals.copy_(sums / static_cast<double>(a.size(along)));
 }
 
-Tensor max(const Tensor& a, std::int64_t axis, bool keepdim) {
+Tensors SumAlong::gradient(const Recorded& call) const {
+  const Shape& shape = call.forms[0].shape;
+  const std::int64_t along = normalize_axis(axis_, static_cast<std::int64_t>(shape.size()), name());
+  const Tensor grad = keepdim_ ? call.grad : call.grad.unsqueeze(along);
+  return {(mean_ ? grad / static_cast<double>(shape[along]) : grad).expand(shape)};
+}
+
+/// Of all elements.
+class SumAll final : public OperationOf<SumAll> {
+ public:
+  explicit SumAll(bool mean = false) : mean_(mean) {}
+
+  const char* name() const override { return mean_ ? "mean" : "sum"; }
+  Form form(Inputs inputs) const override {
+    require_defined(inputs[0], name(), "a");
+    if (mean_) require_floating(inputs[0], name(), "a");
+    return {{}, sum_dtype(inputs[0])};
+  }
+  void compute(Inputs inputs, Tensor& out) const override {
+    const Tensor elements = inputs[0].reshape({inputs[0].element_count()});
+    if (!mean_) {
+      with_sum_types(elements.dtype(), [&](auto sum, auto result, auto element) {
+        sum_vector<decltype(sum), decltype(result), decltype(element)>(elements, out);
+      });
+      return;
+    }
+    Tensor total = TensorBuilder::empty({}, DType::float64);
+    visit_floating(elements.dtype(),
+                   [&](auto zero) { sum_vector<double, double, decltype(zero)>(elements, total); });
+    out.copy_(total / static_cast<double>(elements.element_count()));
+  }
+  Tensors gradient(const Recorded& call) const override {
+    const Shape& shape = call.forms[0].shape;
+    const auto count = static_cast<double>(element_count(shape));
+    const Tensor grad = mean_ ? call.grad / count : call.grad;
+    return {grad.reshape(Shape(shape.size(), 1)).expand(shape)};
+  }
+
+ private:
+  bool mean_;
+};
+
+class Max final : public OperationOf<Max> {
+ public:
+  Max(std::int64_t axis, bool keepdim) : axis_(axis), keepdim_(keepdim) {}
+
+  const char* name() const override { return "max"; }
+  Form form(Inputs inputs) const override;
+  void compute(Inputs inputs, Tensor& out) const override {
+    const std::int64_t along = normalize_axis(axis_, inputs[0].rank(), "max");
+    Tensor largest = keepdim_ ? out : out.unsqueeze(along);
+    visit(out.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      reduce_lines<Largest<Compute<T>>, T, T>(inputs[0], largest, along);
+    });
+  }
+  Saves saves(InputSet) const override { return {1}; }
+  Tensors gradient(const Recorded& call) const override;
+
+ private:
+  std::int64_t axis_;
+  bool keepdim_;
+};
+
+Form Max::form(Inputs inputs) const {
+  const Tensor& a = inputs[0];
   require_defined(a, "max", "a");
-  const std::int64_t along = normalize_axis(axis, a.rank(), "max");
-  const std::int64_t count = a.shape()[along];
-  if (count == 0) {
+  const std::int64_t along = normalize_axis(axis_, a.rank(), "max");
+  if (a.shape()[along] == 0) {
     throw Error("max: a has shape " + to_string(a.shape()) + ": axis " + std::to_string(along) +
                 " is empty, and no number is its maximum");
   }
-  Tensor out = empty_result(a, along, a.dtype());
-  visit(a.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    reduce_lines<Largest<Compute<T>>, T, T>(a, out, along);
-  });
-  return keepdim ? out : out.squeeze(along);
+  return {reduced_shape(a.shape(), along, keepdim_), a.dtype()};
+}
+
+/// To the first of the largest entries of each line, or the first NaN.
+Tensors Max::gradient(const Recorded& call) const {
+  const Tensor& a = call.inputs[0];
+  const std::int64_t along = normalize_axis(axis_, a.rank(), "max"), size = a.size(along);
+  const Tensor lines = a.to(DType::float64).transpose(along, -1).contiguous();
+  const Tensor grad = keepdim_ ? call.grad : call.grad.unsqueeze(along);
+  const Tensor grads = grad.to(DType::float64).transpose(along, -1).contiguous();
+  Tensor result = Tensor::zeros(lines.shape(), DType::float64);
+  const auto* line = lines.data<double>();
+  auto* to = TensorBuilder::written<double>(result);
+  for (std::int64_t n = 0; n < grads.element_count(); ++n, line += size, to += size) {
+    const auto* const place = std::max_element(line, line + size, [](double best, double value) {
+      return value > best || (value != value && best == best);
+    });
+    to[place - line] = std::as_const(grads).data<double>()[n];
+  }
+  return {result.transpose(along, -1).to(a.dtype())};
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& a, std::int64_t axis, bool keepdim) {
+  return apply(SumAlong(axis, keepdim), {a});
+}
+
+Tensor sum(const Tensor& a) { return apply(SumAll(), {a}); }
+
+Tensor mean(const Tensor& a, std::int64_t axis, bool keepdim) {
+  return apply(SumAlong(axis, keepdim, true), {a});
+}
+
+Tensor mean(const Tensor& a) { return apply(SumAll(true), {a}); }
+
+Tensor max(const Tensor& a, std::int64_t axis, bool keepdim) {
+  return apply(Max(axis, keepdim), {a});
 }
 
 }  // namespace foveal

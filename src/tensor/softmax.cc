@@ -7,6 +7,7 @@
 #include "tensor/check.h"
 #include "tensor/chunks.h"
 #include "tensor/lines.h"
+#include "tensor/operation.h"
 #include "tensor/visit.h"
 
 namespace foveal {
@@ -64,17 +65,80 @@ Tensor softmax_rows(const Tensor& a) {
   return out;
 }
 
+/// grad (y - sum of grad y along a line) y, in float32 lanes whose sums are added in float64.
+template <class T>
+void softmax_line_gradient(const T* output, const T* grad, std::int64_t count, T* to) {
+  constexpr std::int64_t kLanes = 32;
+  T lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (std::int64_t n = 0; n < kLanes; ++n) lanes[n] += output[i + n] * grad[i + n];
+  }
+  double total = 0;
+  for (const T lane : lanes) total += lane;
+  for (; i < count; ++i) total += static_cast<double>(output[i]) * grad[i];
+  const T sum = static_cast<T>(total);
+  for (i = 0; i < count; ++i) to[i] = output[i] * (grad[i] - sum);
+}
+
+class Softmax final : public OperationOf<Softmax> {
+ public:
+  explicit Softmax(std::int64_t axis) : axis_(axis) {}
+
+  const char* name() const override { return "softmax"; }
+  Form form(Inputs inputs) const override {
+    require_defined(inputs[0], "softmax", "a");
+    require_floating(inputs[0], "softmax", "a");
+    normalize_axis(axis_, inputs[0].rank(), "softmax");
+    return {inputs[0].shape(), inputs[0].dtype()};
+  }
+  void compute(Inputs, Tensor&) const override {}  // run() does it
+  Tensor run(Inputs inputs) const override {
+    const Form result = form(inputs);
+    if (inputs[0].element_count() == 0) return TensorBuilder::empty(result.shape, result.dtype);
+    // Transposed copies take less time than a walk across rows.
+    if (normalize_axis(axis_, inputs[0].rank(), "softmax") == inputs[0].rank() - 1) {
+      return softmax_rows(inputs[0].strides().back() == 1 ? inputs[0] : inputs[0].contiguous());
+    }
+    const Tensor lines = inputs[0].transpose(axis_, -1);
+    const Tensor out = softmax_rows(lines.strides().back() == 1 ? lines : lines.contiguous());
+    const Tensor turned = out.transpose(axis_, -1);
+    return turned.is_contiguous() ? out.view(result.shape) : turned.contiguous();
+  }
+  Saves saves(InputSet) const override { return {0, true}; }
+  Tensors gradient(const Recorded& call) const override;
+
+ private:
+  std::int64_t axis_;
+};
+
+Tensors Softmax::gradient(const Recorded& call) const {
+  const bool wide = call.grad.dtype() == DType::float64;
+  const auto lines = [&](const Tensor& tensor) {
+    return tensor.transpose(axis_, -1).to(wide ? DType::float64 : DType::float32).contiguous();
+  };
+  const Tensor output = lines(call.output), grad = lines(call.grad);
+  Tensor result = TensorBuilder::empty(grad.shape(), grad.dtype());
+  const std::int64_t count = grad.size(-1);
+  const auto work = [&](auto zero) {
+    using T = decltype(zero);
+    const T* const from = output.data<T>();
+    const T* const grads = grad.data<T>();
+    T* const to = TensorBuilder::written<T>(result);
+    for_ranges(count == 0 ? 0 : grad.element_count() / count, count,
+               [=](std::int64_t first, std::int64_t last) {
+                 for (std::int64_t line = first; line < last; ++line) {
+                   const std::int64_t start = line * count;
+                   softmax_line_gradient(from + start, grads + start, count, to + start);
+                 }
+               });
+  };
+  wide ? work(double{}) : work(float{});
+  return {result.transpose(axis_, -1).to(call.grad.dtype())};
+}
+
 }  // namespace
 
-Tensor softmax(const Tensor& a, std::int64_t axis) {
-  require_defined(a, "softmax", "a");
-  require_floating(a, "softmax", "a");
-  const std::int64_t along = normalize_axis(axis, a.rank(), "softmax");
-  if (a.element_count() == 0) return TensorBuilder::empty(a.shape(), a.dtype());
-  // Transposed copies take less time than a walk across rows.
-  const Tensor lines = a.transpose(along, -1);
-  const Tensor out = softmax_rows(lines.strides().back() == 1 ? lines : lines.contiguous());
-  return out.transpose(along, -1).contiguous();
-}
+Tensor softmax(const Tensor& a, std::int64_t axis) { return apply(Softmax(axis), {a}); }
 
 }  // namespace foveal

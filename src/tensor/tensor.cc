@@ -8,8 +8,10 @@
 #include "foveal/error.h"
 #include "tensor/builder.h"
 #include "tensor/check.h"
+#include "tensor/copy.h"
 #include "tensor/numbers.h"
 #include "tensor/parallel.h"
+#include "tensor/recording.h"
 #include "tensor/visit.h"
 #include "tensor/walk.h"
 
@@ -59,16 +61,9 @@ Tensor Tensor::zeros(const Shape& shape, DType dtype) {
 Tensor Tensor::ones(const Shape& shape, DType dtype) { return full(shape, 1, dtype); }
 
 Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
-  return visit(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    const T element = convert_scalar<T>(value, "full");
-    Tensor result = TensorBuilder::empty(shape, dtype);
-    Raw<T>* const data = raw(TensorBuilder::written<T>(result));
-    for_ranges(result.element_count(), 1, [=](std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; ++i) data[i] = raw_of(element);
-    });
-    return result;
-  });
+  Tensor result = TensorBuilder::empty(shape, dtype);
+  fill_elements(result, value, "full");
+  return result;
 }
 
 Tensor Tensor::arange(std::int64_t stop, DType dtype) {
@@ -103,45 +98,62 @@ template Tensor Tensor::from_vector(const std::vector<BFloat16>&, const Shape&);
 template Tensor Tensor::from_vector(const std::vector<Float16>&, const Shape&);
 template Tensor Tensor::from_vector(const std::vector<std::int64_t>&, const Shape&);
 
+const Shape& Tensor::shape() const {
+  static const Shape none;
+  return defined() ? body_->shape : none;
+}
+
+const Strides& Tensor::strides() const {
+  static const Strides none;
+  return defined() ? body_->strides : none;
+}
+
+DType Tensor::dtype() const { return defined() ? body_->dtype : DType::float32; }
+
 std::int64_t Tensor::size(std::int64_t axis) const {
   require_defined(*this, "size");
-  return shape_[normalize_axis(axis, rank(), "size")];
+  return shape()[normalize_axis(axis, rank(), "size")];
+}
+
+bool Tensor::shares_storage(const Tensor& other) const {
+  if (!defined() || !other.defined()) return defined() == other.defined();
+  return body_->storage == other.body_->storage;
 }
 
 std::int64_t Tensor::element_count() const {
   require_defined(*this, "element_count");
-  return foveal::element_count(shape_);
+  return foveal::element_count(shape());
 }
 
 bool Tensor::is_contiguous() const {
   if (element_count() == 0) return true;
-  const Strides dense = row_major_strides(shape_);
-  for (std::size_t axis = 0; axis < shape_.size(); ++axis) {
-    if (shape_[axis] > 1 && strides_[axis] != dense[axis]) return false;
+  const Strides dense = row_major_strides(shape());
+  for (std::size_t axis = 0; axis < shape().size(); ++axis) {
+    if (shape()[axis] > 1 && strides()[axis] != dense[axis]) return false;
   }
   return true;
 }
 
 bool Tensor::read_only() const {
   require_defined(*this, "read_only");
-  return storage_->read_only();
+  return body_->storage->read_only();
 }
 
 std::uint64_t Tensor::version() const {
   require_defined(*this, "version");
-  return storage_->version();
+  return body_->storage->version();
 }
 
 template <class T>
 T* Tensor::data() {
   require_type<T>(*this);
-  return static_cast<T*>(storage_->hand_out()) + offset_;
+  return static_cast<T*>(body_->storage->hand_out()) + body_->offset;
 }
 
 template <class T>
 const T* Tensor::data() const {
   require_type<T>(*this);
-  return static_cast<const T*>(storage_->data()) + offset_;
+  return static_cast<const T*>(body_->storage->data()) + body_->offset;
 }
 
 template float* Tensor::data();
@@ -159,19 +171,19 @@ template const bool* Tensor::data() const;
 
 void* Tensor::raw_data() {
   require_defined(*this, "raw_data");
-  const std::int64_t bytes = offset_ * static_cast<std::int64_t>(size_of(dtype_));
-  return static_cast<char*>(storage_->hand_out()) + bytes;
+  const std::int64_t bytes = body_->offset * static_cast<std::int64_t>(size_of(dtype()));
+  return static_cast<char*>(body_->storage->hand_out()) + bytes;
 }
 
 const void* Tensor::raw_data() const {
   require_defined(*this, "raw_data");
-  const std::int64_t bytes = offset_ * static_cast<std::int64_t>(size_of(dtype_));
-  return static_cast<const char*>(storage_->data()) + bytes;
+  const std::int64_t bytes = body_->offset * static_cast<std::int64_t>(size_of(dtype()));
+  return static_cast<const char*>(body_->storage->data()) + bytes;
 }
 
 double Tensor::at(const std::vector<std::int64_t>& index) const {
   const std::int64_t offset = element_offset(*this, index, "at");
-  return visit(dtype_, [&](auto zero) {
+  return visit(dtype(), [&](auto zero) {
     using T = decltype(zero);
     return convert<double>(number_at(data<T>() + offset));
   });
@@ -180,31 +192,38 @@ double Tensor::at(const std::vector<std::int64_t>& index) const {
 void Tensor::set(const std::vector<std::int64_t>& index, double value) {
   require_writable(*this, "set");
   const std::int64_t offset = element_offset(*this, index, "set");
-  visit(dtype_, [&](auto zero) {
+  if (has_history(*this) && is_recorded(*this)) {
+    require_no_leaf(*this, "set");
+    Tensor place = *this;
+    for (const std::int64_t at : index) place = place.select(0, at);
+    place.fill_(value);
+    return;
+  }
+  visit(dtype(), [&](auto zero) {
     using T = decltype(zero);
     TensorBuilder::written<T>(*this)[offset] = convert_scalar<T>(value, "set");
   });
-  storage_->count_write();
+  body_->storage->count_write();
 }
 
 double Tensor::item() const {
   require_defined(*this, "item");
   if (element_count() != 1) {
-    throw Error("item: the tensor has shape " + to_string(shape_) + ", so " +
+    throw Error("item: the tensor has shape " + to_string(shape()) + ", so " +
                 std::to_string(element_count()) +
                 " elements: it must have exactly one; take one with at({...})");
   }
-  return at(std::vector<std::int64_t>(shape_.size(), 0));
+  return at(std::vector<std::int64_t>(shape().size(), 0));
 }
 
 std::vector<double> Tensor::to_vector() const {
   require_defined(*this, "to_vector");
   std::vector<double> values;
   values.reserve(static_cast<std::size_t>(element_count()));
-  visit(dtype_, [&](auto zero) {
+  visit(dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* const elements = data<T>();
-    for_each_element<1>(shape_, {strides_}, [&](const std::array<std::int64_t, 1>& offset) {
+    for_each_element<1>(shape(), {strides()}, [&](const std::array<std::int64_t, 1>& offset) {
       values.push_back(convert<double>(number_at(elements + offset[0])));
     });
   });

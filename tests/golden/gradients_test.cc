@@ -1,5 +1,5 @@
-// Gradients of multi-head attention, by differences in float64: golden and module must agree
-// whatever the way to them.
+// Gradients of multi-head attention, by differences in float64 and by backward, step by step and
+// fused: golden and module must agree whatever the way to them.
 
 #include <functional>
 
@@ -11,6 +11,7 @@ namespace {
 /// d loss / d x by two central differences; their combination (Richardson) leaves an error of h^4.
 Tensor numeric_gradient(Tensor& x, const std::function<double()>& loss) {
   constexpr double kStep = 1e-3;
+  const NoGrad off;
   const auto difference = [&](const std::vector<std::int64_t>& index, double step) {
     const double value = x.at(index);
     x.set(index, value + step);
@@ -47,6 +48,18 @@ TEST_F(Golden, multi_head_gradients) {
   ASSERT_EQ(parameters.size(), at("/gradients").size());
   for (auto& [name, parameter] : parameters) {
     expect_close("/gradients/" + name, numeric_gradient(parameter, loss));
+  }
+  x.requires_grad_();
+  for (const bool fused : {false, true}) {
+    module.fused = fused;
+    module.zero_grad();
+    x.zero_grad();
+    const Tensor output = module.forward(x);
+    sum(output * output).backward();
+    expect_close("/loss_input_gradient", x.grad());
+    for (const auto& [name, parameter] : parameters) {
+      expect_close("/gradients/" + name, parameter.grad());
+    }
   }
 }
 

@@ -24,7 +24,7 @@ class SelfAttention_v1 : public Module {
  public:
   SelfAttention_v1(std::int64_t d_in, std::int64_t d_out, Generator& generator);
   /// x (L, d_in) -> (L, d_out).
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const override;
 
   Tensor W_query, W_key, W_value;
   bool fused = false;
@@ -36,7 +36,7 @@ class SelfAttention_v2 : public Module {
   SelfAttention_v2(std::int64_t d_in, std::int64_t d_out, Generator& generator,
                    bool qkv_bias = false);
   /// x (L, d_in) -> (L, d_out).
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const override;
 
   Linear W_query, W_key, W_value;
   bool fused = false;
@@ -53,7 +53,7 @@ struct CausalAttentionOptions {
 class CausalAttention : public Module {
  public:
   CausalAttention(const CausalAttentionOptions& options, Generator& generator);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const override;
 
   Linear W_query, W_key, W_value;
   Dropout dropout;
@@ -73,7 +73,7 @@ using CausalSelfAttention = CausalAttention;
 class CausalAttentionWithoutBuffers : public Module {
  public:
   CausalAttentionWithoutBuffers(const CausalAttentionOptions& options, Generator& generator);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const override;
 
   Linear W_query, W_key, W_value;
   Dropout dropout;
@@ -93,7 +93,7 @@ class MultiHeadAttentionWrapper : public Module {
  public:
   MultiHeadAttentionWrapper(const CausalAttentionOptions& options, std::int64_t num_heads,
                             Generator& generator);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const override;
 
   std::vector<std::unique_ptr<CausalAttention>> heads;
   bool fused = false;
@@ -106,7 +106,7 @@ class MultiHeadAttentionWrapperWithProjection : public Module {
  public:
   MultiHeadAttentionWrapperWithProjection(const CausalAttentionOptions& options,
                                           std::int64_t num_heads, Generator& generator);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const override;
 
   std::vector<std::unique_ptr<CausalAttention>> heads;
   Linear out_proj;
@@ -126,7 +126,7 @@ struct MultiHeadAttentionOptions {
 class MultiHeadAttention : public Module {
  public:
   MultiHeadAttention(const MultiHeadAttentionOptions& options, Generator& generator);
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const override;
 
   Linear W_query, W_key, W_value, out_proj;
   Dropout dropout;

@@ -15,7 +15,7 @@ class Linear : public Module {
 
   /// x (..., d_in), of the weight's dtype -> (..., d_out). Sums are added in float32 (float64 for
   /// float64).
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const override;
 
   Tensor weight, bias;  ///< bias is undefined without one
 };
@@ -26,7 +26,7 @@ class Embedding : public Module {
   Embedding(std::int64_t count, std::int64_t width, Generator& generator);
 
   /// ids (...), int64 -> (..., width).
-  Tensor forward(const Tensor& ids) const;
+  Tensor forward(const Tensor& ids) const override;
 
   Tensor weight;
 };
@@ -38,7 +38,7 @@ class Dropout : public Module {
   Dropout(double p, const Generator& generator);
 
   /// x of any shape, floating -> the same shape and dtype.
-  Tensor forward(const Tensor& x) const;
+  Tensor forward(const Tensor& x) const override;
 
   /// What forward draws for an x of that shape, bool: true keeps. Undefined where it draws nothing:
   /// in evaluation mode, and for a p of 0 or 1.

@@ -21,9 +21,12 @@ class Module {
   Module& operator=(const Module&) = delete;
   virtual ~Module() = default;
 
+  /// What the layer makes of one tensor. Throws Error where the class takes something else.
+  virtual Tensor forward(const Tensor& x) const;
+
   /// Parameters and persistent buffers with their dotted names ("heads.0.W_query.weight"), in
   /// PyTorch's order: own parameters, own buffers, then submodules. The tensors share memory with
-  /// the module's.
+  /// the module's, and are detached.
   StateDict state_dict() const;
 
   /// Copies values in, converted to each entry's dtype. Missing, unexpected and wrongly shaped
@@ -34,12 +37,18 @@ class Module {
   void save(const std::string& path) const;
   void load(const std::string& path);
 
-  /// Converts floating parameters and buffers, here and below; others stay.
+  /// Converts floating parameters, with their gradients, and buffers, here and below; others stay.
+  /// All handles on them, an optimiser's too, see the converted tensors.
   void to(DType dtype);
 
   void train(bool on = true);
   void eval() { train(false); }
   bool is_training() const { return training_; }
+
+  /// Handles on the parameters, in the order of state_dict().
+  std::vector<Tensor> parameters() const;
+  /// Of all parameters.
+  void zero_grad();
 
   StateDict named_parameters() const;
   StateDict named_buffers() const;
@@ -47,7 +56,8 @@ class Module {
   std::int64_t parameter_count() const;
 
  protected:
-  /// Names are not empty, hold no dot and are unique within the module; the tensor is defined.
+  /// Names are not empty, hold no dot and are unique within the module; the tensor is defined. A
+  /// floating parameter requires a gradient from now on.
   void register_parameter(const std::string& name, Tensor& tensor);
   /// A buffer is state without a gradient. A persistent one is part of state_dict().
   void register_buffer(const std::string& name, Tensor& tensor, bool persistent = true);

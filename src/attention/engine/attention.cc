@@ -1,6 +1,7 @@
 #include "foveal/attention.h"
 
 #include "attention/engine/engine.h"
+#include "attention/engine/recorded.h"
 #include "core/door.h"
 #include "foveal/error.h"
 
@@ -27,7 +28,8 @@ void check_strides(const PlanData& plan, const Tensor& tensor, const char* name)
               ": strict refuses the copy that makes it 1; call contiguous() first");
 }
 
-/// Both passes, where there are two.
+}  // namespace
+
 AttentionResult run_plan(const PlanData& plan, const Tensor& query, const Tensor& key,
                          const Tensor& value) {
   check_strides(plan, query, "query");
@@ -39,8 +41,6 @@ AttentionResult run_plan(const PlanData& plan, const Tensor& query, const Tensor
   if (!plan.options.return_lse) result.lse = Tensor();
   return result;
 }
-
-}  // namespace
 
 void check_dtypes(const Tensor& query, const Tensor& key, const Tensor& value) {
   check_tensor(query, "query");
@@ -58,6 +58,9 @@ void check_dtypes(const Tensor& query, const Tensor& key, const Tensor& value) {
 AttentionResult attention(const Tensor& query, const Tensor& key, const Tensor& value,
                           const AttentionOptions& options) try {
   check_dtypes(query, key, value);
+  if (records_attention(query, key, value, options)) {
+    return recorded_attention(query, key, value, options);
+  }
   const Plan plan =
       plan_attention(query.shape(), key.shape(), value.shape(), query.dtype(), options);
   return run_plan(plan.data(), query, key, value);

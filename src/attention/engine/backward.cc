@@ -344,6 +344,16 @@ void check_backward(const PlanData& plan, const Tensor& grad_output,
 
 }  // namespace
 
+AttentionGradients run_backward(const PlanData& plan, const Tensor& grad_output,
+                                const Tensor& query, const Tensor& key, const Tensor& value,
+                                const AttentionResult& result) {
+  check_backward(plan, grad_output, result);
+  if (query.dtype() == DType::float64) {
+    return backward_as<double>(plan, grad_output, query, key, value, result);
+  }
+  return backward_as<float>(plan, grad_output, query, key, value, result);
+}
+
 AttentionGradients attention_backward(const Tensor& grad_output, const Tensor& query,
                                       const Tensor& key, const Tensor& value,
                                       const AttentionResult& result,
@@ -351,11 +361,7 @@ AttentionGradients attention_backward(const Tensor& grad_output, const Tensor& q
   check_dtypes(query, key, value);
   const Plan plan =
       plan_attention(query.shape(), key.shape(), value.shape(), query.dtype(), options);
-  check_backward(plan.data(), grad_output, result);
-  if (query.dtype() == DType::float64) {
-    return backward_as<double>(plan.data(), grad_output, query, key, value, result);
-  }
-  return backward_as<float>(plan.data(), grad_output, query, key, value, result);
+  return run_backward(plan.data(), grad_output, query, key, value, result);
 } catch (...) {
   rethrow_as_error("attention_backward");
 }

@@ -5,8 +5,17 @@
 
 namespace foveal {
 
-/// Runs a plan on tensors of its shapes and dtype: output, and lse where it is asked for or
-/// needed.
+/// Runs a plan on tensors of its shapes and dtype, both passes where there are two. Throws Error
+/// where strict mode refuses the tensors' strides.
+AttentionResult run_plan(const PlanData& plan, const Tensor& query, const Tensor& key,
+                         const Tensor& value);
+
+/// The gradients that the plan's options ask for; `result` has the output and lse.
+AttentionGradients run_backward(const PlanData& plan, const Tensor& grad_output,
+                                const Tensor& query, const Tensor& key, const Tensor& value,
+                                const AttentionResult& result);
+
+/// The first pass: output, and lse where it is asked for or needed.
 AttentionResult run_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
                             const Tensor& value);
 
