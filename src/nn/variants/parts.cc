@@ -1,0 +1,110 @@
+#include "nn/variants/parts.h"
+
+#include <cmath>
+#include <limits>
+
+#include "foveal/autograd.h"
+#include "foveal/error.h"
+#include "foveal/operations.h"
+#include "nn/checks.h"
+
+namespace foveal::nn::variants {
+
+Variant::Variant(const char* class_name, const MultiHeadAttentionOptions& options)
+    : class_name_(class_name), options_(options) {
+  check_at_least_one(class_name, "d_in", options.d_in);
+  check_at_least_one(class_name, "d_out", options.d_out);
+  check_at_least_one(class_name, "context_length", options.context_length);
+  check_at_least_one(class_name, "num_heads", options.num_heads);
+  if (options.d_out % options.num_heads == 0) return;
+  throw Error(std::string(class_name) + ": d_out is " + std::to_string(options.d_out) +
+              " and num_heads " + std::to_string(options.num_heads) +
+              ": d_out must be divisible by num_heads");
+}
+
+void Variant::check(const Tensor& x) const {
+  check_batch(class_name_, x, options_.d_in, options_.context_length);
+}
+
+FusedDropout::FusedDropout(const char* class_name, double p, const Generator& generator)
+    : p_(p), generator_(generator) {
+  if (p >= 0 && p <= 1) return;
+  throw Error(std::string(class_name) + ": dropout is " + std::to_string(p) +
+              ": it must be from 0 to 1");
+}
+
+void FusedDropout::add_to(AttentionOptions& options, bool is_training) const {
+  if (!is_training || p_ == 0) return;
+  options.dropout = p_;
+  options.seed = generator_.next_u64();
+}
+
+Tensor split_heads(const Tensor& x, std::int64_t heads) {
+  return x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
+}
+
+Tensor join_heads(const Tensor& context) {
+  const Tensor tokens = context.transpose(1, 2);
+  return tokens.reshape({tokens.size(0), tokens.size(1), tokens.size(2) * tokens.size(3)});
+}
+
+std::vector<Tensor> split_qkv(const Tensor& qkv, std::int64_t heads) {
+  const std::int64_t size = qkv.size(2) / 3 / heads;
+  return unbind(qkv.view({qkv.size(0), qkv.size(1), 3, heads, size}).permute({2, 0, 3, 1, 4}), 0);
+}
+
+Tensor step_by_step(const Tensor& queries, const Tensor& keys, const Tensor& values,
+                    const Tensor& drop, const Dropout& dropout) {
+  Tensor scores = matmul(queries, keys.transpose(2, 3));
+  scores.masked_fill_(drop, -std::numeric_limits<double>::infinity());
+  const double root = std::sqrt(static_cast<double>(keys.size(-1)));
+  const Tensor weights = dropout.forward(softmax(scores / root, -1));
+  return matmul(weights, values);
+}
+
+Tensor corner(const Tensor& mask, std::int64_t length) {
+  return mask.slice(0, 0, length).slice(1, 0, length);
+}
+
+void assign(Tensor parameter, const Tensor& value) {
+  const NoGrad writes_in_place;
+  parameter.copy_(value);
+}
+
+void require_room_for_biases(const char* class_name, const Weights& weights, bool has_biases) {
+  if (has_biases) return;
+  for (const Tensor* const bias : {&weights.query_bias, &weights.key_bias, &weights.value_bias}) {
+    if (!bias->defined() || max(abs(*bias), 0).item() == 0) continue;
+    throw Error(std::string(class_name) +
+                ": the weights have biases for queries, keys and values, but this was made without "
+                "qkv_bias: make it with qkv_bias = true");
+  }
+}
+
+Tensor bias_or_zeros(const Tensor& bias, const Tensor& weight) {
+  return bias.defined() ? bias : Tensor::zeros({weight.size(0)}, weight.dtype());
+}
+
+Weights combined_weights(const Linear& qkv, const Linear& proj) {
+  const NoGrad off;
+  const std::int64_t d_out = qkv.weight.size(0) / 3;
+  const auto part = [d_out](const Tensor& all, std::int64_t n) {
+    return all.defined() ? all.slice(0, n * d_out, (n + 1) * d_out).clone() : all;
+  };
+  return {part(qkv.weight, 0), part(qkv.weight, 1), part(qkv.weight, 2), part(qkv.bias, 0),
+          part(qkv.bias, 1),   part(qkv.bias, 2),   proj.weight.clone(), proj.bias.clone()};
+}
+
+void set_combined_weights(const Weights& weights, Linear& qkv, Linear& proj) {
+  assign(qkv.weight, cat({weights.query, weights.key, weights.value}, 0));
+  if (qkv.bias.defined()) {
+    assign(qkv.bias, cat({bias_or_zeros(weights.query_bias, weights.query),
+                          bias_or_zeros(weights.key_bias, weights.key),
+                          bias_or_zeros(weights.value_bias, weights.value)},
+                         0));
+  }
+  assign(proj.weight, weights.out);
+  assign(proj.bias, bias_or_zeros(weights.out_bias, weights.out));
+}
+
+}  // namespace foveal::nn::variants
