@@ -8,6 +8,7 @@
 #include "foveal/error.h"
 #include "foveal/operations.h"
 #include "tensor/elementwise.h"
+#include "tensor/operation_times.h"
 #include "tensor/recording.h"
 
 namespace foveal {
@@ -233,6 +234,7 @@ void Backward::pass_part(const Node& node, const Tensor& grad) {
 }
 
 void Backward::pass(Node& node, const Tensor& grad) {
+  const TimedOperation timed(node.operation->name());
   keep(node, grad);
   const bool leads = std::any_of(node.edges.begin(), node.edges.end(),
                                  [this](const Edge& edge) { return is_useful(edge); });

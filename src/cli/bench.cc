@@ -22,14 +22,6 @@ struct BenchOptions {
   bool json = false;
 };
 
-DType parse_dtype(const std::string& name) {
-  for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16, DType::float16}) {
-    if (name == to_string(dtype)) return dtype;
-  }
-  throw Error("--dtype '" + name + "' is unknown: use float32, float64, bfloat16 or float16",
-              ErrorKind::usage);
-}
-
 measure::Request request_of(const BenchOptions& options, const measure::Op op) {
   measure::Request request;
   request.op = op;

@@ -11,6 +11,7 @@ void add_check(CLI::App& program, int* status);
 void add_attend(CLI::App& program, int* status);
 void add_audit(CLI::App& program, int* status);
 void add_bench(CLI::App& program, int* status);
+void add_compare(CLI::App& program, int* status);
 void add_targets(CLI::App& program, int* status);
 
 }  // namespace foveal::cli

@@ -69,6 +69,7 @@ int main(int argc, char** argv) {
     foveal::cli::add_check(program, &status);
     foveal::cli::add_attend(program, &status);
     foveal::cli::add_bench(program, &status);
+    foveal::cli::add_compare(program, &status);
     foveal::cli::add_audit(program, &status);
     foveal::cli::add_targets(program, &status);
     return parse_and_run(program, argc, argv, status);

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "foveal/dtype.h"
+
 namespace foveal::cli {
 
 struct RunOptions {
@@ -17,5 +19,8 @@ void add_run_options(CLI::App* command, RunOptions& options);
 /// For all that this process runs from here on. Throws Error (kind usage) for a target that is
 /// unknown or unusable here.
 void apply(const RunOptions& options);
+
+/// What --dtype names. Throws Error (kind usage) where it names none of the floating ones.
+DType parse_dtype(const std::string& name);
 
 }  // namespace foveal::cli

@@ -1,14 +1,12 @@
 #include "measure/bench.h"
 
-#include <sys/utsname.h>
-
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 
 #include "foveal/error.h"
 #include "foveal/threads.h"
 #include "kernels/targets/registry.h"
+#include "measure/machine.h"
 #include "measure/operation.h"
 
 namespace foveal::measure {
@@ -32,18 +30,6 @@ class ThreadsHeld {
  private:
   int before_;
 };
-
-std::string cpu_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    const std::size_t colon = line.find(": ");
-    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) {
-      return line.substr(colon + 2);
-    }
-  }
-  utsname names{};
-  return ::uname(&names) == 0 ? names.machine : "unknown";
-}
 
 /// A wrong result isn't worth a time.
 double checked_error(const Request& request, const Error64& error) {

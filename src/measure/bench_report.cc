@@ -35,25 +35,6 @@ std::string row_json(const BenchRow& row) {
       number_or_null(row.max_error), row.target, row.threads, number_or_null(row.peak));
 }
 
-/// Eighths of a column, from an empty bar to a full one.
-std::string bar(double share, int columns) {
-  static const char* const kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-  const int eighths =
-      static_cast<int>(std::lround(std::min(std::max(share, 0.0), 1.0) * columns * 8));
-  std::string text;
-  for (int n = 0; n < eighths / 8; ++n) text += "█";
-  return text + kEighths[eighths % 8];
-}
-
-/// Three digits that matter: "1230", "24.3", "0.00398".
-std::string short_number(double value) {
-  if (value >= 99.95) return fmt::format("{:.0f}", value);
-  if (value >= 9.995) return fmt::format("{:.1f}", value);
-  if (value >= 0.9995) return fmt::format("{:.2f}", value);
-  if (value < 0.0005) return fmt::format("{:.1g}", value);
-  return fmt::format("{:.4f}", value);
-}
-
 /// The mask, and before it what differs from the run's target and threads.
 std::string mask_column(const BenchRow& row, const Machine& machine) {
   std::string text;

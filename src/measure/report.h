@@ -1,5 +1,5 @@
 #pragma once
-// What both reports write alike.
+// What reports write alike.
 
 #include "measure/request.h"
 
@@ -10,5 +10,11 @@ std::string shape_json(Op op, const Sizes& sizes);
 
 /// "causal & window(128, 0)": without the empty parentheses of a mask that takes nothing.
 std::string shown_mask(const Mask& mask);
+
+/// Eighths of a column, from an empty bar to a full one.
+std::string bar(double share, int columns);
+
+/// Three digits that matter: "1230", "24.3", "0.00398".
+std::string short_number(double value);
 
 }  // namespace foveal::measure

@@ -5,6 +5,7 @@
 #include "core/door.h"
 #include "tensor/check.h"
 #include "tensor/operation.h"
+#include "tensor/operation_times.h"
 #include "tensor/recording.h"
 
 namespace foveal {
@@ -23,6 +24,7 @@ bool& recording() {
 }
 
 Tensor apply(const Operation& operation, Inputs inputs) try {
+  const TimedOperation timed(operation.name());
   if (!operation.has_gradient() || !any_is_recorded(inputs)) return operation.run(inputs);
   Tensor output = [&] {
     const Unrecorded inside;
@@ -35,6 +37,7 @@ Tensor apply(const Operation& operation, Inputs inputs) try {
 }
 
 void apply_in_place(const Operation& operation, Tensor& target, Inputs others) try {
+  const TimedOperation timed(operation.name());
   require_writable(target, operation.name());
   Tensors inputs = {target};
   inputs.insert(inputs.end(), others.begin(), others.end());

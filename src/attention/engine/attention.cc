@@ -4,6 +4,7 @@
 #include "attention/engine/recorded.h"
 #include "core/door.h"
 #include "foveal/error.h"
+#include "tensor/operation_times.h"
 
 namespace foveal {
 namespace {
@@ -57,6 +58,7 @@ void check_dtypes(const Tensor& query, const Tensor& key, const Tensor& value) {
 
 AttentionResult attention(const Tensor& query, const Tensor& key, const Tensor& value,
                           const AttentionOptions& options) try {
+  const TimedOperation timed("attention");
   check_dtypes(query, key, value);
   if (records_attention(query, key, value, options)) {
     return recorded_attention(query, key, value, options);

@@ -1,0 +1,200 @@
+#include "measure/compare/peer.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include "foveal/error.h"
+#include "foveal/safetensors.h"
+#include "io/json.h"
+#include "io/safetensors_header.h"
+#include "measure/compare/torch_peer.h"
+
+extern char** environ;  // NOLINT: POSIX asks the program to declare it.
+
+namespace foveal::measure {
+namespace {
+
+[[noreturn]] void fail(const std::string& what) {
+  throw Error("compare: " + what, ErrorKind::file);
+}
+
+/// The last line that isn't empty.
+std::string last_line(std::FILE* file) {
+  std::rewind(file);
+  std::string last;
+  std::array<char, 4096> line{};
+  while (std::fgets(line.data(), line.size(), file) != nullptr) {
+    std::string text(line.data());
+    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
+    if (!text.empty()) last = text;
+  }
+  return last;
+}
+
+}  // namespace
+
+/// The Python: bytes to its standard input and from its standard output, by one socket.
+struct Peer::Process {
+  explicit Process(const std::string& program) : program_(program), errors_(std::tmpfile()) {
+    std::array<int, 2> ends{};
+    if (errors_ == nullptr ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+      fail(std::strerror(errno));
+    }
+    socket_ = ends[0];
+    const std::string script(kTorchPeer);
+    const std::array<const char*, 4> arguments = {program.c_str(), "-c", script.c_str(), nullptr};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(errors_), STDERR_FILENO);
+    const int error = posix_spawnp(&child_, program.c_str(), &actions, nullptr,
+                                   const_cast<char* const*>(arguments.data()), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    if (error == 0) return;
+    child_ = 0;
+    release();
+    fail("'" + program + "' can't be run (" + std::strerror(error) +
+         "): name a Python with --python or FOVEAL_PYTHON");
+  }
+  ~Process() { release(); }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  void send(const std::string& bytes) {
+    std::size_t sent = 0;
+    while (sent < bytes.size()) {
+      const ssize_t count = ::send(socket_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) ended();
+      sent += static_cast<std::size_t>(count);
+    }
+  }
+
+  std::string line() {
+    for (std::size_t end; (end = waiting_.find('\n')) == std::string::npos;) receive();
+    const std::size_t end = waiting_.find('\n');
+    const std::string text = waiting_.substr(0, end);
+    waiting_.erase(0, end + 1);
+    return text;
+  }
+
+  std::string bytes(std::size_t count) {
+    while (waiting_.size() < count) receive();
+    const std::string data = waiting_.substr(0, count);
+    waiting_.erase(0, count);
+    return data;
+  }
+
+ private:
+  void receive() {
+    std::array<char, 65536> buffer{};
+    const ssize_t count = recv(socket_, buffer.data(), buffer.size(), 0);
+    if (count < 0 && errno == EINTR) return;
+    if (count <= 0) ended();
+    waiting_.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+
+  /// The Python ended although it was asked something.
+  [[noreturn]] void ended() {
+    int status = 0;
+    while (waitpid(child_, &status, 0) < 0 && errno == EINTR) {
+    }
+    child_ = 0;
+    const std::string how = WIFSIGNALED(status)
+                                ? fmt::format("was ended by signal {}", WTERMSIG(status))
+                                : fmt::format("ended with status {}", WEXITSTATUS(status));
+    const std::string said = last_line(errors_);
+    fail("'" + program_ + "' " + how + (said.empty() ? "" : ": " + said));
+  }
+
+  void release() {
+    if (socket_ >= 0) close(socket_);
+    socket_ = -1;
+    if (child_ > 0) {
+      kill(child_, SIGKILL);
+      while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
+      }
+    }
+    child_ = 0;
+    if (errors_ != nullptr) std::fclose(errors_);
+    errors_ = nullptr;
+  }
+
+  std::string program_;
+  std::FILE* errors_;  // what the Python says of errors; has no name
+  int socket_ = -1;
+  pid_t child_ = 0;
+  std::string waiting_;
+};
+
+namespace {
+
+std::string first_message(const CompareSettings& settings, const CompareInputs& inputs,
+                          int threads) {
+  const nn::variants::Weights weights = inputs.chapter->weights();
+  const std::string data = safetensors_bytes({{"x", inputs.x},
+                                              {"grad", inputs.grad},
+                                              {"query", weights.query},
+                                              {"key", weights.key},
+                                              {"value", weights.value},
+                                              {"out", weights.out},
+                                              {"out_bias", weights.out_bias}},
+                                             {});
+  return fmt::format(
+             "{{\"width\": {}, \"heads\": {}, \"tokens\": {}, \"dtype\": \"{}\", \"threads\": {}, "
+             "\"bytes\": {}}}\n",
+             settings.width, settings.heads, settings.tokens, foveal::to_string(settings.dtype),
+             threads, data.size()) +
+         data;
+}
+
+}  // namespace
+
+Peer::Peer(const CompareSettings& settings, const CompareInputs& inputs, int threads)
+    : settings_(settings), process_(std::make_unique<Process>(settings.python)) {
+  // A Python without PyTorch says so at once, and doesn't listen any more.
+  const nlohmann::json hello = [&] {
+    try {
+      process_->send(first_message(settings, inputs, threads));
+    } catch (const Error&) {
+      process_ = std::make_unique<Process>(settings.python);
+    }
+    return parse_json(process_->line(), settings.python);
+  }();
+  if (hello.contains("missing")) {
+    fail("'" + settings.python +
+         "' has no PyTorch: install it with `pip install torch`, use `make compare WITH=torch`, or "
+         "name another Python with --python");
+  }
+  version_ = hello.at("version").get<std::string>();
+}
+
+Peer::~Peer() = default;
+
+Peer::Reply Peer::ask(const std::string& question, const std::string& variant, bool compiled) {
+  process_->send(question + " " + variant + (compiled ? " compiled\n" : " plain\n"));
+  const nlohmann::json said = parse_json(process_->line(), settings_.python);
+  Reply reply;
+  reply.data = process_->bytes(said.at("bytes").get<std::size_t>());
+  if (said.contains("failed")) reply.failed = said.at("failed").get<std::string>();
+  if (said.contains("note")) reply.note = said.at("note").get<std::string>();
+  if (said.contains("seconds")) reply.number = said.at("seconds").get<double>();
+  if (said.contains("peak_bytes")) reply.number = said.at("peak_bytes").get<double>();
+  if (said.contains("parameters")) reply.number = said.at("parameters").get<double>();
+  return reply;
+}
+
+}  // namespace foveal::measure

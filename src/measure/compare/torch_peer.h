@@ -1,0 +1,8 @@
+#pragma once
+// torch_peer.py, built in.
+
+namespace foveal::measure {
+
+extern const char* const kTorchPeer;
+
+}  // namespace foveal::measure
