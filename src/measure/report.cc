@@ -16,6 +16,8 @@ std::string bar(double share, int columns) {
   return text + kEighths[eighths % 8];
 }
 
+int decimals_for(double value) { return value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2; }
+
 std::string short_number(double value) {
   if (value >= 99.95) return fmt::format("{:.0f}", value);
   if (value >= 9.995) return fmt::format("{:.1f}", value);

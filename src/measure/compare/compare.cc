@@ -68,6 +68,7 @@ class Compare {
 
  private:
   void step(const std::string& what) { progress_(what, done_++ / steps_); }
+  void require_torch();
   void measure_peaks();
   void make_runners();
   void compare_answers(const Answers& chapter);
@@ -86,6 +87,15 @@ class Compare {
   std::unique_ptr<Peer> peer_;
   std::vector<Runner> runners_;
 };
+
+/// Says what is missing before anything takes long.
+void Compare::require_torch() {
+  step("starting " + settings_.python);
+  CompareSettings least = settings_;
+  least.batch = least.tokens = 1;
+  least.width = least.heads;
+  const Peer peer(least, compare_inputs(least), 1);
+}
 
 /// Ours, before this process holds anything itself; then PyTorch's, each in a Python of its own.
 void Compare::measure_peaks() {
@@ -140,6 +150,10 @@ void Compare::ask_torch(Runner& runner, const Answers& chapter) {
   }
   std::tie(runner.row.max_difference, runner.row.max_gradient_difference) =
       differences(chapter, answers);
+  if (!runner.is_compiled()) return;
+  // What compiles does so before anything is timed.
+  ask("forward", runner);
+  if (runner.row.has_backward) ask("forward_backward", runner);
 }
 
 void Compare::compare_answers(const Answers& chapter) {
@@ -186,6 +200,7 @@ void Compare::look_where(Runner& runner) {
 
 Comparison Compare::run() {
   check(settings_);
+  if (settings_.with_torch) require_torch();
   measure_peaks();
   Comparison result;
   result.settings = settings_;

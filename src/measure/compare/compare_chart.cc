@@ -69,13 +69,22 @@ void draw_spread(Svg& svg, double from, double to, double y) {
            "none", colour, 1);
 }
 
+/// As many decimals for the spread as for the time.
+std::string time_text(const Summary& summary) {
+  const double time = summary.median * 1e3;
+  const int decimals = decimals_for(time);
+  return fmt::format("{:.{}f} ± {:.{}f} ms", time, decimals, summary.spread * 1e3, decimals);
+}
+
 /// Draws one chart from y down; gives where the next one starts.
 double draw_chart(Svg& svg, const Comparison& comparison, const Chart& chart, const Layout& layout,
                   double y) {
   const draw::Palette& palette = svg.palette();
   double slowest = 0;
   for (const CompareRow& row : comparison.rows) {
-    if (is_shown(chart, row)) slowest = std::max(slowest, (row.*chart.column).median);
+    if (!is_shown(chart, row)) continue;
+    const Summary& summary = row.*chart.column;
+    slowest = std::max(slowest, summary.median + summary.spread / 2);
   }
   if (slowest == 0) return y;
   svg.text(layout.edge(), y + draw::kStepSize, chart.title,
@@ -99,9 +108,7 @@ double draw_chart(Svg& svg, const Comparison& comparison, const Chart& chart, co
     draw_bar(svg, row, {layout.left(), y, width, kBarHeight});
     const double half = summary.spread * scale / 2, end = layout.left() + width;
     draw_spread(svg, std::max(layout.left(), end - half), end + half, y);
-    svg.text(end + half + draw::kInside, y + kBarHeight - 3,
-             fmt::format("{} ± {} ms", short_number(summary.median * 1e3),
-                         short_number(summary.spread * 1e3)),
+    svg.text(end + half + draw::kInside, y + kBarHeight - 3, time_text(summary),
              {draw::kLabelSize, palette.ink, true});
     y += kBarHeight + kBarGap;
   }
@@ -111,11 +118,21 @@ double draw_chart(Svg& svg, const Comparison& comparison, const Chart& chart, co
   return y + draw::kAround - kBarGap;
 }
 
+/// What is too small for a label counts as "other".
+std::map<std::string, double> shown_shares(const CompareRow& row) {
+  constexpr double kLeast = 0.035;
+  std::map<std::string, double> shares;
+  for (const auto& [operation, share] : row.where) {
+    shares[share < kLeast ? "other" : operation] += share;
+  }
+  return shares;
+}
+
 /// Operations by their share of all rows' time, the largest first, "other" last.
 std::vector<std::string> operations_of(const Comparison& comparison) {
   std::map<std::string, double> totals;
   for (const CompareRow& row : comparison.rows) {
-    for (const auto& [operation, share] : row.where) totals[operation] += share;
+    for (const auto& [operation, share] : shown_shares(row)) totals[operation] += share;
   }
   std::vector<std::string> names;
   for (const auto& [name, total] : totals) names.push_back(name);
@@ -152,9 +169,10 @@ double draw_where(Svg& svg, const Comparison& comparison, const Layout& layout, 
       svg.text(layout.left() - draw::kInside, y + kHeight - 7, row.variant, label);
     }
     double x = layout.left();
+    const std::map<std::string, double> shares = shown_shares(row);
     for (std::size_t n = 0; n < operations.size(); ++n) {
-      const auto found = row.where.find(operations[n]);
-      if (found == row.where.end()) continue;
+      const auto found = shares.find(operations[n]);
+      if (found == shares.end()) continue;
       const double width = found->second * whole;
       svg.fill({x, y, std::max(width - 1, 0.5), kHeight}, shade(palette, n), 2);
       const std::string text = fmt::format("{} {:.0f} %", operations[n], found->second * 100);

@@ -8,15 +8,25 @@
 namespace foveal::measure {
 namespace {
 
+/// Names are of the whole page: each picture's hatching has one of its own.
+std::string with_own_names(std::string picture, std::size_t place) {
+  const std::string name = "hatch", own = name + std::to_string(place);
+  for (std::size_t at = 0; (at = picture.find(name, at)) != std::string::npos; at += own.size()) {
+    picture.replace(at, name.size(), own);
+  }
+  return picture;
+}
+
 /// The picture in both themes and both widths; the style shows one.
 std::string pictures(const Comparison& comparison) {
   std::string text;
+  std::size_t place = 0;
   for (const bool dark : {false, true}) {
     for (const double width : {900.0, 390.0}) {
-      text += fmt::format(
-          "<div class=\"{} {}\">{}</div>\n", dark ? "dark" : "light",
-          width < 560 ? "narrow" : "wide",
-          compare_picture(comparison, dark ? draw::dark_palette() : draw::light_palette(), width));
+      const std::string picture =
+          compare_picture(comparison, dark ? draw::dark_palette() : draw::light_palette(), width);
+      text += fmt::format("<div class=\"{} {}\">{}</div>\n", dark ? "dark" : "light",
+                          width < 560 ? "narrow" : "wide", with_own_names(picture, place++));
     }
   }
   return text;

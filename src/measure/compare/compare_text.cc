@@ -52,7 +52,8 @@ std::string agreement(const Comparison& comparison) {
     text += line(
         start_of(row.variant, library_name(row)), std::to_string(row.parameters),
         fmt::format("{:.1e}", row.max_difference),
-        fmt::format("{:.1e}", row.max_gradient_difference) + (agrees ? "" : "!"),
+        (row.has_backward ? fmt::format("{:.1e}", row.max_gradient_difference) : "") +
+            (agrees ? "" : "!"),
         row.peak_bytes ? fmt::format("{:.0f}", static_cast<double>(*row.peak_bytes) / 1e6) : "");
   }
   if (!comparison.agrees) {
@@ -73,8 +74,9 @@ std::string timed(const Summary& summary, double most, bool colour, bool ours) {
   if (summary.repeats == 0) return "";
   const std::string mark = bar(summary.median / most, kBar);
   const std::string blanks(static_cast<std::size_t>(kBar - terminal::width(mark)), ' ');
-  return terminal::pad_left(short_number(summary.median * 1e3), 6) + " " +
-         terminal::pad_left(short_number(summary.spread * 1e3), 6) + " " +
+  const int decimals = decimals_for(summary.median * 1e3);
+  return fmt::format("{:6.{}f} {:6.{}f} ", summary.median * 1e3, decimals, summary.spread * 1e3,
+                     decimals) +
          (colour && ours ? "\x1b[34m" + mark + "\x1b[0m" : mark) + blanks;
 }
 
@@ -93,7 +95,7 @@ std::string costs(const Comparison& comparison, bool colour) {
       continue;
     }
     const bool ours = row.library == "foveal";
-    if (!row.has_backward) notes += row.variant + " of PyTorch: " + row.note + "\n";
+    if (!row.has_backward && notes.empty()) notes = "PyTorch's " + row.variant + ": " + row.note;
     std::string line = start + " " + timed(row.forward, forward, colour, ours) + " " +
                        timed(row.forward_backward, both, colour, ours);
     line.erase(line.find_last_not_of(' ') + 1);
