@@ -1,6 +1,6 @@
 # A newcomer's words for what CMake, ctest and the scripts in tools/ do. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help explain build bench tests test targets check sanitize fuzz oldest neon pictures mutate clean
+.PHONY: help explain compare build bench tests test targets check sanitize fuzz oldest neon pictures mutate clean
 
 JOBS ?= $(shell nproc)
 RELEASE := build/release
@@ -20,6 +20,12 @@ explain:  ## build the command if needed and explain the worked example
 	@[ -f $(RELEASE)/build.ninja ] || cmake --preset release -DFOVEAL_TEXT=OFF >&2
 	@cmake --build $(RELEASE) --target foveal_command -j $(JOBS) >&2
 	@$(RELEASE)/foveal explain
+
+compare:  ## nine ways to multi-head attention side by side (WITH=torch: PyTorch's beside them)
+	@tools/setup explain $(WITH)
+	@[ -f $(RELEASE)/build.ninja ] || cmake --preset release -DFOVEAL_TEXT=OFF >&2
+	@cmake --build $(RELEASE) --target foveal_command -j $(JOBS) >&2
+	@$(RELEASE)/foveal compare $(if $(WITH),--with $(WITH) --python build/$(WITH)/bin/python)
 
 build:  ## build the libraries and the command (build/release/foveal)
 	@tools/setup build

@@ -11,6 +11,7 @@
 #include "foveal/nn/attention.h"
 #include "foveal/nn/layers.h"
 #include "foveal/nn/module.h"
+#include "foveal/nn/variants.h"
 #include "foveal/npy.h"
 #include "foveal/operations.h"
 #include "foveal/plan.h"

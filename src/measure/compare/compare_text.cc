@@ -36,7 +36,7 @@ std::string head(const Comparison& comparison) {
 
 std::string agreement(const Comparison& comparison) {
   std::string text = fmt::format(
-      "\nSame weights, same input: largest difference from foveal's chapter (at most {:g})\n",
+      "\nSame weights and input: largest difference from foveal's chapter, at most {:g}\n",
       comparison.most_difference);
   const auto line = [](const std::string& start, const std::string& parameters,
                        const std::string& output, const std::string& gradients,
