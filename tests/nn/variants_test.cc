@@ -78,8 +78,7 @@ TEST(Variants, EinsumIsTheChapters) {
       Einsum einsum(options, generator);
       convert(chapter, einsum);
       const Tensor x = randn({batch, tokens, d_in}, generator);
-      EXPECT_TRUE(
-          allclose(chapter.forward(x).detach(), einsum.forward(x).detach(), 1e-5, 1e-6));
+      EXPECT_TRUE(allclose(chapter.forward(x).detach(), einsum.forward(x).detach(), 1e-5, 1e-6));
     }
   }
 }
@@ -154,7 +153,8 @@ TEST(Variants, ErrorsNameTheOption) {
   MultiHeadAttentionOptions options = small();
   options.num_heads = 5;
   for (const std::string& name : names()) {
-    expect_error([&] { make(name, options, generator); }, {"d_out is 12", "num_heads 5", "divisible"});
+    expect_error([&] { make(name, options, generator); },
+                 {"d_out is 12", "num_heads 5", "divisible"});
   }
   options = small();
   options.d_in = 8;
@@ -168,7 +168,8 @@ TEST(Variants, ErrorsNameTheOption) {
   }
   expect_error([&] { make("flash", small(), generator); }, {"flash", "causal_wrapper", "einsum"});
   const std::unique_ptr<Variant> variant = make("fused", small(), generator);
-  expect_error([&] { variant->forward(Tensor::zeros({1, 10, 12})); }, {"Fused", "(1, 10, 12)", "9"});
+  expect_error([&] { variant->forward(Tensor::zeros({1, 10, 12})); },
+               {"Fused", "(1, 10, 12)", "9"});
   expect_error([&] { variant->forward(Tensor::zeros({1, 3, 11})); }, {"Fused", "d_in = 12"});
 
   options = small();

@@ -3,9 +3,9 @@
 // weights all give the same result but for rounding; they differ in how many products, copies and
 // L x L matrices that takes (docs/variants.md).
 //
-// Every class: x (B, L, d_in) -> (B, L, d_out), L <= context_length, of the weights' dtype; d_out must
-// be divisible by num_heads. Sums are added as operations.h and attention.h say. Constructors throw
-// Error where an option breaks a rule; forward where x has another shape or dtype.
+// Every class: x (B, L, d_in) -> (B, L, d_out), L <= context_length, of the weights' dtype; d_out
+// must be divisible by num_heads. Sums are added as operations.h and attention.h say. Constructors
+// throw Error where an option breaks a rule; forward where x has another shape or dtype.
 
 #include <memory>
 #include <string>
@@ -19,7 +19,7 @@ namespace foveal::nn::variants {
 
 /// What every variant can be made from. Biases are undefined where there are none.
 struct Weights {
-  Tensor query = {}, key = {}, value = {};                 ///< (d_out, d_in), a head's rows together
+  Tensor query = {}, key = {}, value = {};  ///< (d_out, d_in), a head's rows together
   Tensor query_bias = {}, key_bias = {}, value_bias = {};  ///< (d_out)
   Tensor out = {}, out_bias = {};                          ///< (d_out, d_out), (d_out)
 };

@@ -33,6 +33,7 @@ CausalWrapper::CausalWrapper(const MultiHeadAttentionOptions& options, Generator
 Tensor CausalWrapper::forward(const Tensor& x) const {
   check(x);
   std::vector<Tensor> contexts;
+  contexts.reserve(heads_list.size());
   for (const auto& head : heads_list) contexts.push_back(head->forward(x));
   return out_proj.forward(cat(contexts, -1));
 }
@@ -41,6 +42,7 @@ Weights CausalWrapper::weights() const {
   const NoGrad off;
   const auto joined = [this](Linear CausalAttention::* layer, Tensor Linear::* tensor) {
     std::vector<Tensor> parts;
+    parts.reserve(heads_list.size());
     for (const auto& head : heads_list) parts.push_back((*head).*layer.*tensor);
     return parts[0].defined() ? cat(parts, 0) : Tensor();
   };
