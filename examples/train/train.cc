@@ -64,7 +64,8 @@ Options options_of(int argc, char** argv) {
       *numbers.at(name) = number(name, argv[i + 1]);
     }
   }
-  if (options.prompt.empty()) throw Error("--prompt is empty: give a character or more");
+  if (options.prompt.empty())
+    throw Error("--prompt is empty: give a character or more", ErrorKind::usage);
   return options;
 }
 

@@ -154,6 +154,7 @@ void Optimizer::zero_grad() {
 void Optimizer::prepare(Slot& slot) const {
   const DType dtype = computed_in(slot.parameter);
   std::vector<Tensor> kept;
+  kept.reserve(rule_->kept_names.size());
   for (std::size_t n = 0; n < rule_->kept_names.size(); ++n) {
     kept.push_back(slot.kept.empty() ? Tensor::zeros(slot.parameter.shape(), dtype)
                                      : slot.kept[n].to(dtype));
