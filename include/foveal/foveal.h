@@ -14,6 +14,7 @@
 #include "foveal/nn/variants.h"
 #include "foveal/npy.h"
 #include "foveal/operations.h"
+#include "foveal/optim.h"
 #include "foveal/plan.h"
 #include "foveal/random.h"
 #include "foveal/reference.h"

@@ -68,4 +68,32 @@ Tensor Dropout::draw_mask(const Shape& shape) const {
   return foveal::dropout_mask(shape, p_, generator_, DType::boolean);
 }
 
+LayerNorm::LayerNorm(std::int64_t width, double given_eps) : eps(given_eps) {
+  check_at_least_one("LayerNorm", "width", width);
+  if (!(eps >= 0)) throw Error("LayerNorm: eps is " + number_text(eps) + ": it must be 0 or more");
+  weight = Tensor::ones({width});
+  bias = Tensor::zeros({width});
+  register_parameter("weight", weight);
+  register_parameter("bias", bias);
+}
+
+Tensor LayerNorm::forward(const Tensor& x) const { return layer_norm(x, weight, bias, eps); }
+
+Tensor GELU::forward(const Tensor& x) const { return gelu(x, form_); }
+
+void Sequential::take(std::unique_ptr<Module> module) {
+  if (module == nullptr) {
+    throw Error("Sequential::append: module is null: give one from std::make_unique");
+  }
+  // Owned before it is registered: what is registered must stay.
+  modules_.push_back(std::move(module));
+  register_module(std::to_string(modules_.size() - 1), *modules_.back());
+}
+
+Tensor Sequential::forward(const Tensor& x) const {
+  Tensor result = x;
+  for (const auto& module : modules_) result = module->forward(result);
+  return result;
+}
+
 }  // namespace foveal::nn

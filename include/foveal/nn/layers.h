@@ -1,9 +1,14 @@
 #pragma once
-// Linear, Embedding, Dropout. Constructors throw Error where a size is below 1 or p is not from 0
-// to 1; forward where the shape or dtype of its argument doesn't fit.
+// Linear, Embedding, Dropout, LayerNorm, GELU, Sequential. Constructors throw Error where a size is
+// below 1, p is not from 0 to 1 or eps is below 0; forward where the shape or dtype of its argument
+// doesn't fit.
+
+#include <memory>
+#include <vector>
 
 #include "foveal/generator.h"
 #include "foveal/nn/module.h"
+#include "foveal/operations.h"
 
 namespace foveal::nn {
 
@@ -48,6 +53,52 @@ class Dropout : public Module {
  private:
   double p_;
   mutable Generator generator_;
+};
+
+/// Along the last axis: (x - mean) / sqrt(variance + eps) * weight + bias. weight (width) of ones,
+/// bias (width) of zeros, float32.
+class LayerNorm : public Module {
+ public:
+  explicit LayerNorm(std::int64_t width, double eps = 1e-5);
+
+  /// x (..., width), of the weight's dtype -> the same shape. Moments in float64.
+  Tensor forward(const Tensor& x) const override;
+
+  Tensor weight, bias;
+  const double eps;
+};
+
+/// gelu (operations.h) of each number; no parameters.
+class GELU : public Module {
+ public:
+  explicit GELU(GeluForm form = GeluForm::exact) : form_(form) {}
+
+  /// x of any shape, floating -> the same shape and dtype.
+  Tensor forward(const Tensor& x) const override;
+
+ private:
+  GeluForm form_;
+};
+
+/// Owns modules, named "0", "1", ...; forward hands each one what the one before has made.
+class Sequential : public Module {
+ public:
+  /// Takes the module as the next one, and gives it back, so that its members can be reached. One
+  /// at a time, so that it is plain in which order they draw their weights.
+  template <class Layer>
+  Layer& append(std::unique_ptr<Layer> module) {
+    Layer* const given = module.get();
+    take(std::move(module));
+    return *given;
+  }
+
+  /// x itself where there is no module.
+  Tensor forward(const Tensor& x) const override;
+
+ private:
+  void take(std::unique_ptr<Module> module);
+
+  std::vector<std::unique_ptr<Module>> modules_;
 };
 
 }  // namespace foveal::nn
