@@ -81,5 +81,19 @@ TEST(Numbers, SpecialNumbersGoWhereTheyGoInPyTorch) {
   }
 }
 
+TEST(Numbers, AMeanOfMoreThanFloat16Counts) {
+  Tensor a = Tensor::ones({2, 100000}, DType::float16).requires_grad_();
+  mean(a.select(0, 0)).backward();
+  sum(mean(a.slice(0, 1, 2), 1)).backward();
+  for (const std::int64_t row : {0, 1}) EXPECT_NEAR(a.grad().at({row, 5}), 1e-5, 1e-7);
+}
+
+/// The number of elements isn't rounded before it divides.
+TEST(Numbers, AMeanOf257InBfloat16) {
+  Tensor a = Tensor::ones({257}, DType::bfloat16).requires_grad_();
+  mean(a).backward();
+  EXPECT_NEAR(a.grad().at({0}), 1.0 / 257, 1e-6);
+}
+
 }  // namespace
 }  // namespace foveal
