@@ -95,5 +95,34 @@ TEST(Numbers, AMeanOf257InBfloat16) {
   EXPECT_NEAR(a.grad().at({0}), 1.0 / 257, 1e-6);
 }
 
+/// Within the rounding of the result.
+TEST(Numbers, LogSoftmaxOfHalvesComputesWide) {
+  Generator generator(1);
+  for (const DType dtype : {DType::bfloat16, DType::float16}) {
+    const Tensor values = (randn({16, 50}, generator) * 2.0).to(dtype);
+    const Tensor weights = (randn({16, 50}, generator) + 1.0).to(dtype);
+    Tensor narrow = values.clone().requires_grad_();
+    log_softmax(narrow, -1).backward(weights);
+    Tensor wide = log_softmax(values, -1).to(DType::float64);
+    const Tensor exact =
+        weights.to(DType::float64) - exp(wide) * sum(weights.to(DType::float64), -1, true);
+    EXPECT_TRUE(equal(narrow.grad(), exact.to(DType::float32).to(dtype))) << to_string(dtype);
+  }
+}
+
+TEST(Numbers, AnyInt64MayBeIgnored) {
+  const Tensor logits = tensor({{1.0, 2.0}, {3.0, 4.0}}, DType::float64);
+  for (const std::int64_t ignored : {INT64_MAX, INT64_MAX - 1, INT64_MIN}) {
+    const Tensor targets = Tensor::from_vector(std::vector<std::int64_t>{ignored, 1}, {2});
+    Tensor leaf = logits.clone().requires_grad_();
+    const Tensor loss = cross_entropy(leaf, targets, ignored);
+    loss.backward();
+    EXPECT_NEAR(loss.item(), std::log1p(std::exp(-1.0)), 1e-14);
+    EXPECT_EQ(leaf.grad().at({0, 0}), 0);
+    const Tensor near = Tensor::from_vector(std::vector<std::int64_t>{ignored ^ 1, 1}, {2});
+    EXPECT_THROW(cross_entropy(logits, near, ignored), Error);
+  }
+}
+
 }  // namespace
 }  // namespace foveal
