@@ -86,6 +86,8 @@ Tensor& Tensor::requires_grad_(bool on) {
                 ": only a leaf can be told not to require a gradient; use detach()");
   }
   history_of(*this).requires_grad = on;
+  // Views of a leaf look at it, not at the tensor whose memory it has.
+  if (on) body_->base = nullptr;
   return *this;
 }
 

@@ -136,6 +136,11 @@ void record_in_place(const Operation& operation, Inputs inputs, Tensor& target) 
       all, std::move(edges));
   history->node->output_form = {written->shape, written->dtype};
   history->node->result = history;
+  if (const std::shared_ptr<History>& before = written->history) {
+    history->retains_grad = before->retains_grad.load();
+    const std::lock_guard lock(before->mutex);
+    history->grad = before->grad;
+  }
   written->history = std::move(history);
   ++written->rewritten;
 }

@@ -47,6 +47,13 @@ bool is_recorded(const Tensor& tensor) {
   return wants_gradient(is_behind(body) ? body.base->history : body.history);
 }
 
+bool is_recorded_write(const Tensor& target) {
+  if (!recording()) return false;
+  const TensorBody& body = *TensorBuilder::body(target);
+  return wants_gradient(body.history) ||
+         (body.base != nullptr && wants_gradient(body.base->history));
+}
+
 Edge edge_of(const Tensor& tensor) {
   if (!tensor.defined()) return {};
   const TensorBody& body = *TensorBuilder::body(tensor);

@@ -38,7 +38,9 @@ void apply_in_place(const Operation& operation, Tensor& target, Inputs others) t
   require_writable(target, operation.name());
   Tensors inputs = {target};
   inputs.insert(inputs.end(), others.begin(), others.end());
-  const bool recorded = any_is_recorded(inputs);
+  const bool recorded =
+      is_floating(target.dtype()) &&
+      (any_is_recorded(others) || (has_history(target) && is_recorded_write(target)));
   if (recorded) {
     require_no_leaf(target, operation.name());
     // What the gradient will read must not be what is written now.

@@ -14,6 +14,10 @@ inline bool has_history(const Tensor& tensor) {
 /// Whether this thread records, and the tensor requires a gradient.
 bool is_recorded(const Tensor& tensor);
 
+/// Whether this thread records, and `target`, or the tensor that it looks at, requires a gradient:
+/// one that was made under NoGrad looks at it too.
+bool is_recorded_write(const Tensor& target);
+
 /// Notes that `output` came from `inputs`, one of which is_recorded.
 void record(const Operation& operation, Inputs inputs, Tensor& output);
 
