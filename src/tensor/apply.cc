@@ -23,12 +23,12 @@ bool& recording() {
 }
 
 Tensor apply(const Operation& operation, Inputs inputs) try {
-  if (!operation.has_gradient() || !any_is_recorded(inputs)) return operation.run(inputs);
+  if (!any_is_recorded(inputs)) return operation.run(inputs);
   Tensor output = [&] {
     const Unrecorded inside;
     return operation.run(inputs);
   }();
-  record(operation, inputs, output);
+  if (operation.has_gradient()) record(operation, inputs, output);
   return output;
 } catch (...) {
   rethrow_as_error(operation.name());

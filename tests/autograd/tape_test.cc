@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "foveal/foveal.h"
+#include "tensor/operation.h"
 #include "tensor/samples.h"
 
 namespace foveal {
@@ -189,6 +190,23 @@ TEST(Tape, RetainGradKeepsThatOfAResult) {
   EXPECT_EQ(square.grad().to_vector(), (std::vector<double>{3, 3}));
   EXPECT_FALSE(unkept.grad().defined());
   expect_error([] { tensor({1.0}).retain_grad(); }, {"retain_grad", "requires no gradient"});
+}
+
+/// Has no gradient, and sees whether its insides are recorded.
+class Probe final : public OperationOf<Probe> {
+ public:
+  const char* name() const override { return "probe"; }
+  Form form(Inputs inputs) const override { return {inputs[0].shape(), inputs[0].dtype()}; }
+  void compute(Inputs inputs, Tensor& out) const override {
+    EXPECT_FALSE(inputs[0].unsqueeze(0).requires_grad());
+    out.fill_(0);
+  }
+  bool has_gradient() const override { return false; }
+  Tensors gradient(const Recorded&) const override { return {}; }
+};
+
+TEST(Tape, WhatRunsInsideAnOperationIsNotRecorded) {
+  EXPECT_FALSE(apply(Probe(), {leaf({1.0})}).requires_grad());
 }
 
 TEST(Tape, AGraphOf200000OperationsRunsAndIsFreed) {
