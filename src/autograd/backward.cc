@@ -68,17 +68,16 @@ class Arriving {
 
 /// Adds to the leaf's grad(), in memory of its own.
 void add_to_grad(History& history, const Tensor& grad) {
+  // Module::to may have changed the dtype since the operations ran.
+  if (grad.dtype() != history.dtype) return add_to_grad(history, grad.to(history.dtype));
   const std::lock_guard lock(history.mutex);
   if (history.grad.defined()) {
     add_to(history.grad, grad);
     TensorBuilder::storage(history.grad).count_write();
     return;
   }
-  // Nobody else's memory, by this handle or another: what is added later is added there.
-  const std::shared_ptr<TensorBody>& body = TensorBuilder::body(grad);
-  const bool alone = body.use_count() == 1 && body->storage.use_count() == 1;
-  history.grad = TensorBuilder::detached(alone && grad.is_contiguous() ? grad : grad.clone());
-  auto mark = std::make_shared<History>();
+  history.grad = TensorBuilder::detached(in_own_memory(grad));  // what comes later is added there
+  auto mark = std::make_shared<History>(history.dtype);
   mark->is_gradient = true;
   TensorBuilder::body(history.grad)->history = std::move(mark);
 }
@@ -252,6 +251,12 @@ void Backward::pass(Node& node, const Tensor& grad) {
 }
 
 }  // namespace
+
+Tensor in_own_memory(const Tensor& grad) {
+  const std::shared_ptr<TensorBody>& body = TensorBuilder::body(grad);
+  const bool alone = body.use_count() == 1 && body->storage.use_count() == 1;
+  return alone && grad.is_contiguous() ? grad : grad.clone();
+}
 
 void run_backward(const std::vector<Root>& roots, bool retain_graph, Wanted* wanted) {
   const Unrecorded inside;

@@ -15,7 +15,7 @@ namespace {
 /// The tensor's own history, made where there is none.
 History& history_of(const Tensor& tensor) {
   std::shared_ptr<History>& history = TensorBuilder::body(tensor)->history;
-  if (history == nullptr) history = std::make_shared<History>();
+  if (history == nullptr) history = std::make_shared<History>(tensor.dtype());
   return *history;
 }
 
@@ -72,6 +72,15 @@ Tensor first_gradient(const Tensor& tensor, const Tensor& gradient, const char* 
 }
 
 }  // namespace
+
+void convert_grad(const Tensor& tensor) {
+  History* const history = TensorBuilder::body(tensor)->history.get();
+  if (history == nullptr) return;
+  const std::lock_guard lock(history->mutex);
+  history->dtype = tensor.dtype();
+  if (!history->grad.defined()) return;
+  TensorBuilder::replace(history->grad, history->grad.to(history->dtype));
+}
 
 Tensor& Tensor::requires_grad_(bool on) {
   require_defined(*this, "requires_grad_");
@@ -157,7 +166,7 @@ std::vector<Tensor> gradients(const std::vector<Tensor>& outputs, const std::vec
   run_backward(roots, retain_graph, &wanted);
   for (Tensor& grad : wanted.grads) {
     if (!grad.defined()) continue;
-    grad = TensorBuilder::detached(grad);
+    grad = TensorBuilder::detached(in_own_memory(grad));
     history_of(grad).is_gradient = true;
   }
   return wanted.grads;

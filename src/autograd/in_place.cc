@@ -129,7 +129,7 @@ void record_in_place(const Operation& operation, Inputs inputs, Tensor& target) 
   all[0] = TensorBuilder::of(written);
   std::vector<Edge> edges;
   for (const Tensor& input : all) edges.push_back(edge_of(input));
-  auto history = std::make_shared<History>();
+  auto history = std::make_shared<History>(written->dtype);
   history->requires_grad = true;
   history->node = make_node(
       body->base ? std::make_shared<PartWritten>(operation, *written, *body) : operation.copy(),

@@ -14,6 +14,9 @@ struct Node;
 
 /// Of a tensor: what TensorBody::history points to.
 struct History {
+  explicit History(DType tensor_dtype) : dtype(tensor_dtype) {}
+
+  DType dtype;  ///< the tensor's, so that of grad
   bool requires_grad = false;
   /// The operation that made the tensor; null for a leaf.
   std::shared_ptr<Node> node;

@@ -93,7 +93,7 @@ void record(const Operation& operation, Inputs inputs, Tensor& output) {
   const std::shared_ptr<Node> node = make_node(operation.copy(), inputs, std::move(edges));
   node->output_form = {output.shape(), output.dtype()};
   if (operation.saves(node->wanted).output) node->output = Saved(output);
-  auto history = std::make_shared<History>();
+  auto history = std::make_shared<History>(output.dtype());
   history->requires_grad = true;
   history->node = node;
   node->result = history;

@@ -28,6 +28,9 @@ void require_no_leaf(const Tensor& target, const char* function);
 /// Notes that `target` was written: it comes from inputs[0], what it was, and the others.
 void record_in_place(const Operation& operation, Inputs inputs, Tensor& target);
 
+/// Where TensorBuilder::replace gave the tensor another dtype: its grad() takes it too.
+void convert_grad(const Tensor& tensor);
+
 /// Whether this thread records; NoGrad turns it off.
 bool& recording();
 

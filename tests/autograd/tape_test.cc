@@ -181,6 +181,19 @@ TEST(Tape, GradientsTouchNoGrad) {
   EXPECT_EQ(a.grad().to_vector(), grads[0].to_vector());
 }
 
+TEST(Tape, GradientsHaveMemoryOfTheirOwn) {
+  Tensor a = leaf({1.0, 2.0}), b = leaf({3.0, 4.0});
+  const Tensor both = a + b;
+  std::vector<Tensor> grads = gradients({sum(both)}, {a, b, both, a});
+  for (Tensor& grad : grads) {
+    EXPECT_EQ(grad.to_vector(), (std::vector<double>{1, 1}));
+    grad.fill_(5);  // a repeated number could not be written
+  }
+  grads[0].fill_(7);
+  EXPECT_EQ(grads[1].to_vector(), (std::vector<double>{5, 5}));
+  EXPECT_EQ(grads[3].to_vector(), (std::vector<double>{5, 5}));
+}
+
 TEST(Tape, RetainGradKeepsThatOfAResult) {
   Tensor w = leaf({1.0, 2.0});
   Tensor square = w * w;
