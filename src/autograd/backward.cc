@@ -66,7 +66,7 @@ class Arriving {
   bool own_ = false;  // nobody else has its memory
 };
 
-/// Adds to the leaf's grad(), in memory of its own.
+/// Adds to grad(), in memory of its own.
 void add_to_grad(History& history, const Tensor& grad) {
   // Module::to may have changed the dtype since the operations ran.
   if (grad.dtype() != history.dtype) return add_to_grad(history, grad.to(history.dtype));
@@ -188,6 +188,7 @@ void Backward::keep(const Node& node, const Tensor& grad) {
   if (result != nullptr && result->retains_grad) add_to_grad(*result, grad.clone());
 }
 
+/// node.mutex is held.
 void require_unspent(const Node& node) {
   if (!node.spent) return;
   throw Error(
@@ -205,6 +206,8 @@ void require_unchanged(const Node& node, const Saved& saved, const std::string& 
 }
 
 Recorded recorded(const Node& node, const Tensor& grad) {
+  const std::lock_guard lock(node.mutex);
+  require_unspent(node);
   Recorded call{grad, {}, node.forms, node.output.tensor, node.wanted};
   for (std::size_t n = 0; n < node.inputs.size(); ++n) {
     require_unchanged(node, node.inputs[n], "input " + std::to_string(n));
@@ -215,12 +218,17 @@ Recorded recorded(const Node& node, const Tensor& grad) {
 }
 
 void let_go(Node& node) {
+  const std::lock_guard lock(node.mutex);
   node.spent = true;
   node.inputs.clear();
   node.output = Saved();
 }
 
 void Backward::pass_part(const Node& node, const Tensor& grad) {
+  {
+    const std::lock_guard lock(node.mutex);
+    require_unspent(node);
+  }
   const Edge& edge = node.edges[0];
   if (edge.node != nullptr) {
     arriving_at(edge.node).add_part(*node.operation, node.forms[0], grad);
@@ -236,7 +244,6 @@ void Backward::pass(Node& node, const Tensor& grad) {
   const bool leads = std::any_of(node.edges.begin(), node.edges.end(),
                                  [this](const Edge& edge) { return is_useful(edge); });
   if (!leads) return;
-  require_unspent(node);
   if (node.operation->takes_part()) {
     pass_part(node, grad);
   } else {

@@ -65,6 +65,7 @@ struct Node {
   Saved output;
   std::weak_ptr<History> result;  ///< where retain_grad() may ask
   bool spent = false;             ///< a backward went through, and let go of what was saved
+  mutable std::mutex mutex;       ///< of what is saved: several threads may run backward
   std::shared_ptr<Node> next_to_go;
 };
 

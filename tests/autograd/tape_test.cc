@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <thread>
 
@@ -280,6 +281,65 @@ TEST(Tape, ABatchOfOneGraphRunsTwiceAtOnce) {
   for (int n = 0; n < 4; ++n) threads.emplace_back([&] { loss.backward({}, true); });
   for (std::thread& thread : threads) thread.join();
   EXPECT_NEAR(w.grad().item(), 4 * std::exp(1.0), 1e-12);
+}
+
+/// The first to finish lets go of what was saved: the others find it, or say that it's gone.
+TEST(Tape, OneGraphMayRunInManyThreadsWithoutRetaining) {
+  for (int round = 0; round < 50; ++round) {
+    Tensor w = leaf({1.0, 2.0});
+    const Tensor shared = exp(w) * w;
+    std::atomic<int> done{0};
+    std::vector<std::thread> threads;
+    for (int n = 0; n < 3; ++n) {
+      threads.emplace_back([&] {
+        const Tensor loss = sum(shared * 2.0);
+        try {
+          loss.backward();
+          ++done;
+        } catch (const Error& error) {
+          EXPECT_NE(std::string(error.what()).find("let go of"), std::string::npos);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_GE(done, 1);
+  }
+}
+
+TEST(Tape, ThreadsMayFreeWhatTheyShare) {
+  for (int round = 0; round < 50; ++round) {
+    Tensor w = leaf({1.0});
+    Tensor shared = w;
+    for (int n = 0; n < 20; ++n) shared = shared * w;
+    std::vector<std::thread> threads;
+    for (int n = 0; n < 3; ++n) {
+      threads.emplace_back([loss = shared + 1.0]() mutable {
+        loss.backward({}, true);
+        loss = Tensor();
+      });
+    }
+    shared = Tensor();
+    for (std::thread& thread : threads) thread.join();
+  }
+}
+
+TEST(CheckGradients, PutsBackWhatAnErrorLeaves) {
+  const Tensor x = tensor({0.3, 0.7}, DType::float64);
+  int calls = 0;
+  const auto fails = [&calls](const std::vector<Tensor>& in) {
+    if (++calls == 3) throw Error("in the middle");
+    return in[0] * 2.0;
+  };
+  expect_error([&] { check_gradients(fails, {x}); }, {"in the middle"});
+  EXPECT_EQ(x.to_vector(), (std::vector<double>{0.3, 0.7}));
+}
+
+TEST(CheckGradients, InputsMayShareMemory) {
+  const Tensor x = tensor({0.3, 0.7}, DType::float64);
+  const auto product = [](const std::vector<Tensor>& in) { return in[0] * in[1]; };
+  EXPECT_TRUE(check_gradients(product, {x, x}).agrees);
+  EXPECT_TRUE(check_gradients(product, {x, x.slice(0, 0, 1)}).agrees);
+  EXPECT_EQ(x.to_vector(), (std::vector<double>{0.3, 0.7}));
 }
 
 TEST(CheckGradients, FindsAGradientThatIsWrong) {
