@@ -53,7 +53,6 @@ struct Node {
   Node() = default;
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
-  ~Node();
 
   std::shared_ptr<const Operation> operation;
   std::uint64_t number = 0;  ///< larger than that of any operation that its inputs came from
@@ -66,7 +65,7 @@ struct Node {
   std::weak_ptr<History> result;  ///< where retain_grad() may ask
   bool spent = false;             ///< a backward went through, and let go of what was saved
   mutable std::mutex mutex;       ///< of what is saved: several threads may run backward
-  std::shared_ptr<Node> next_to_go;
+  Node* next_to_go = nullptr;     ///< while it is freed
 };
 
 /// Where the gradient of `tensor` goes: its history, or its base's where the base was written to
