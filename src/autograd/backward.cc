@@ -72,7 +72,8 @@ void add_to_grad(History& history, const Tensor& grad) {
   if (grad.dtype() != history.dtype) return add_to_grad(history, grad.to(history.dtype));
   const std::lock_guard lock(history.mutex);
   if (history.grad.defined()) {
-    add_to(history.grad, grad);
+    // The gradient that a backward was given may be this one, or a view of it.
+    add_to(history.grad, grad.shares_storage(history.grad) ? grad.clone() : grad);
     TensorBuilder::storage(history.grad).count_write();
     return;
   }

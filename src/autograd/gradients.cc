@@ -80,6 +80,7 @@ void convert_grad(const Tensor& tensor) {
   history->dtype = tensor.dtype();
   if (!history->grad.defined()) return;
   TensorBuilder::replace(history->grad, history->grad.to(history->dtype));
+  convert_grad(history->grad);
 }
 
 Tensor& Tensor::requires_grad_(bool on) {

@@ -182,6 +182,13 @@ TEST(Tape, GradientsTouchNoGrad) {
   EXPECT_EQ(a.grad().to_vector(), grads[0].to_vector());
 }
 
+TEST(Tape, AGradientThatIsGivenMayBeTheOneThatIsAddedTo) {
+  Tensor w = leaf({{1.0, 2.0}, {3.0, 4.0}});
+  w.backward(tensor({{1.0, 2.0}, {3.0, 4.0}}, DType::float64));
+  w.transpose(0, 1).backward(w.grad());
+  EXPECT_EQ(w.grad().to_vector(), (std::vector<double>{2, 5, 5, 8}));
+}
+
 TEST(Tape, GradientsHaveMemoryOfTheirOwn) {
   Tensor a = leaf({1.0, 2.0}), b = leaf({3.0, 4.0});
   const Tensor both = a + b;
