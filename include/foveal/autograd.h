@@ -29,8 +29,8 @@ class NoGrad {
 };
 
 /// The gradients of the sum of `outputs`, each of one element, with respect to `inputs`, each of
-/// which requires one; undefined for an input that doesn't matter. Touches no grad(). What was
-/// saved for the outputs is let go of unless `retain_graph`.
+/// which requires one, each in memory of its own; undefined for an input that doesn't matter.
+/// Touches no grad(). What was saved for the outputs is let go of unless `retain_graph`.
 std::vector<Tensor> gradients(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
                               bool retain_graph = false);
 

@@ -67,19 +67,19 @@ class Arriving {
   bool own_ = false;  // nobody else has its memory
 };
 
-/// Adds to the leaf's grad(), in memory of its own.
+/// Adds to grad(), in memory of its own.
 void add_to_grad(History& history, const Tensor& grad) {
+  // Module::to may have changed the dtype since the operations ran.
+  if (grad.dtype() != history.dtype) return add_to_grad(history, grad.to(history.dtype));
   const std::lock_guard lock(history.mutex);
   if (history.grad.defined()) {
-    add_to(history.grad, grad);
+    // The gradient that a backward was given may be this one, or a view of it.
+    add_to(history.grad, grad.shares_storage(history.grad) ? grad.clone() : grad);
     TensorBuilder::storage(history.grad).count_write();
     return;
   }
-  // Nobody else's memory, by this handle or another: what is added later is added there.
-  const std::shared_ptr<TensorBody>& body = TensorBuilder::body(grad);
-  const bool alone = body.use_count() == 1 && body->storage.use_count() == 1;
-  history.grad = TensorBuilder::detached(alone && grad.is_contiguous() ? grad : grad.clone());
-  auto mark = std::make_shared<History>();
+  history.grad = TensorBuilder::detached(in_own_memory(grad));  // what comes later is added there
+  auto mark = std::make_shared<History>(history.dtype);
   mark->is_gradient = true;
   TensorBuilder::body(history.grad)->history = std::move(mark);
 }
@@ -190,6 +190,7 @@ void Backward::keep(const Node& node, const Tensor& grad) {
   if (result != nullptr && result->retains_grad) add_to_grad(*result, grad.clone());
 }
 
+/// node.mutex is held.
 void require_unspent(const Node& node) {
   if (!node.spent) return;
   throw Error(
@@ -207,6 +208,8 @@ void require_unchanged(const Node& node, const Saved& saved, const std::string& 
 }
 
 Recorded recorded(const Node& node, const Tensor& grad) {
+  const std::lock_guard lock(node.mutex);
+  require_unspent(node);
   Recorded call{grad, {}, node.forms, node.output.tensor, node.wanted};
   for (std::size_t n = 0; n < node.inputs.size(); ++n) {
     require_unchanged(node, node.inputs[n], "input " + std::to_string(n));
@@ -217,12 +220,17 @@ Recorded recorded(const Node& node, const Tensor& grad) {
 }
 
 void let_go(Node& node) {
+  const std::lock_guard lock(node.mutex);
   node.spent = true;
   node.inputs.clear();
   node.output = Saved();
 }
 
 void Backward::pass_part(const Node& node, const Tensor& grad) {
+  {
+    const std::lock_guard lock(node.mutex);
+    require_unspent(node);
+  }
   const Edge& edge = node.edges[0];
   if (edge.node != nullptr) {
     arriving_at(edge.node).add_part(*node.operation, node.forms[0], grad);
@@ -239,7 +247,6 @@ void Backward::pass(Node& node, const Tensor& grad) {
   const bool leads = std::any_of(node.edges.begin(), node.edges.end(),
                                  [this](const Edge& edge) { return is_useful(edge); });
   if (!leads) return;
-  require_unspent(node);
   if (node.operation->takes_part()) {
     pass_part(node, grad);
   } else {
@@ -254,6 +261,12 @@ void Backward::pass(Node& node, const Tensor& grad) {
 }
 
 }  // namespace
+
+Tensor in_own_memory(const Tensor& grad) {
+  const std::shared_ptr<TensorBody>& body = TensorBuilder::body(grad);
+  const bool alone = body.use_count() == 1 && body->storage.use_count() == 1;
+  return alone && grad.is_contiguous() ? grad : grad.clone();
+}
 
 void run_backward(const std::vector<Root>& roots, bool retain_graph, Wanted* wanted) {
   const Unrecorded inside;

@@ -25,4 +25,8 @@ struct Wanted {
 /// changed, or the record was let go of.
 void run_backward(const std::vector<Root>& roots, bool retain_graph, Wanted* wanted);
 
+/// `grad`, or a copy where its memory is someone else's too, by this handle or another, or not
+/// dense.
+Tensor in_own_memory(const Tensor& grad);
+
 }  // namespace foveal

@@ -31,8 +31,9 @@ Tensor weighed(const Function& function, const std::vector<Tensor>& inputs) {
 
 bool is_checked(const Tensor& input) { return input.defined() && is_floating(input.dtype()); }
 
-/// As it lies, where it can be written; its gradient is wanted.
-Tensor as_leaf(const Tensor& input, std::size_t n) {
+/// As it lies, where it can be written and no earlier one has its memory; its gradient is wanted.
+Tensor as_leaf(const std::vector<Tensor>& inputs, std::size_t n) {
+  const Tensor& input = inputs[n];
   if (!is_checked(input)) return input;
   if (input.dtype() != DType::float64) {
     throw Error("check_gradients: inputs[" + std::to_string(n) + "] has dtype " +
@@ -46,7 +47,11 @@ Tensor as_leaf(const Tensor& input, std::size_t n) {
     return false;
   }();
   const NoGrad off;
-  Tensor leaf = repeats || input.read_only() ? input.clone() : input.detach();
+  const auto earlier = inputs.begin() + static_cast<std::ptrdiff_t>(n);
+  const bool shared = std::any_of(inputs.begin(), earlier, [&input](const Tensor& other) {
+    return other.defined() && other.shares_storage(input);
+  });
+  Tensor leaf = repeats || shared || input.read_only() ? input.clone() : input.detach();
   return leaf.requires_grad_();
 }
 
@@ -69,9 +74,14 @@ double difference(const Function& function, const std::vector<Tensor>& inputs, T
     return weighed(function, inputs).item();
   };
   const double above = value + step, below = value - step;
-  const double rise = at(above) - at(below);
-  input.set(index, value);
-  return rise / (above - below);
+  try {
+    const double rise = at(above) - at(below);
+    input.set(index, value);
+    return rise / (above - below);
+  } catch (...) {
+    input.set(index, value);
+    throw;
+  }
 }
 
 }  // namespace
@@ -80,7 +90,7 @@ GradientCheck check_gradients(const Function& function, const std::vector<Tensor
   constexpr double kMostOff = 1e-6;
   std::vector<Tensor> leaves;
   leaves.reserve(inputs.size());
-  for (std::size_t n = 0; n < inputs.size(); ++n) leaves.push_back(as_leaf(inputs[n], n));
+  for (std::size_t n = 0; n < inputs.size(); ++n) leaves.push_back(as_leaf(inputs, n));
   weighed(function, leaves).backward();
   GradientCheck check;
   for (std::size_t n = 0; n < leaves.size(); ++n) {

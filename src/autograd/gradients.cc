@@ -15,7 +15,7 @@ namespace {
 /// The tensor's own history, made where there is none.
 History& history_of(const Tensor& tensor) {
   std::shared_ptr<History>& history = TensorBuilder::body(tensor)->history;
-  if (history == nullptr) history = std::make_shared<History>();
+  if (history == nullptr) history = std::make_shared<History>(tensor.dtype());
   return *history;
 }
 
@@ -73,6 +73,16 @@ Tensor first_gradient(const Tensor& tensor, const Tensor& gradient, const char* 
 
 }  // namespace
 
+void convert_grad(const Tensor& tensor) {
+  History* const history = TensorBuilder::body(tensor)->history.get();
+  if (history == nullptr) return;
+  const std::lock_guard lock(history->mutex);
+  history->dtype = tensor.dtype();
+  if (!history->grad.defined()) return;
+  TensorBuilder::replace(history->grad, history->grad.to(history->dtype));
+  convert_grad(history->grad);
+}
+
 Tensor& Tensor::requires_grad_(bool on) {
   require_defined(*this, "requires_grad_");
   if (!is_floating(dtype())) {
@@ -86,6 +96,8 @@ Tensor& Tensor::requires_grad_(bool on) {
                 ": only a leaf can be told not to require a gradient; use detach()");
   }
   history_of(*this).requires_grad = on;
+  // Views of a leaf look at it, not at the tensor whose memory it has.
+  if (on) body_->base = nullptr;
   return *this;
 }
 
@@ -155,7 +167,7 @@ std::vector<Tensor> gradients(const std::vector<Tensor>& outputs, const std::vec
   run_backward(roots, retain_graph, &wanted);
   for (Tensor& grad : wanted.grads) {
     if (!grad.defined()) continue;
-    grad = TensorBuilder::detached(grad);
+    grad = TensorBuilder::detached(in_own_memory(grad));
     history_of(grad).is_gradient = true;
   }
   return wanted.grads;

@@ -129,13 +129,18 @@ void record_in_place(const Operation& operation, Inputs inputs, Tensor& target) 
   all[0] = TensorBuilder::of(written);
   std::vector<Edge> edges;
   for (const Tensor& input : all) edges.push_back(edge_of(input));
-  auto history = std::make_shared<History>();
+  auto history = std::make_shared<History>(written->dtype);
   history->requires_grad = true;
   history->node = make_node(
       body->base ? std::make_shared<PartWritten>(operation, *written, *body) : operation.copy(),
       all, std::move(edges));
   history->node->output_form = {written->shape, written->dtype};
   history->node->result = history;
+  if (const std::shared_ptr<History>& before = written->history) {
+    history->retains_grad = before->retains_grad.load();
+    const std::lock_guard lock(before->mutex);
+    history->grad = before->grad;
+  }
   written->history = std::move(history);
   ++written->rewritten;
 }

@@ -14,6 +14,9 @@ struct Node;
 
 /// Of a tensor: what TensorBody::history points to.
 struct History {
+  explicit History(DType tensor_dtype) : dtype(tensor_dtype) {}
+
+  DType dtype;  ///< the tensor's, so that of grad
   bool requires_grad = false;
   /// The operation that made the tensor; null for a leaf.
   std::shared_ptr<Node> node;
@@ -50,7 +53,6 @@ struct Node {
   Node() = default;
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
-  ~Node();
 
   std::shared_ptr<const Operation> operation;
   std::uint64_t number = 0;  ///< larger than that of any operation that its inputs came from
@@ -62,7 +64,8 @@ struct Node {
   Saved output;
   std::weak_ptr<History> result;  ///< where retain_grad() may ask
   bool spent = false;             ///< a backward went through, and let go of what was saved
-  std::shared_ptr<Node> next_to_go;
+  mutable std::mutex mutex;       ///< of what is saved: several threads may run backward
+  Node* next_to_go = nullptr;     ///< while it is freed
 };
 
 /// Where the gradient of `tensor` goes: its history, or its base's where the base was written to

@@ -1,5 +1,8 @@
 // Filling the record, and letting go of it.
 
+#include <memory>
+#include <utility>
+
 #include "autograd/node.h"
 #include "tensor/recording.h"
 
@@ -16,35 +19,34 @@ bool wants_gradient(const std::shared_ptr<History>& history) {
   return history != nullptr && history->requires_grad;
 }
 
-}  // namespace
-
-// One after the other: a chain of 200,000 would overflow the stack if each let go of the next.
-Node::~Node() {
-  std::shared_ptr<Node> list = std::move(next_to_go);
-  const auto take = [&list](std::vector<Edge>& edges) {
-    for (Edge& edge : edges) {
-      if (edge.node == nullptr) continue;
-      if (edge.node.use_count() > 1) {
-        edge.node.reset();  // at once: the next edge may be the last one to the same node
-        continue;
-      }
-      edge.node->next_to_go = std::move(list);
-      list = std::move(edge.node);
-    }
-    edges.clear();
-  };
-  take(edges);
-  while (list != nullptr) {
-    const std::shared_ptr<Node> node = std::move(list);
-    list = std::move(node->next_to_go);
-    take(node->edges);
+/// Frees a node that no handle is left of, and those that it alone held, one after the other: a
+/// chain of 200,000 would overflow the stack if each freed the next.
+void free_node(Node* node) {
+  static thread_local Node* waiting = nullptr;
+  static thread_local bool freeing = false;
+  node->next_to_go = std::exchange(waiting, node);
+  if (freeing) return;
+  freeing = true;
+  while (waiting != nullptr) {
+    const std::unique_ptr<Node> first(waiting);
+    waiting = first->next_to_go;
   }
+  freeing = false;
 }
+
+}  // namespace
 
 bool is_recorded(const Tensor& tensor) {
   if (!recording()) return false;
   const TensorBody& body = *TensorBuilder::body(tensor);
   return wants_gradient(is_behind(body) ? body.base->history : body.history);
+}
+
+bool is_recorded_write(const Tensor& target) {
+  if (!recording()) return false;
+  const TensorBody& body = *TensorBuilder::body(target);
+  return wants_gradient(body.history) ||
+         (body.base != nullptr && wants_gradient(body.base->history));
 }
 
 Edge edge_of(const Tensor& tensor) {
@@ -62,7 +64,7 @@ Edge edge_of(const Tensor& tensor) {
 
 std::shared_ptr<Node> make_node(std::shared_ptr<const Operation> operation, Inputs inputs,
                                 std::vector<Edge> edges) {
-  auto node = std::make_shared<Node>();
+  const std::shared_ptr<Node> node(new Node, free_node);
   node->operation = std::move(operation);
   node->edges = std::move(edges);
   for (std::size_t n = 0; n < inputs.size(); ++n) {
@@ -86,7 +88,7 @@ void record(const Operation& operation, Inputs inputs, Tensor& output) {
   const std::shared_ptr<Node> node = make_node(operation.copy(), inputs, std::move(edges));
   node->output_form = {output.shape(), output.dtype()};
   if (operation.saves(node->wanted).output) node->output = Saved(output);
-  auto history = std::make_shared<History>();
+  auto history = std::make_shared<History>(output.dtype());
   history->requires_grad = true;
   history->node = node;
   node->result = history;

@@ -9,6 +9,7 @@
 #include "io/safetensors_dtype.h"
 #include "io/safetensors_header.h"
 #include "tensor/builder.h"
+#include "tensor/recording.h"
 
 namespace foveal::nn {
 namespace {
@@ -106,6 +107,7 @@ StateDict Module::named_buffers() const {
 }
 
 void Module::load_state_dict(const StateDict& tensors) {
+  const NoGrad off;
   StateDict own = state_dict();
   const std::vector<std::string> problems = complaints(own, tensors);
   if (!problems.empty()) {
@@ -139,7 +141,9 @@ void Module::to(DType dtype) {
   }
   const NoGrad off;
   const auto convert = [dtype](Tensor* tensor) {
-    if (is_floating(tensor->dtype())) TensorBuilder::replace(*tensor, tensor->to(dtype));
+    if (!is_floating(tensor->dtype())) return;
+    TensorBuilder::replace(*tensor, tensor->to(dtype));
+    convert_grad(*tensor);
   };
   for (const auto& [name, tensor] : parameters_) convert(tensor);
   for (const Buffer& buffer : buffers_) convert(buffer.tensor);

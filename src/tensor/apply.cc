@@ -25,12 +25,12 @@ bool& recording() {
 
 Tensor apply(const Operation& operation, Inputs inputs) try {
   const TimedOperation timed(operation.name());
-  if (!operation.has_gradient() || !any_is_recorded(inputs)) return operation.run(inputs);
+  if (!any_is_recorded(inputs)) return operation.run(inputs);
   Tensor output = [&] {
     const Unrecorded inside;
     return operation.run(inputs);
   }();
-  record(operation, inputs, output);
+  if (operation.has_gradient()) record(operation, inputs, output);
   return output;
 } catch (...) {
   rethrow_as_error(operation.name());
@@ -41,7 +41,9 @@ void apply_in_place(const Operation& operation, Tensor& target, Inputs others) t
   require_writable(target, operation.name());
   Tensors inputs = {target};
   inputs.insert(inputs.end(), others.begin(), others.end());
-  const bool recorded = any_is_recorded(inputs);
+  const bool recorded =
+      is_floating(target.dtype()) &&
+      (any_is_recorded(others) || (has_history(target) && is_recorded_write(target)));
   if (recorded) {
     require_no_leaf(target, operation.name());
     // What the gradient will read must not be what is written now.

@@ -95,7 +95,11 @@ struct Power {
   template <class T>
   T operator()(T a, T exponent) const {
     if (exponent == T{1}) return a;
-    return exponent == T{2} ? a * a : std::pow(a, exponent);
+    if (exponent == T{2}) return a * a;
+    // Of -infinity NaN, as in PyTorch, where pow has infinity and 0.
+    if (exponent == T(0.5)) return std::sqrt(a);
+    if (exponent == T(-0.5)) return T{1} / std::sqrt(a);
+    return std::pow(a, exponent);
   }
 };
 
@@ -118,9 +122,10 @@ struct Positive {
 };
 
 struct WherePositive {
+  /// Where NaN went through, so does its gradient.
   template <class T>
   T operator()(T grad, T a) const {
-    return a > T{0} ? grad : T{0};
+    return a <= T{0} ? T{0} : grad;
   }
 };
 

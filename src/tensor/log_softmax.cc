@@ -93,9 +93,11 @@ class LogSoftmax final : public OperationOf<LogSoftmax> {
     out.copy_(log_softmax_rows(lines).transpose(axis_, -1));
   }
   Saves saves(InputSet) const override { return {0, true}; }
-  /// grad - softmax times the sum of grad along the axis.
+  /// grad - softmax times the sum of grad along the axis, rounded once.
   Tensors gradient(const Recorded& call) const override {
-    return {call.grad - exp(call.output) * sum(call.grad, axis_, true)};
+    const DType dtype = call.grad.dtype(), wide = wide_dtype(dtype);
+    const Tensor grad = call.grad.to(wide);
+    return {(grad - exp(call.output.to(wide)) * sum(grad, axis_, true)).to(dtype)};
   }
 
  private:
@@ -114,8 +116,12 @@ class CrossEntropy final : public OperationOf<CrossEntropy> {
   Tensors gradient(const Recorded& call) const override;
 
  private:
+  /// The rows that count, of contiguous targets. ignore_index may be any int64: float64 isn't
+  /// enough.
   double counted(const Tensor& targets) const {
-    return sum(ne(targets, static_cast<double>(ignored_))).item();
+    const std::int64_t* const target = targets.data<std::int64_t>();
+    const std::int64_t rows = targets.size(0);
+    return static_cast<double>(rows - std::count(target, target + rows, ignored_));
   }
 
   std::int64_t ignored_;
@@ -133,8 +139,9 @@ Form CrossEntropy::form(Inputs inputs) const {
                 ": they must be (N, C) and (N) of int64");
   }
   const std::int64_t classes = logits.size(1);
+  const std::int64_t* const first = targets.data<std::int64_t>();
   for (std::int64_t n = 0; n < targets.size(0); ++n) {
-    const auto target = static_cast<std::int64_t>(targets.at({n}));
+    const std::int64_t target = first[n * targets.strides()[0]];
     if ((target >= 0 && target < classes) || target == ignored_) continue;
     throw Error("cross_entropy: targets[" + std::to_string(n) + "] is " + std::to_string(target) +
                 " but logits has " + std::to_string(classes) + " classes: it must be from 0 to " +
@@ -170,13 +177,24 @@ Tensors CrossEntropy::gradient(const Recorded& call) const {
   const Tensor targets = call.inputs[1].contiguous();
   const DType wide = wide_dtype(call.forms[0].dtype);
   Tensor result = softmax(call.inputs[0].to(wide), 1);
-  for (std::int64_t row = 0; row < targets.size(0); ++row) {
-    const std::int64_t target = targets.data<std::int64_t>()[row];
-    if (target != ignored_) result.set({row, target}, result.at({row, target}) - 1);
-  }
-  const Tensor factor = call.grad.to(wide) / counted(targets);
-  const Tensor ignored = eq(targets, static_cast<double>(ignored_)).unsqueeze(1);
-  return {masked_fill(result * factor, ignored, 0).to(call.forms[0].dtype), Tensor()};
+  const std::int64_t count = result.size(1), *const target = targets.data<std::int64_t>();
+  const double share = call.grad.item() / counted(targets);
+  with_wide(wide, [&](auto zero) {
+    using T = decltype(zero);
+    T* const to = TensorBuilder::written<T>(result);
+    for_rows(result, [=, this](std::int64_t first, std::int64_t last) {
+      for (std::int64_t row = first; row < last; ++row) {
+        T* const line = to + row * count;
+        if (target[row] == ignored_) {
+          std::fill_n(line, count, T{0});
+          continue;
+        }
+        line[target[row]] -= 1;
+        for (std::int64_t i = 0; i < count; ++i) line[i] *= static_cast<T>(share);
+      }
+    });
+  });
+  return {result.to(call.forms[0].dtype), Tensor()};
 }
 
 }  // namespace

@@ -14,6 +14,10 @@ inline bool has_history(const Tensor& tensor) {
 /// Whether this thread records, and the tensor requires a gradient.
 bool is_recorded(const Tensor& tensor);
 
+/// Whether this thread records, and `target`, or the tensor that it looks at, requires a gradient:
+/// one that was made under NoGrad looks at it too.
+bool is_recorded_write(const Tensor& target);
+
 /// Notes that `output` came from `inputs`, one of which is_recorded.
 void record(const Operation& operation, Inputs inputs, Tensor& output);
 
@@ -23,6 +27,9 @@ void require_no_leaf(const Tensor& target, const char* function);
 
 /// Notes that `target` was written: it comes from inputs[0], what it was, and the others.
 void record_in_place(const Operation& operation, Inputs inputs, Tensor& target);
+
+/// Where TensorBuilder::replace gave the tensor another dtype: its grad() takes it too.
+void convert_grad(const Tensor& tensor);
 
 /// Whether this thread records; NoGrad turns it off.
 bool& recording();

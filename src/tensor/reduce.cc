@@ -157,6 +157,11 @@ void with_sum_types(DType dtype, Act act) {
 
 DType sum_dtype(const Tensor& a) { return a.dtype() == DType::boolean ? DType::int64 : a.dtype(); }
 
+/// The gradient of a mean's sum. In float64: `count` may be more than a 16-bit type holds.
+Tensor shared_out(const Tensor& grad, std::int64_t count) {
+  return (grad.to(DType::float64) / static_cast<double>(count)).to(grad.dtype());
+}
+
 /// `shape` without `axis`, or with it at size 1.
 Shape reduced_shape(Shape shape, std::int64_t axis, bool keepdim) {
   if (!keepdim) return without_axis(std::move(shape), axis);
@@ -205,7 +210,7 @@ Tensors SumAlong::gradient(const Recorded& call) const {
   const Shape& shape = call.forms[0].shape;
   const std::int64_t along = normalize_axis(axis_, static_cast<std::int64_t>(shape.size()), name());
   const Tensor grad = keepdim_ ? call.grad : call.grad.unsqueeze(along);
-  return {(mean_ ? grad / static_cast<double>(shape[along]) : grad).expand(shape)};
+  return {(mean_ ? shared_out(grad, shape[along]) : grad).expand(shape)};
 }
 
 /// Of all elements.
@@ -234,8 +239,7 @@ class SumAll final : public OperationOf<SumAll> {
   }
   Tensors gradient(const Recorded& call) const override {
     const Shape& shape = call.forms[0].shape;
-    const auto count = static_cast<double>(element_count(shape));
-    const Tensor grad = mean_ ? call.grad / count : call.grad;
+    const Tensor grad = mean_ ? shared_out(call.grad, element_count(shape)) : call.grad;
     return {grad.reshape(Shape(shape.size(), 1)).expand(shape)};
   }
 

@@ -192,7 +192,7 @@ double Tensor::at(const std::vector<std::int64_t>& index) const {
 void Tensor::set(const std::vector<std::int64_t>& index, double value) {
   require_writable(*this, "set");
   const std::int64_t offset = element_offset(*this, index, "set");
-  if (has_history(*this) && is_recorded(*this)) {
+  if (has_history(*this) && is_recorded_write(*this)) {
     require_no_leaf(*this, "set");
     Tensor place = *this;
     for (const std::int64_t at : index) place = place.select(0, at);

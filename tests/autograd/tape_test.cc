@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <thread>
 
 #include "foveal/foveal.h"
+#include "tensor/operation.h"
 #include "tensor/samples.h"
 
 namespace foveal {
@@ -180,6 +182,26 @@ TEST(Tape, GradientsTouchNoGrad) {
   EXPECT_EQ(a.grad().to_vector(), grads[0].to_vector());
 }
 
+TEST(Tape, AGradientThatIsGivenMayBeTheOneThatIsAddedTo) {
+  Tensor w = leaf({{1.0, 2.0}, {3.0, 4.0}});
+  w.backward(tensor({{1.0, 2.0}, {3.0, 4.0}}, DType::float64));
+  w.transpose(0, 1).backward(w.grad());
+  EXPECT_EQ(w.grad().to_vector(), (std::vector<double>{2, 5, 5, 8}));
+}
+
+TEST(Tape, GradientsHaveMemoryOfTheirOwn) {
+  Tensor a = leaf({1.0, 2.0}), b = leaf({3.0, 4.0});
+  const Tensor both = a + b;
+  std::vector<Tensor> grads = gradients({sum(both)}, {a, b, both, a});
+  for (Tensor& grad : grads) {
+    EXPECT_EQ(grad.to_vector(), (std::vector<double>{1, 1}));
+    grad.fill_(5);  // a repeated number could not be written
+  }
+  grads[0].fill_(7);
+  EXPECT_EQ(grads[1].to_vector(), (std::vector<double>{5, 5}));
+  EXPECT_EQ(grads[3].to_vector(), (std::vector<double>{5, 5}));
+}
+
 TEST(Tape, RetainGradKeepsThatOfAResult) {
   Tensor w = leaf({1.0, 2.0});
   Tensor square = w * w;
@@ -189,6 +211,23 @@ TEST(Tape, RetainGradKeepsThatOfAResult) {
   EXPECT_EQ(square.grad().to_vector(), (std::vector<double>{3, 3}));
   EXPECT_FALSE(unkept.grad().defined());
   expect_error([] { tensor({1.0}).retain_grad(); }, {"retain_grad", "requires no gradient"});
+}
+
+/// Has no gradient, and sees whether its insides are recorded.
+class Probe final : public OperationOf<Probe> {
+ public:
+  const char* name() const override { return "probe"; }
+  Form form(Inputs inputs) const override { return {inputs[0].shape(), inputs[0].dtype()}; }
+  void compute(Inputs inputs, Tensor& out) const override {
+    EXPECT_FALSE(inputs[0].unsqueeze(0).requires_grad());
+    out.fill_(0);
+  }
+  bool has_gradient() const override { return false; }
+  Tensors gradient(const Recorded&) const override { return {}; }
+};
+
+TEST(Tape, WhatRunsInsideAnOperationIsNotRecorded) {
+  EXPECT_FALSE(apply(Probe(), {leaf({1.0})}).requires_grad());
 }
 
 TEST(Tape, AGraphOf200000OperationsRunsAndIsFreed) {
@@ -249,6 +288,65 @@ TEST(Tape, ABatchOfOneGraphRunsTwiceAtOnce) {
   for (int n = 0; n < 4; ++n) threads.emplace_back([&] { loss.backward({}, true); });
   for (std::thread& thread : threads) thread.join();
   EXPECT_NEAR(w.grad().item(), 4 * std::exp(1.0), 1e-12);
+}
+
+/// The first to finish lets go of what was saved: the others find it, or say that it's gone.
+TEST(Tape, OneGraphMayRunInManyThreadsWithoutRetaining) {
+  for (int round = 0; round < 50; ++round) {
+    Tensor w = leaf({1.0, 2.0});
+    const Tensor shared = exp(w) * w;
+    std::atomic<int> done{0};
+    std::vector<std::thread> threads;
+    for (int n = 0; n < 3; ++n) {
+      threads.emplace_back([&] {
+        const Tensor loss = sum(shared * 2.0);
+        try {
+          loss.backward();
+          ++done;
+        } catch (const Error& error) {
+          EXPECT_NE(std::string(error.what()).find("let go of"), std::string::npos);
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_GE(done, 1);
+  }
+}
+
+TEST(Tape, ThreadsMayFreeWhatTheyShare) {
+  for (int round = 0; round < 50; ++round) {
+    Tensor w = leaf({1.0});
+    Tensor shared = w;
+    for (int n = 0; n < 20; ++n) shared = shared * w;
+    std::vector<std::thread> threads;
+    for (int n = 0; n < 3; ++n) {
+      threads.emplace_back([loss = shared + 1.0]() mutable {
+        loss.backward({}, true);
+        loss = Tensor();
+      });
+    }
+    shared = Tensor();
+    for (std::thread& thread : threads) thread.join();
+  }
+}
+
+TEST(CheckGradients, PutsBackWhatAnErrorLeaves) {
+  const Tensor x = tensor({0.3, 0.7}, DType::float64);
+  int calls = 0;
+  const auto fails = [&calls](const std::vector<Tensor>& in) {
+    if (++calls == 3) throw Error("in the middle");
+    return in[0] * 2.0;
+  };
+  expect_error([&] { check_gradients(fails, {x}); }, {"in the middle"});
+  EXPECT_EQ(x.to_vector(), (std::vector<double>{0.3, 0.7}));
+}
+
+TEST(CheckGradients, InputsMayShareMemory) {
+  const Tensor x = tensor({0.3, 0.7}, DType::float64);
+  const auto product = [](const std::vector<Tensor>& in) { return in[0] * in[1]; };
+  EXPECT_TRUE(check_gradients(product, {x, x}).agrees);
+  EXPECT_TRUE(check_gradients(product, {x, x.slice(0, 0, 1)}).agrees);
+  EXPECT_EQ(x.to_vector(), (std::vector<double>{0.3, 0.7}));
 }
 
 TEST(CheckGradients, FindsAGradientThatIsWrong) {

@@ -185,6 +185,31 @@ TEST(ModuleTest, ConvertsFloatingStateAlone) {
   EXPECT_THROW(module.to(DType::boolean), Error);
 }
 
+/// And gradients that arrive later, of operations that ran before, find the parameter's dtype.
+TEST(ModuleTest, ConvertsGradientsWithTheirParameters) {
+  Generator generator(1);
+  Everything module(generator);
+  const Tensor held = module.scale;
+  const auto loss = [&] { return sum(module.scale * module.scale); };
+  loss().backward();
+  module.to(DType::float64);
+  EXPECT_EQ(held.grad().dtype(), DType::float64);
+  EXPECT_EQ(held.grad().to_vector(), (std::vector<double>{2, 2}));
+  EXPECT_FALSE(module.first.weight.grad().defined());
+  loss().backward();
+  EXPECT_EQ(held.grad().to_vector(), (std::vector<double>{4, 4}));
+  const Tensor before = loss();
+  module.to(DType::bfloat16);
+  before.backward();
+  EXPECT_EQ(held.grad().dtype(), DType::bfloat16);
+  EXPECT_EQ(held.grad().to_vector(), (std::vector<double>{6, 6}));
+  module.zero_grad();
+  const Tensor narrow = loss();
+  module.to(DType::float32);
+  narrow.backward();
+  EXPECT_EQ(held.grad().dtype(), DType::float32);
+}
+
 TEST(ModuleTest, ModeReachesSubmodules) {
   Generator generator(1);
   Everything module(generator);
