@@ -83,7 +83,7 @@ void convert_grad(const Tensor& tensor) {
   convert_grad(history->grad);
 }
 
-Tensor& Tensor::requires_grad_(bool on) {
+Tensor& Tensor::requires_grad_(bool on) try {
   require_defined(*this, "requires_grad_");
   if (!is_floating(dtype())) {
     throw Error("requires_grad_: the tensor has dtype " + to_string(dtype()) +
@@ -99,16 +99,22 @@ Tensor& Tensor::requires_grad_(bool on) {
   // Views of a leaf look at it, not at the tensor whose memory it has.
   if (on) body_->base = nullptr;
   return *this;
+} catch (...) {
+  rethrow_as_error("requires_grad_");
 }
 
-bool Tensor::requires_grad() const {
+bool Tensor::requires_grad() const try {
   require_defined(*this, "requires_grad");
   return edge_of(*this).leads_on();
+} catch (...) {
+  rethrow_as_error("requires_grad");
 }
 
-bool Tensor::is_leaf() const {
+bool Tensor::is_leaf() const try {
   require_defined(*this, "is_leaf");
   return edge_of(*this).node == nullptr;
+} catch (...) {
+  rethrow_as_error("is_leaf");
 }
 
 Tensor Tensor::grad() const {
@@ -127,15 +133,19 @@ void Tensor::zero_grad() {
   history->grad = Tensor();
 }
 
-void Tensor::retain_grad() {
+void Tensor::retain_grad() try {
   require_defined(*this, "retain_grad");
   own_edge(*this, "retain_grad", "the tensor");
   history_of(*this).retains_grad = true;
+} catch (...) {
+  rethrow_as_error("retain_grad");
 }
 
-Tensor Tensor::detach() const {
+Tensor Tensor::detach() const try {
   require_defined(*this, "detach");
   return TensorBuilder::detached(*this);
+} catch (...) {
+  rethrow_as_error("detach");
 }
 
 void Tensor::backward(const Tensor& gradient, bool retain_graph) const try {

@@ -1,7 +1,7 @@
 #pragma once
-// What leaves a public function that has this door is an Error, whatever was thrown inside. Plans
-// and attention, readers and writers of files, parse_mask and lint have it, and the memory of
-// tensors:
+// What leaves a public function that has this door is an Error, whatever was thrown inside.
+// Operations and views have it, making tensors and reading them, backward, the layers' forward and
+// state, masks, plans and attention, readers and writers of files, tokenizer and loader:
 //
 //   Tensor f(...) try {
 //     ...

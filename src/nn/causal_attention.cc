@@ -1,3 +1,4 @@
+#include "core/door.h"
 #include "foveal/nn/attention.h"
 #include "nn/causal.h"
 #include "nn/checks.h"
@@ -35,7 +36,11 @@ CausalAttention::CausalAttention(const CausalAttentionOptions& options, Generato
   register_buffer("mask", mask);
 }
 
-Tensor CausalAttention::forward(const Tensor& x) const { return causal_attention(*this, x, fused); }
+Tensor CausalAttention::forward(const Tensor& x) const try {
+  return causal_attention(*this, x, fused);
+} catch (...) {
+  rethrow_as_error("CausalAttention");
+}
 
 CausalAttentionWithoutBuffers::CausalAttentionWithoutBuffers(const CausalAttentionOptions& options,
                                                              Generator& generator)
@@ -51,9 +56,11 @@ CausalAttentionWithoutBuffers::CausalAttentionWithoutBuffers(const CausalAttenti
   register_module("dropout", dropout);
 }
 
-Tensor CausalAttentionWithoutBuffers::forward(const Tensor& x) const {
+Tensor CausalAttentionWithoutBuffers::forward(const Tensor& x) const try {
   check_batch("CausalAttentionWithoutBuffers", x, W_query.weight.size(1), mask.size(0));
   return attend(*this, x, fused);
+} catch (...) {
+  rethrow_as_error("CausalAttentionWithoutBuffers");
 }
 
 }  // namespace foveal::nn

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/door.h"
 #include "foveal/autograd.h"
 #include "foveal/error.h"
 #include "foveal/safetensors.h"
@@ -57,10 +58,12 @@ Tensor Module::forward(const Tensor&) const {
   throw Error("Module::forward: this module takes no single tensor: call what its class has");
 }
 
-std::vector<Tensor> Module::parameters() const {
+std::vector<Tensor> Module::parameters() const try {
   std::vector<Tensor> result;
   for (const auto& [name, tensor] : named_parameters()) result.push_back(tensor);
   return result;
+} catch (...) {
+  rethrow_as_error("parameters");
 }
 
 void Module::zero_grad() {
@@ -88,25 +91,31 @@ void Module::collect_state(const std::string& prefix, StateDict* result) const {
   for (const auto& [name, module] : modules_) module->collect_state(prefix + name + ".", result);
 }
 
-StateDict Module::state_dict() const {
+StateDict Module::state_dict() const try {
   StateDict result;
   collect_state("", &result);
   return result;
+} catch (...) {
+  rethrow_as_error("state_dict");
 }
 
-StateDict Module::named_parameters() const {
+StateDict Module::named_parameters() const try {
   StateDict result;
   collect_parameters("", &result);
   return result;
+} catch (...) {
+  rethrow_as_error("named_parameters");
 }
 
-StateDict Module::named_buffers() const {
+StateDict Module::named_buffers() const try {
   StateDict result;
   collect_buffers("", &result);
   return result;
+} catch (...) {
+  rethrow_as_error("named_buffers");
 }
 
-void Module::load_state_dict(const StateDict& tensors) {
+void Module::load_state_dict(const StateDict& tensors) try {
   const NoGrad off;
   StateDict own = state_dict();
   const std::vector<std::string> problems = complaints(own, tensors);
@@ -121,20 +130,24 @@ void Module::load_state_dict(const StateDict& tensors) {
     values.push_back(find(tensors, name)->to(tensor.dtype()).clone());
   }
   for (std::size_t i = 0; i < own.size(); ++i) own[i].second.copy_(values[i]);
+} catch (...) {
+  rethrow_as_error("load_state_dict");
 }
 
 void Module::save(const std::string& path) const { save_safetensors(path, state_dict()); }
 
-void Module::load(const std::string& path) {
+void Module::load(const std::string& path) try {
   const SafetensorsFile file = load_safetensors(path);
   for (const auto& [name, dtype] : file.unsupported) {
     throw Error("Module::load: file '" + path + "': tensor " + shown(name) + " has dtype " +
                 shown(dtype) + ", which foveal lacks: save it as " + safetensors_names());
   }
   load_state_dict(file.tensors);
+} catch (...) {
+  rethrow_as_error("Module::load");
 }
 
-void Module::to(DType dtype) {
+void Module::to(DType dtype) try {
   if (!is_floating(dtype)) {
     throw Error("Module::to: dtype is " + to_string(dtype) +
                 ": it must be float32, float64, bfloat16 or float16");
@@ -148,6 +161,8 @@ void Module::to(DType dtype) {
   for (const auto& [name, tensor] : parameters_) convert(tensor);
   for (const Buffer& buffer : buffers_) convert(buffer.tensor);
   for (const auto& [name, module] : modules_) module->to(dtype);
+} catch (...) {
+  rethrow_as_error("Module::to");
 }
 
 void Module::train(bool on) {

@@ -1,3 +1,4 @@
+#include "core/door.h"
 #include "foveal/error.h"
 #include "foveal/nn/attention.h"
 #include "foveal/operations.h"
@@ -46,8 +47,10 @@ MultiHeadAttentionWrapper::MultiHeadAttentionWrapper(const CausalAttentionOption
   register_module("heads", list_);
 }
 
-Tensor MultiHeadAttentionWrapper::forward(const Tensor& x) const {
+Tensor MultiHeadAttentionWrapper::forward(const Tensor& x) const try {
   return side_by_side(heads, x, fused);
+} catch (...) {
+  rethrow_as_error("MultiHeadAttentionWrapper");
 }
 
 MultiHeadAttentionWrapperWithProjection::MultiHeadAttentionWrapperWithProjection(
@@ -59,8 +62,10 @@ MultiHeadAttentionWrapperWithProjection::MultiHeadAttentionWrapperWithProjection
   register_module("out_proj", out_proj);
 }
 
-Tensor MultiHeadAttentionWrapperWithProjection::forward(const Tensor& x) const {
+Tensor MultiHeadAttentionWrapperWithProjection::forward(const Tensor& x) const try {
   return out_proj.forward(side_by_side(heads, x, fused));
+} catch (...) {
+  rethrow_as_error("MultiHeadAttentionWrapperWithProjection");
 }
 
 MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& options,
@@ -82,7 +87,7 @@ MultiHeadAttention::MultiHeadAttention(const MultiHeadAttentionOptions& options,
   register_buffer("mask", mask);
 }
 
-Tensor MultiHeadAttention::forward(const Tensor& x) const {
+Tensor MultiHeadAttention::forward(const Tensor& x) const try {
   check_batch("MultiHeadAttention", x, W_query.weight.size(1), mask.size(0));
   const std::int64_t batch = x.size(0);
   const std::int64_t num_tokens = x.size(1);
@@ -98,6 +103,8 @@ Tensor MultiHeadAttention::forward(const Tensor& x) const {
   const Tensor context_vec =
       causal_context(queries, keys, values, MaskOf::layer(*this), dropout, fused).transpose(1, 2);
   return out_proj.forward(context_vec.contiguous().view({batch, num_tokens, d_out}));
+} catch (...) {
+  rethrow_as_error("MultiHeadAttention");
 }
 
 }  // namespace foveal::nn

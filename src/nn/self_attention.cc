@@ -1,3 +1,4 @@
+#include "core/door.h"
 #include "foveal/nn/attention.h"
 #include "foveal/operations.h"
 #include "foveal/random.h"
@@ -19,7 +20,7 @@ SelfAttention_v1::SelfAttention_v1(std::int64_t d_in, std::int64_t d_out, Genera
   register_parameter("W_value", W_value);
 }
 
-Tensor SelfAttention_v1::forward(const Tensor& x) const {
+Tensor SelfAttention_v1::forward(const Tensor& x) const try {
   check_tokens("SelfAttention_v1", x, W_query.size(0));
   const Tensor keys = matmul(x, W_key);
   const Tensor queries = matmul(x, W_query);
@@ -30,6 +31,8 @@ Tensor SelfAttention_v1::forward(const Tensor& x) const {
   const Tensor attn_weights =
       reference::weights(reference::scaled_scores(attn_scores, scale_of(keys)));
   return reference::context(attn_weights, values);
+} catch (...) {
+  rethrow_as_error("SelfAttention_v1");
 }
 
 SelfAttention_v2::SelfAttention_v2(std::int64_t d_in, std::int64_t d_out, Generator& generator,
@@ -42,7 +45,7 @@ SelfAttention_v2::SelfAttention_v2(std::int64_t d_in, std::int64_t d_out, Genera
   register_module("W_value", W_value);
 }
 
-Tensor SelfAttention_v2::forward(const Tensor& x) const {
+Tensor SelfAttention_v2::forward(const Tensor& x) const try {
   check_tokens("SelfAttention_v2", x, W_query.weight.size(1));
   const Tensor keys = W_key.forward(x);
   const Tensor queries = W_query.forward(x);
@@ -53,6 +56,8 @@ Tensor SelfAttention_v2::forward(const Tensor& x) const {
   const Tensor attn_weights =
       reference::weights(reference::scaled_scores(attn_scores, scale_of(keys)));
   return reference::context(attn_weights, values);
+} catch (...) {
+  rethrow_as_error("SelfAttention_v2");
 }
 
 }  // namespace foveal::nn

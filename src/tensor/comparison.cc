@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 
+#include "core/door.h"
 #include "core/number_text.h"
 #include "foveal/error.h"
 #include "foveal/operations.h"
@@ -133,14 +134,16 @@ Tensor logical_not(const Tensor& a) {
   return apply(Elementwise(kLogicalNot), {a});
 }
 
-bool equal(const Tensor& a, const Tensor& b) {
+bool equal(const Tensor& a, const Tensor& b) try {
   require_defined(a, "equal", "a");
   require_defined(b, "equal", "b");
   if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
   return all_hold(a, b, std::equal_to<>());
+} catch (...) {
+  rethrow_as_error("equal");
 }
 
-bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol) {
+bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol) try {
   require_defined(a, "allclose", "a");
   require_defined(b, "allclose", "b");
   require_same_dtype(a, "a", b, "b", "allclose");
@@ -152,6 +155,8 @@ bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol) {
   return all_hold(a, b, [=](auto left, auto right) {
     return is_close(static_cast<double>(left), static_cast<double>(right), rtol, atol);
   });
+} catch (...) {
+  rethrow_as_error("allclose");
 }
 
 }  // namespace foveal

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "foveal/operations.h"
 #include "tensor/check.h"
@@ -125,7 +126,7 @@ Tensor as_matrices(const Named& named, const std::string& batch, const std::stri
 
 }  // namespace
 
-Tensor einsum(const std::string& equation, const Tensor& a, const Tensor& b) {
+Tensor einsum(const std::string& equation, const Tensor& a, const Tensor& b) try {
   const Equation parsed = parse(equation);
   require_fits(parsed, a, b);
   const Named left = without_lonely_axes({a, parsed.a}, parsed.b + parsed.out);
@@ -145,6 +146,8 @@ Tensor einsum(const std::string& equation, const Tensor& a, const Tensor& b) {
   for (const char letter : rows) shape.push_back(left.size_of(std::string(1, letter)));
   for (const char letter : columns) shape.push_back(right.size_of(std::string(1, letter)));
   return in_order({product.reshape(shape), batch + rows + columns}, parsed.out).contiguous();
+} catch (...) {
+  rethrow_as_error("einsum");
 }
 
 }  // namespace foveal

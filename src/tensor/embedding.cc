@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "foveal/operations.h"
 #include "tensor/builder.h"
@@ -144,7 +145,7 @@ Tensor embedding(const Tensor& weight, const Tensor& ids) {
   return apply(Embedding(), {weight, ids});
 }
 
-Tensor index_select(const Tensor& a, std::int64_t axis, const Tensor& ids) {
+Tensor index_select(const Tensor& a, std::int64_t axis, const Tensor& ids) try {
   require_defined(a, "index_select", "a");
   require_defined(ids, "index_select", "ids");
   const std::int64_t along = normalize_axis(axis, a.rank(), "index_select");
@@ -160,6 +161,8 @@ Tensor index_select(const Tensor& a, std::int64_t axis, const Tensor& ids) {
   const Tensor rows = apply(select, {turned.reshape({shape[0], width}), ids});
   shape[0] = ids.size(0);
   return rows.reshape(shape).transpose(0, along).contiguous();
+} catch (...) {
+  rethrow_as_error("index_select");
 }
 
 }  // namespace foveal

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "tensor/builder.h"
 
@@ -50,18 +51,22 @@ Strides checked_strides(const void* data, const Shape& shape, const Strides& str
 }  // namespace
 
 Tensor Tensor::from_blob(void* data, const Shape& shape, const Strides& strides, DType dtype,
-                         std::function<void(void*)> deleter) {
+                         std::function<void(void*)> deleter) try {
   const Strides checked = checked_strides(data, shape, strides, dtype);
   return TensorBuilder::make(Storage::wrap(data, std::move(deleter), false), shape, checked, 0,
                              dtype);
+} catch (...) {
+  rethrow_as_error("from_blob");
 }
 
 Tensor Tensor::from_blob(const void* data, const Shape& shape, const Strides& strides, DType dtype,
-                         std::function<void(const void*)> deleter) {
+                         std::function<void(const void*)> deleter) try {
   const Strides checked = checked_strides(data, shape, strides, dtype);
   // A storage keeps one kind of pointer; its read-only flag keeps the promise of this const.
   auto storage = Storage::wrap(const_cast<void*>(data), std::move(deleter), true);
   return TensorBuilder::make(std::move(storage), shape, checked, 0, dtype);
+} catch (...) {
+  rethrow_as_error("from_blob");
 }
 
 }  // namespace foveal

@@ -1,5 +1,6 @@
 // Joining tensors and taking them apart.
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "foveal/operations.h"
 #include "tensor/builder.h"
@@ -89,7 +90,7 @@ Tensor cat(const std::vector<Tensor>& tensors, std::int64_t axis) {
   return foveal::apply(Cat(axis), Inputs(tensors));  // not std::apply
 }
 
-Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) {
+Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) try {
   require_joinable(tensors, "stack", "shapes and dtypes must be the same",
                    [](const Shape& a, const Shape& b) { return a == b; });
   const std::int64_t along = normalize_axis(axis, tensors[0].rank() + 1, "stack");
@@ -97,9 +98,11 @@ Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis) {
   unsqueezed.reserve(tensors.size());
   for (const Tensor& tensor : tensors) unsqueezed.push_back(tensor.unsqueeze(along));
   return cat(unsqueezed, along);
+} catch (...) {
+  rethrow_as_error("stack");
 }
 
-std::vector<Tensor> unbind(const Tensor& a, std::int64_t axis) {
+std::vector<Tensor> unbind(const Tensor& a, std::int64_t axis) try {
   require_defined(a, "unbind", "a");
   const std::int64_t along = normalize_axis(axis, a.rank(), "unbind");
   const std::int64_t count = a.shape()[along];
@@ -107,6 +110,8 @@ std::vector<Tensor> unbind(const Tensor& a, std::int64_t axis) {
   entries.reserve(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) entries.push_back(a.select(along, i));
   return entries;
+} catch (...) {
+  rethrow_as_error("unbind");
 }
 
 }  // namespace foveal

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "foveal/operations.h"
 #include "tensor/check.h"
@@ -179,11 +180,17 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   return apply(Where(), {condition, a, b});
 }
 
-Tensor triu(const Tensor& a, std::int64_t diagonal) { return triangle(a, "triu", diagonal, true); }
+Tensor triu(const Tensor& a, std::int64_t diagonal) try {
+  return triangle(a, "triu", diagonal, true);
+} catch (...) {
+  rethrow_as_error("triu");
+}
 
-Tensor tril(const Tensor& a, std::int64_t diagonal) {
+Tensor tril(const Tensor& a, std::int64_t diagonal) try {
   // The first column to go is the one after the diagonal.
   return triangle(a, "tril", diagonal < INT64_MAX ? diagonal + 1 : diagonal, false);
+} catch (...) {
+  rethrow_as_error("tril");
 }
 
 }  // namespace foveal

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "tensor/builder.h"
 #include "tensor/numbers.h"
@@ -71,8 +72,10 @@ class NestedListReader {
   std::vector<const NestedList*> leaves_;
 };
 
-Tensor tensor(const NestedList& values, std::optional<DType> dtype) {
+Tensor tensor(const NestedList& values, std::optional<DType> dtype) try {
   return NestedListReader(values).to_tensor(dtype);
+} catch (...) {
+  rethrow_as_error("tensor");
 }
 
 }  // namespace foveal

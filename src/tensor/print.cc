@@ -6,6 +6,7 @@
 #include <limits>
 #include <string_view>
 
+#include "core/door.h"
 #include "core/number_text.h"
 #include "foveal/error.h"
 #include "foveal/tensor.h"
@@ -195,7 +196,7 @@ std::vector<std::string> suffixes(const Tensor& tensor) {
 
 }  // namespace
 
-std::string to_string(const Tensor& tensor) {
+std::string to_string(const Tensor& tensor) try {
   if (!tensor.defined()) return "tensor(undefined)";
   const std::int64_t indent = static_cast<std::int64_t>(kPrefix.size());
   std::string text(kPrefix);
@@ -211,6 +212,8 @@ std::string to_string(const Tensor& tensor) {
     text += suffix;
   }
   return text + ")";
+} catch (...) {
+  rethrow_as_error("to_string");
 }
 
 }  // namespace foveal

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "foveal/operations.h"
 #include "tensor/builder.h"
@@ -25,7 +26,7 @@ void check_probability(double p) {
 
 }  // namespace
 
-Tensor rand(const Shape& shape, Generator& generator, DType dtype) {
+Tensor rand(const Shape& shape, Generator& generator, DType dtype) try {
   check_floating_target(dtype, "rand");
   Tensor result = Tensor::zeros(shape, dtype);
   if (dtype == DType::float32) {
@@ -34,9 +35,11 @@ Tensor rand(const Shape& shape, Generator& generator, DType dtype) {
     generator.fill_uniform(TensorBuilder::written<double>(result), result.element_count());
   }
   return result;
+} catch (...) {
+  rethrow_as_error("rand");
 }
 
-Tensor randn(const Shape& shape, Generator& generator, DType dtype) {
+Tensor randn(const Shape& shape, Generator& generator, DType dtype) try {
   check_floating_target(dtype, "randn");
   Tensor result = Tensor::zeros(shape, dtype);
   if (dtype == DType::float32) {
@@ -45,9 +48,11 @@ Tensor randn(const Shape& shape, Generator& generator, DType dtype) {
     generator.fill_normal(TensorBuilder::written<double>(result), result.element_count());
   }
   return result;
+} catch (...) {
+  rethrow_as_error("randn");
 }
 
-Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator) {
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generator& generator) try {
   if (low >= high) {
     throw Error("randint: low is " + std::to_string(low) + " and high is " + std::to_string(high) +
                 ": high must be greater than low");
@@ -62,9 +67,11 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generato
     out[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + bits % span);
   }
   return result;
+} catch (...) {
+  rethrow_as_error("randint");
 }
 
-Tensor randperm(std::int64_t n, Generator& generator) {
+Tensor randperm(std::int64_t n, Generator& generator) try {
   constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max() / 20;
   if (n < 0 || n >= kMost) {
     throw Error("randperm: n is " + std::to_string(n) + ": it must be from 0 to " +
@@ -75,6 +82,8 @@ Tensor randperm(std::int64_t n, Generator& generator) {
   for (std::int64_t i = 0; i + 1 < n; ++i)
     std::swap(out[i], out[i + generator.next_u32() % (n - i)]);
   return result;
+} catch (...) {
+  rethrow_as_error("randperm");
 }
 
 namespace {
@@ -89,7 +98,7 @@ void draw_kept(Tensor& mask, double p, Generator& generator) {
 
 }  // namespace
 
-Tensor dropout_mask(const Shape& shape, double p, Generator& generator, DType dtype) {
+Tensor dropout_mask(const Shape& shape, double p, Generator& generator, DType dtype) try {
   check_probability(p);
   if (dtype != DType::float32 && dtype != DType::boolean) {
     throw Error("dropout_mask: dtype is " + to_string(dtype) + ": it must be float32 or bool");
@@ -101,9 +110,11 @@ Tensor dropout_mask(const Shape& shape, double p, Generator& generator, DType dt
     draw_kept<float>(mask, p, generator);
   }
   return mask;
+} catch (...) {
+  rethrow_as_error("dropout_mask");
 }
 
-Tensor dropout(const Tensor& x, double p, Generator& generator) {
+Tensor dropout(const Tensor& x, double p, Generator& generator) try {
   check_probability(p);
   if (!is_floating(x.dtype())) {
     throw Error("dropout: x is " + to_string(x.dtype()) +
@@ -115,6 +126,8 @@ Tensor dropout(const Tensor& x, double p, Generator& generator) {
   const DType wide = x.dtype() == DType::float64 ? DType::float64 : DType::float32;
   const Tensor factors = dropout_mask(x.shape(), p, generator).to(wide) / (1 - p);
   return x * factors.to(x.dtype());
+} catch (...) {
+  rethrow_as_error("dropout");
 }
 
 }  // namespace foveal

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "tensor/builder.h"
 #include "tensor/check.h"
@@ -47,7 +48,7 @@ void require_type(const Tensor& tensor) {
 
 }  // namespace
 
-Tensor Tensor::zeros(const Shape& shape, DType dtype) {
+Tensor Tensor::zeros(const Shape& shape, DType dtype) try {
   Tensor result = TensorBuilder::empty(shape, dtype);
   // All bits zero is 0 in every dtype.
   auto* const bytes = TensorBuilder::written<char>(result);
@@ -56,17 +57,21 @@ Tensor Tensor::zeros(const Shape& shape, DType dtype) {
     std::memset(bytes + first * size, 0, static_cast<std::size_t>((last - first) * size));
   });
   return result;
+} catch (...) {
+  rethrow_as_error("zeros");
 }
 
 Tensor Tensor::ones(const Shape& shape, DType dtype) { return full(shape, 1, dtype); }
 
-Tensor Tensor::full(const Shape& shape, double value, DType dtype) {
+Tensor Tensor::full(const Shape& shape, double value, DType dtype) try {
   Tensor result = TensorBuilder::empty(shape, dtype);
   fill_elements(result, value, "full");
   return result;
+} catch (...) {
+  rethrow_as_error("full");
 }
 
-Tensor Tensor::arange(std::int64_t stop, DType dtype) {
+Tensor Tensor::arange(std::int64_t stop, DType dtype) try {
   if (stop < 0 || dtype == DType::boolean) {
     throw Error("arange: stop is " + std::to_string(stop) + " and dtype is " + to_string(dtype) +
                 ": stop must be 0 or more, and dtype not bool");
@@ -78,6 +83,8 @@ Tensor Tensor::arange(std::int64_t stop, DType dtype) {
     for (std::int64_t i = 0; i < stop; ++i) data[i] = convert<T>(i);
   });
   return result;
+} catch (...) {
+  rethrow_as_error("arange");
 }
 
 template <class T>
@@ -127,9 +134,10 @@ std::int64_t Tensor::element_count() const {
 
 bool Tensor::is_contiguous() const {
   if (element_count() == 0) return true;
-  const Strides dense = row_major_strides(shape());
-  for (std::size_t axis = 0; axis < shape().size(); ++axis) {
-    if (shape()[axis] > 1 && strides()[axis] != dense[axis]) return false;
+  std::int64_t dense = 1;
+  for (std::size_t axis = shape().size(); axis-- > 0;) {
+    if (shape()[axis] > 1 && strides()[axis] != dense) return false;
+    dense *= shape()[axis];
   }
   return true;
 }
@@ -181,15 +189,17 @@ const void* Tensor::raw_data() const {
   return static_cast<const char*>(body_->storage->data()) + bytes;
 }
 
-double Tensor::at(const std::vector<std::int64_t>& index) const {
+double Tensor::at(const std::vector<std::int64_t>& index) const try {
   const std::int64_t offset = element_offset(*this, index, "at");
   return visit(dtype(), [&](auto zero) {
     using T = decltype(zero);
     return convert<double>(number_at(data<T>() + offset));
   });
+} catch (...) {
+  rethrow_as_error("at");
 }
 
-void Tensor::set(const std::vector<std::int64_t>& index, double value) {
+void Tensor::set(const std::vector<std::int64_t>& index, double value) try {
   require_writable(*this, "set");
   const std::int64_t offset = element_offset(*this, index, "set");
   if (has_history(*this) && is_recorded_write(*this)) {
@@ -204,9 +214,11 @@ void Tensor::set(const std::vector<std::int64_t>& index, double value) {
     TensorBuilder::written<T>(*this)[offset] = convert_scalar<T>(value, "set");
   });
   body_->storage->count_write();
+} catch (...) {
+  rethrow_as_error("set");
 }
 
-double Tensor::item() const {
+double Tensor::item() const try {
   require_defined(*this, "item");
   if (element_count() != 1) {
     throw Error("item: the tensor has shape " + to_string(shape()) + ", so " +
@@ -214,9 +226,11 @@ double Tensor::item() const {
                 " elements: it must have exactly one; take one with at({...})");
   }
   return at(std::vector<std::int64_t>(shape().size(), 0));
+} catch (...) {
+  rethrow_as_error("item");
 }
 
-std::vector<double> Tensor::to_vector() const {
+std::vector<double> Tensor::to_vector() const try {
   require_defined(*this, "to_vector");
   std::vector<double> values;
   values.reserve(static_cast<std::size_t>(element_count()));
@@ -228,6 +242,8 @@ std::vector<double> Tensor::to_vector() const {
     });
   });
   return values;
+} catch (...) {
+  rethrow_as_error("to_vector");
 }
 
 }  // namespace foveal

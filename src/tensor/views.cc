@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "foveal/tensor.h"
 #include "tensor/builder.h"
@@ -320,14 +321,18 @@ Geometry Expand::geometry(const Tensor& tensor) const {
 
 }  // namespace
 
-Tensor Tensor::view(const Shape& shape) const {
+Tensor Tensor::view(const Shape& shape) const try {
   require_defined(*this, "view");
   return apply(View(shape), {*this});
+} catch (...) {
+  rethrow_as_error("view");
 }
 
-Tensor Tensor::reshape(const Shape& shape) const {
+Tensor Tensor::reshape(const Shape& shape) const try {
   require_defined(*this, "reshape");
   return apply(Reshape(shape), {*this});
+} catch (...) {
+  rethrow_as_error("reshape");
 }
 
 Tensor Tensor::select(std::int64_t axis, std::int64_t index) const {
@@ -346,9 +351,11 @@ Tensor Tensor::transpose(std::int64_t axis0, std::int64_t axis1) const {
   return apply(Transpose(axis0, axis1), {*this});
 }
 
-Tensor Tensor::permute(const std::vector<std::int64_t>& axes) const {
+Tensor Tensor::permute(const std::vector<std::int64_t>& axes) const try {
   require_defined(*this, "permute");
   return apply(Permute(axes), {*this});
+} catch (...) {
+  rethrow_as_error("permute");
 }
 
 Tensor Tensor::unsqueeze(std::int64_t axis) const {
@@ -362,9 +369,11 @@ Tensor Tensor::squeeze(std::int64_t axis) const {
   return shape()[along] != 1 ? *this : apply(Squeeze(along), {*this});
 }
 
-Tensor Tensor::expand(const Shape& shape) const {
+Tensor Tensor::expand(const Shape& shape) const try {
   require_defined(*this, "expand");
   return apply(Expand(shape), {*this});
+} catch (...) {
+  rethrow_as_error("expand");
 }
 
 }  // namespace foveal

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "foveal/random.h"
 
@@ -55,7 +56,7 @@ std::vector<std::vector<std::int64_t>> DataLoader::epoch_order(Generator& genera
   return batches;
 }
 
-Batch DataLoader::batch(const std::vector<std::int64_t>& window_indices) const {
+Batch DataLoader::batch(const std::vector<std::int64_t>& window_indices) const try {
   const Shape shape{static_cast<std::int64_t>(window_indices.size()), options_.length};
   std::vector<std::int64_t> inputs, targets;
   for (std::size_t row = 0; row < window_indices.size(); ++row) {
@@ -70,6 +71,8 @@ Batch DataLoader::batch(const std::vector<std::int64_t>& window_indices) const {
     targets.insert(targets.end(), start + 1, start + 1 + options_.length);
   }
   return {Tensor::from_vector(inputs, shape), Tensor::from_vector(targets, shape)};
+} catch (...) {
+  rethrow_as_error("DataLoader::batch");
 }
 
 }  // namespace foveal::text

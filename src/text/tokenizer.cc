@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "core/door.h"
 #include "foveal/error.h"
 #include "io/file.h"
 #include "text/merger.h"
@@ -55,16 +56,21 @@ Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
-Tokenizer Tokenizer::from_merges_file(const std::string& path) {
+Tokenizer Tokenizer::from_merges_file(const std::string& path) try {
   return from_merges(read_file(path), path);
+} catch (...) {
+  rethrow_as_error("Tokenizer");
 }
 
-Tokenizer Tokenizer::from_merges(std::string_view merges, const std::string& name) {
+Tokenizer Tokenizer::from_merges(std::string_view merges, const std::string& name) try {
   return Tokenizer(std::make_unique<Impl>(parse_merges(merges, name)));
+} catch (...) {
+  rethrow_as_error("Tokenizer");
 }
 
 std::vector<std::int64_t> Tokenizer::encode(std::string_view text,
-                                            const std::set<std::string>& allowed_special) const {
+                                            const std::set<std::string>& allowed_special) const
+    try {
   check_allowed(allowed_special);
   std::vector<std::int64_t> ids;
   ids.reserve(text.size() / 4 + 1);
@@ -91,9 +97,11 @@ std::vector<std::int64_t> Tokenizer::encode(std::string_view text,
     begin = special + kEndOfText.size();
   }
   return ids;
+} catch (...) {
+  rethrow_as_error("encode");
 }
 
-std::string Tokenizer::decode(const std::vector<std::int64_t>& ids) const {
+std::string Tokenizer::decode(const std::vector<std::int64_t>& ids) const try {
   std::string bytes;
   for (std::size_t at = 0; at < ids.size(); ++at) {
     const std::int64_t id = ids[at];
@@ -105,6 +113,8 @@ std::string Tokenizer::decode(const std::vector<std::int64_t>& ids) const {
                                         : impl_->merges.tokens[static_cast<std::size_t>(id)];
   }
   return bytes;
+} catch (...) {
+  rethrow_as_error("decode");
 }
 
 std::int64_t Tokenizer::vocabulary_size() const { return impl_->end_of_text() + 1; }

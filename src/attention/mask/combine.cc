@@ -3,6 +3,7 @@
 #include <array>
 
 #include "attention/mask/node.h"
+#include "core/door.h"
 #include "foveal/mask.h"
 
 namespace foveal {
@@ -123,16 +124,26 @@ class PairNode : public MaskNode {
 
 }  // namespace
 
-Mask operator&(const Mask& a, const Mask& b) {
+Mask operator&(const Mask& a, const Mask& b) try {
   return Mask(std::make_shared<const PairNode>(a.shared_node(), b.shared_node(), true));
+} catch (...) {
+  rethrow_as_error("mask &");
 }
 
-Mask operator|(const Mask& a, const Mask& b) {
+Mask operator|(const Mask& a, const Mask& b) try {
   return Mask(std::make_shared<const PairNode>(a.shared_node(), b.shared_node(), false));
+} catch (...) {
+  rethrow_as_error("mask |");
 }
 
-Mask operator!(const Mask& a) { return Mask(std::make_shared<const NotNode>(a.shared_node())); }
+Mask operator!(const Mask& a) try {
+  return Mask(std::make_shared<const NotNode>(a.shared_node()));
+} catch (...) {
+  rethrow_as_error("mask !");
+}
 
-std::string to_string(const Mask& mask) { return mask.node().text(); }
+std::string to_string(const Mask& mask) try { return mask.node().text(); } catch (...) {
+  rethrow_as_error("to_string");
+}
 
 }  // namespace foveal

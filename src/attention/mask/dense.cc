@@ -2,6 +2,7 @@
 
 #include "attention/mask/node.h"
 #include "attention/mask/sources.h"
+#include "core/door.h"
 #include "foveal/error.h"
 
 namespace foveal {
@@ -117,7 +118,9 @@ class DenseNode : public MaskNode {
 
 }  // namespace
 
-Mask dense(const Tensor& visible) { return dense_from(visible, "tensor"); }
+Mask dense(const Tensor& visible) try { return dense_from(visible, "tensor"); } catch (...) {
+  rethrow_as_error("dense");
+}
 
 Mask dense_from(const Tensor& visible, const std::string& source) {
   if (!visible.defined()) throw Error("mask dense: its tensor is undefined: give a bool tensor");

@@ -4,6 +4,7 @@
 
 #include "attention/mask/node.h"
 #include "attention/mask/sources.h"
+#include "core/door.h"
 #include "foveal/error.h"
 
 namespace foveal {
@@ -147,15 +148,23 @@ Mask make(std::vector<std::vector<std::int64_t>> ids, bool per_entry, std::strin
 
 }  // namespace
 
-Mask document(const std::vector<std::int64_t>& ids) { return make({ids}, false, list_text(ids)); }
+Mask document(const std::vector<std::int64_t>& ids) try {
+  return make({ids}, false, list_text(ids));
+} catch (...) {
+  rethrow_as_error("document");
+}
 
-Mask document(const std::vector<std::vector<std::int64_t>>& ids) {
+Mask document(const std::vector<std::vector<std::int64_t>>& ids) try {
   std::string source = "[";
   for (std::size_t b = 0; b < ids.size(); ++b) source += (b > 0 ? "," : "") + list_text(ids[b]);
   return make(ids, true, source + "]");
+} catch (...) {
+  rethrow_as_error("document");
 }
 
-Mask document(const Tensor& ids) { return document_from(ids, "tensor"); }
+Mask document(const Tensor& ids) try { return document_from(ids, "tensor"); } catch (...) {
+  rethrow_as_error("document");
+}
 
 Mask document_from(const Tensor& ids, const std::string& source) {
   const std::vector<std::int64_t> all = integers_of(ids, 2, "document");

@@ -4,6 +4,7 @@
 
 #include "attention/mask/node.h"
 #include "attention/mask/sources.h"
+#include "core/door.h"
 #include "foveal/error.h"
 
 namespace foveal {
@@ -193,42 +194,58 @@ class PaddingNode : public MaskNode {
 
 Mask::Mask() : Mask(none()) {}
 
-Mask none() {
+Mask none() try {
   static const auto node = std::make_shared<const NoneNode>();
   return Mask(node);
+} catch (...) {
+  rethrow_as_error("none");
 }
 
-Mask causal() { return Mask(std::make_shared<const CausalNode>(CausalNode::Kind::square)); }
+Mask causal() try {
+  return Mask(std::make_shared<const CausalNode>(CausalNode::Kind::square));
+} catch (...) {
+  rethrow_as_error("causal");
+}
 
-Mask causal(Corner corner) {
+Mask causal(Corner corner) try {
   return Mask(std::make_shared<const CausalNode>(
       corner == Corner::top_left ? CausalNode::Kind::top_left : CausalNode::Kind::bottom_right));
+} catch (...) {
+  rethrow_as_error("causal");
 }
 
-Mask window(std::int64_t left, std::int64_t right) {
+Mask window(std::int64_t left, std::int64_t right) try {
   if (left < -1 || right < -1) {
     throw Error("mask window(" + std::to_string(left) + ", " + std::to_string(right) +
                     "): each side must be 0 or more, or -1 for unbounded",
                 ErrorKind::usage);
   }
   return Mask(std::make_shared<const WindowNode>(left, right));
+} catch (...) {
+  rethrow_as_error("window");
 }
 
-Mask padding(const std::vector<std::int64_t>& lengths) {
+Mask padding(const std::vector<std::int64_t>& lengths) try {
   return Mask(std::make_shared<const PaddingNode>(lengths, list_text(lengths)));
+} catch (...) {
+  rethrow_as_error("padding");
 }
 
-Mask padding(const Tensor& lengths) { return padding_from(lengths, "tensor"); }
+Mask padding(const Tensor& lengths) try { return padding_from(lengths, "tensor"); } catch (...) {
+  rethrow_as_error("padding");
+}
 
 Mask padding_from(const Tensor& lengths, const std::string& source) {
   return Mask(std::make_shared<const PaddingNode>(integers_of(lengths, 1, "padding"), source));
 }
 
-Mask prefix(std::int64_t n) {
+Mask prefix(std::int64_t n) try {
   if (n < 0) {
     throw Error("mask prefix(" + std::to_string(n) + "): n must be 0 or more", ErrorKind::usage);
   }
   return Mask(std::make_shared<const PrefixNode>(n));
+} catch (...) {
+  rethrow_as_error("prefix");
 }
 
 }  // namespace foveal
