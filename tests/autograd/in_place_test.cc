@@ -94,6 +94,7 @@ Tensor run_program(unsigned seed, const std::vector<Tensor>& inputs) {
   Sampler sampler(seed);
   std::vector<Tensor> all = {inputs[0] * 2.0, inputs[1].clone(),
                              Tensor::zeros(inputs[0].shape(), DType::float64)};
+  std::vector<Tensor> repeated;  // can't be written
   const auto any = [&] { return all[sampler.integer(0, static_cast<int>(all.size()) - 1)]; };
   const auto fitting = [&](const Shape& shape) {
     for (int tries = 0; tries < 8; ++tries) {
@@ -130,9 +131,14 @@ Tensor run_program(unsigned seed, const std::vector<Tensor>& inputs) {
       default:
         all.push_back(fitting(target.shape()) - target * 0.5);
     }
+    if (step % 3 == 0) {
+      const Tensor one = any().slice(sampler.integer(0, 1), 0, 1);
+      repeated.push_back(one.unsqueeze(1).expand({one.size(0), 2, one.size(1)}).transpose(0, 1));
+    }
     if (step % 4 == 3) all.push_back(tanh(any()) + 0.0);  // whose result none writes
   }
   Tensor total = Tensor::zeros({}, DType::float64);
+  for (const Tensor& tensor : repeated) total = total * 0.9 + sum(tensor);
   for (std::size_t n = 0; n < all.size(); ++n)
     total = total + sum(all[n]) * (0.3 + 0.1 * static_cast<double>(n));
   return total;
