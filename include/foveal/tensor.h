@@ -18,8 +18,8 @@ struct TensorBody;
 /// A strided array of numbers. Copying a Tensor copies the handle: both are the same tensor. Views
 /// (transpose, slice, view, ...) share storage too; clone() and contiguous() make memory of their
 /// own where it is needed. Strides count elements and may be 0 or negative. Const use from several
-/// threads is safe. When large memory is let go of, up to 256 MB stay with the process for the next
-/// tensors (docs/decisions/kept-memory.md).
+/// threads is safe. When large memory is let go of, up to 256 MB, and two blocks larger than that,
+/// stay with the process for the next tensors (docs/decisions/kept-memory.md).
 ///
 /// Axes may be given from the end (-1 is the last). Every function checks its arguments and throws
 /// Error with the shapes, the rule and the mend.

@@ -37,6 +37,8 @@ constexpr bool kKeeps = true;
 
 constexpr std::size_t kLarge = std::size_t{1} << 16;
 constexpr std::size_t kMostBlocks = 64;
+// Blocks that kMostKept can't hold: two, for what comes from one and goes to the other.
+constexpr std::size_t kMostGiants = 2;
 // Blocks this large begin at a huge page and ask for such: fewer faults, fewer walks of tables.
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
@@ -61,7 +63,13 @@ void free_fresh(void* data, std::size_t bytes) { ::operator delete(data, alignme
 
 class Kept {
  public:
-  Kept() { blocks_.reserve(kMostBlocks); }
+  Kept(std::size_t most_bytes, std::size_t most_blocks)
+      : most_(most_bytes), most_blocks_(most_blocks) {
+    blocks_.reserve(most_blocks);
+  }
+
+  /// Whether it keeps blocks of that capacity at all.
+  bool has_room_for(std::size_t capacity) const { return capacity <= most_; }
 
   /// A block of exactly that capacity, or null.
   void* take(std::size_t capacity) {
@@ -81,7 +89,7 @@ class Kept {
       free_fresh(data, capacity);
       return;
     }
-    while (total_ + capacity > most_ || blocks_.size() == kMostBlocks) free_oldest();
+    while (total_ + capacity > most_ || blocks_.size() == most_blocks_) free_oldest();
     blocks_.push_back({data, capacity});
     total_ += capacity;
   }
@@ -116,20 +124,42 @@ class Kept {
   std::mutex mutex_;
   std::vector<Block> blocks_;  // the oldest first
   std::size_t total_ = 0;
-  // Little where there is little.
-  const std::size_t most_ = std::min<std::uint64_t>(kMostKept, usable_memory() / 8);
+  const std::size_t most_, most_blocks_;
 };
 
-/// Never destroyed: tensors with static lifetime may go after it.
+/// Little where there is little.
+std::size_t share_of_memory() { return usable_memory() / 8; }
+
+// Never destroyed: tensors with static lifetime may go after them.
 Kept& kept() {
-  static Kept& instance = *new Kept;
+  static Kept& instance = *new Kept(std::min(kMostKept, share_of_memory()), kMostBlocks);
   return instance;
+}
+
+Kept& kept_giants() {
+  static Kept& instance = *new Kept(share_of_memory(), kMostGiants);
+  return instance;
+}
+
+Kept& kept_for(std::size_t capacity) {
+  return kept().has_room_for(capacity) ? kept() : kept_giants();
+}
+
+std::size_t free_kept() { return kept().free_all() + kept_giants().free_all(); }
+
+void lock_kept() {
+  kept().lock();
+  kept_giants().lock();
+}
+
+void unlock_kept() {
+  kept_giants().unlock();
+  kept().unlock();
 }
 
 /// A fork waits until no other thread changes the list, or makes it: its child would find it locked
 /// for ever.
-[[maybe_unused]] const int kForks =
-    pthread_atfork([] { kept().lock(); }, [] { kept().unlock(); }, [] { kept().unlock(); });
+[[maybe_unused]] const int kForks = pthread_atfork(lock_kept, unlock_kept, unlock_kept);
 
 }  // namespace
 
@@ -141,9 +171,9 @@ void throw_no_memory(std::size_t bytes) {
 void* allocate_memory(std::size_t bytes) {
   if (!kKeeps || bytes < kLarge) return allocate_fresh(bytes);
   const std::size_t capacity = capacity_of(bytes);
-  if (void* const data = kept().take(capacity)) return data;
+  if (void* const data = kept_for(capacity).take(capacity)) return data;
   if (void* const data = allocate_fresh(capacity)) return data;
-  kept().free_all();
+  free_kept();
   return allocate_fresh(capacity);
 }
 
@@ -152,12 +182,13 @@ void free_memory(void* data, std::size_t bytes) {
   if (!kKeeps || bytes < kLarge) {
     free_fresh(data, bytes);
   } else {
-    kept().keep(data, capacity_of(bytes));
+    const std::size_t capacity = capacity_of(bytes);
+    kept_for(capacity).keep(data, capacity);
   }
 }
 
 std::size_t release_memory() try {
-  const std::size_t released = kept().free_all() + free_thread_blocks();
+  const std::size_t released = free_kept() + free_thread_blocks();
 #if defined(__GLIBC__)
   malloc_trim(0);  // what is free goes back to the system, not only to malloc
 #endif

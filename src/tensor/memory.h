@@ -10,7 +10,7 @@ namespace foveal {
 void* allocate_memory(std::size_t bytes);
 
 /// Gives back what allocate_memory(bytes) returned, null too. At most kMostKept bytes are kept, the
-/// newest.
+/// newest, and the two newest blocks that are larger than that.
 void free_memory(void* data, std::size_t bytes);
 
 constexpr std::size_t kMostKept = std::size_t{256} << 20;

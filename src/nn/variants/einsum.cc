@@ -51,10 +51,9 @@ Tensor Einsum::forward(const Tensor& x) const {
   const Tensor queries = projected(W_query, bias_q), keys = projected(W_key, bias_k),
                values = projected(W_value, bias_v);
   const double root = std::sqrt(static_cast<double>(head_size()));
-  const Tensor scores = einsum("bhnd,bhmd->bhnm", queries, keys) / root;
-  const Tensor masked =
-      masked_fill(scores, corner(mask, x.size(1)), -std::numeric_limits<double>::infinity());
-  const Tensor weights = dropout.forward(softmax(masked, -1));
+  Tensor scores = einsum("bhnd,bhmd->bhnm", queries, keys) / root;
+  scores = masked_fill(scores, corner(mask, x.size(1)), -std::numeric_limits<double>::infinity());
+  const Tensor weights = dropout.forward(softmax(scores, -1));
   return out_proj.forward(join_heads(einsum("bhnm,bhmd->bhnd", weights, values)));
 }
 

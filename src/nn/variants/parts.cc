@@ -58,7 +58,8 @@ Tensor step_by_step(const Tensor& queries, const Tensor& keys, const Tensor& val
   Tensor scores = matmul(queries, keys.transpose(2, 3));
   scores.masked_fill_(drop, -std::numeric_limits<double>::infinity());
   const double root = std::sqrt(static_cast<double>(keys.size(-1)));
-  const Tensor weights = dropout.forward(softmax(scores / root, -1));
+  scores = scores / root;  // what they were is let go of
+  const Tensor weights = dropout.forward(softmax(scores, -1));
   return matmul(weights, values);
 }
 
