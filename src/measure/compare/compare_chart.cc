@@ -135,6 +135,7 @@ std::vector<std::string> operations_of(const Comparison& comparison) {
     for (const auto& [operation, share] : shown_shares(row)) totals[operation] += share;
   }
   std::vector<std::string> names;
+  names.reserve(totals.size());
   for (const auto& [name, total] : totals) names.push_back(name);
   std::sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
     if ((a == "other") != (b == "other")) return b == "other";

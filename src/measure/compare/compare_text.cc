@@ -110,6 +110,7 @@ std::string where(const Comparison& comparison) {
   for (const CompareRow& row : comparison.rows) {
     if (row.where.empty()) continue;
     std::vector<std::pair<double, std::string>> shares;
+    shares.reserve(row.where.size());
     for (const auto& [operation, share] : row.where) shares.emplace_back(share, operation);
     std::sort(shares.rbegin(), shares.rend());
     std::string list;
