@@ -182,6 +182,15 @@ TEST(Tape, GradientsTouchNoGrad) {
   EXPECT_EQ(a.grad().to_vector(), grads[0].to_vector());
 }
 
+/// The sum's gradient goes to `a`, and to exp, which comes after `a * 2` added to that of `a`.
+TEST(Tape, WhatALeafKeepsIsNotWhatOthersStillRead) {
+  Tensor a = leaf({1.0, 2.0}), b = leaf({0.0, 0.0});
+  const Tensor power = exp(b), twice = a * 2.0, both = a + power;
+  sum((both + twice) * 3.0).backward();
+  EXPECT_EQ(a.grad().to_vector(), (std::vector<double>{9, 9}));
+  EXPECT_EQ(b.grad().to_vector(), (std::vector<double>{3, 3}));
+}
+
 TEST(Tape, AGradientThatIsGivenMayBeTheOneThatIsAddedTo) {
   Tensor w = leaf({{1.0, 2.0}, {3.0, 4.0}});
   w.backward(tensor({{1.0, 2.0}, {3.0, 4.0}}, DType::float64));
