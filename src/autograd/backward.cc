@@ -252,8 +252,10 @@ void Backward::pass(Node& node, const Tensor& grad) {
   } else {
     Tensors grads = node.operation->gradient(recorded(node, grad));
     for (std::size_t n = 0; n < node.edges.size(); ++n) {
-      if (!grads[n].defined() || !is_useful(node.edges[n])) continue;
-      deliver(node.edges[n], sum_to(std::move(grads[n]), node.forms[n].shape));
+      if (!is_useful(node.edges[n])) continue;
+      const Form& form = node.forms[n];
+      deliver(node.edges[n], grads[n].defined() ? sum_to(std::move(grads[n]), form.shape)
+                                                : Tensor::zeros(form.shape, form.dtype));
       grads[n] = Tensor();
     }
   }

@@ -18,7 +18,10 @@ double seconds_now() {
 }  // namespace
 
 OperationTimes::OperationTimes() { listener = this; }
-OperationTimes::~OperationTimes() { listener = nullptr; }
+OperationTimes::~OperationTimes() {
+  const std::lock_guard lock(adding);
+  listener = nullptr;
+}
 
 TimedOperation::TimedOperation(const char* name) {
   if (listener.load(std::memory_order_relaxed) == nullptr || is_inside) return;

@@ -62,6 +62,15 @@ TEST(Tape, ATensorUsedInManyPlacesGetsAllTheirGradients) {
   EXPECT_NEAR(x.grad().item(), std::pow(1.5, 10) + 5 * std::pow(1.5, 9), 1e-9);
 }
 
+TEST(Tape, AGradientThatIsZeroIsThere) {
+  Tensor w = leaf({1.0, 2.0}), v = leaf({3.0, 4.0});
+  Tensor filled = v * 2.0;
+  filled.fill_(1);
+  sum(pow(w, 0) + filled).backward();
+  EXPECT_EQ(w.grad().to_vector(), (std::vector<double>{0, 0}));
+  EXPECT_EQ(v.grad().to_vector(), (std::vector<double>{0, 0}));
+}
+
 TEST(Tape, NotEverythingRequiresAGradient) {
   Tensor w = leaf({1.0, 2.0});
   EXPECT_FALSE(tensor({1.0}).requires_grad());
