@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -62,8 +63,17 @@ std::string with_time_left(const std::string& what, double done, double seconds)
   return fmt::format("{}, about {:.0f} s left", what, std::ceil(seconds * (1 - done) / done));
 }
 
+/// What can't be written is told before anything takes long.
+void require_folder(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (folder.empty() || std::filesystem::is_directory(folder)) return;
+  throw Error(path + ": there is no folder '" + folder.string() + "': make it first",
+              ErrorKind::file);
+}
+
 void compare(const CompareOptions& options, int* status) {
   const measure::CompareSettings settings = settings_of(options);
+  if (options.out) require_folder(*options.out);
   apply(options.run);
   measure::Comparison result;
   {

@@ -112,6 +112,8 @@ TEST_F(CompareCommand, WrongOptionsEndWith2) {
   expect_failure(small({"--dtype", "int8"}), 2, {"'int8'"});
   expect_failure(small({"--compile"}), 2, {"--with torch"});
   expect_failure(small({"--with", "jax"}), 2, {"jax"});
+  expect_failure(small({"--variants", "fused,fused"}), 2, {"'fused' twice"});
+  expect_failure(small({"--out", path("nowhere/t.txt")}), 4, {"nowhere", "no folder"});
   expect_failure(small({"--json", "--svg"}), 2, {"give one of them"});
 }
 
@@ -128,7 +130,10 @@ TEST_F(CompareCommand, APythonThatIsMissingOrBrokenEndsWith4) {
   // Says hello, and dies when it is asked.
   expect_failure(with(stand_in("echo '{\"version\": \"9\", \"bytes\": 0}'; sleep 0.2; exit 5")), 4,
                  {"ended with status 5"});
-  expect_failure(with(stand_in("echo not json; sleep 1")), 3, {"python"});
+  expect_failure(with(stand_in("echo not json; sleep 1")), 4, {"doesn't answer", "--python"});
+  expect_failure(with(stand_in("echo '{}'; sleep 1")), 4, {"doesn't answer"});
+  expect_failure(with(stand_in("echo '{\"broken\": \"ImportError: lib\", \"bytes\": 0}'")), 4,
+                 {"can't be imported", "ImportError: lib"});
 }
 
 /// A Python with other numbers than ours: it says what it is asked for, all zeros.
@@ -164,6 +169,23 @@ for line in sys.stdin.buffer:
   const Outcome text = run(small({"--with", "torch", "--python", python, "--variants", "fused"}));
   EXPECT_EQ(text.status, 1);
   EXPECT_NE(text.out.find("nothing was timed"), std::string::npos) << text.out;
+}
+
+/// What PyTorch can't do is a note, ours are timed all the same.
+TEST_F(CompareCommand, ARowThatFailsSaysWhy) {
+  const std::string python = stand_in(
+      "head -n 1 >/dev/null\necho '{\"version\": \"0\", \"bytes\": 0}'\n"
+      "while true; do echo '{\"failed\": \"RuntimeError: it is tired\", \"bytes\": 0}'; done");
+  const Outcome outcome =
+      run(small({"--with", "torch", "--python", python, "--json", "--variants", "fused"}));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const json rows = json::parse(outcome.out)["rows"];
+  EXPECT_EQ(rows[1]["note"], "RuntimeError: it is tired");
+  EXPECT_TRUE(rows[1]["forward_ms"].is_null());
+  EXPECT_GT(rows[0]["forward_ms"], 0);
+  const Outcome text = run(small({"--with", "torch", "--python", python, "--variants", "fused"}));
+  EXPECT_NE(text.out.find("torch's fused: RuntimeError: it is tired"), std::string::npos)
+      << text.out;
 }
 
 }  // namespace

@@ -178,6 +178,25 @@ TEST(Variants, ErrorsNameTheOption) {
   const Tensor before = variant->named_parameters()[0].second.detach().clone();
   expect_error([&] { convert(*biased, *variant); }, {"biases", "qkv_bias = true"});
   EXPECT_TRUE(equal(before, variant->named_parameters()[0].second.detach()));
+  // Each of another shape, or missing: named, and nothing is written.
+  const auto members = {&Weights::query, &Weights::key, &Weights::value, &Weights::out};
+  for (const std::string& name : names()) {
+    const std::unique_ptr<Variant> kept = make(name, small(), generator);
+    const StateDict state = kept->state_dict();
+    std::vector<Tensor> copies;
+    for (const auto& [entry, tensor] : state) copies.push_back(tensor.clone());
+    for (Tensor Weights::* const member : members) {
+      for (const Tensor& wrong : {Tensor(), Tensor::zeros({1, 12}), Tensor::zeros({12, 11})}) {
+        Weights weights = variant->weights();
+        weights.*member = wrong;
+        expect_error([&] { kept->set_weights(weights); }, {"the weights' ", "(12, 12)"});
+      }
+    }
+    Weights weights = variant->weights();
+    weights.out_bias = Tensor::zeros({1});
+    expect_error([&] { kept->set_weights(weights); }, {"out_bias", "(1)", "(12)"});
+    for (std::size_t n = 0; n < state.size(); ++n) EXPECT_TRUE(equal(copies[n], state[n].second));
+  }
   options = small();
   options.num_heads = 4;
   const std::unique_ptr<Variant> four = make("chapter", options, generator);

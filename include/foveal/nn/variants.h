@@ -216,9 +216,10 @@ const std::vector<std::string>& names();
 std::unique_ptr<Variant> make(const std::string& name, const MultiHeadAttentionOptions& options,
                               Generator& generator);
 
-/// Gives `to` the weights of `from`, so that both give the same result. Into 7 and 8 the inner
-/// projection becomes the identity; out of them both projections become their product, in float64.
-/// Throws Error where the sizes, heads or biases of `to` can't hold them.
+/// Gives `to` the weights of `from`, so that both give the same result (under causal(), where one
+/// is a MaskExpression). Into 7 and 8 the inner projection becomes the identity; out of them both
+/// projections become their product, in float64. Throws Error where the sizes, heads or biases of
+/// `to` can't hold them.
 void convert(const Variant& from, Variant& to);
 
 }  // namespace foveal::nn::variants

@@ -36,6 +36,9 @@ void check(const CompareSettings& settings) {
   }
   const std::vector<std::string>& all = nn::variants::names();
   for (const std::string& name : settings.variants) {
+    if (std::count(settings.variants.begin(), settings.variants.end(), name) > 1) {
+      throw Error("compare: --variants names '" + name + "' twice", ErrorKind::usage);
+    }
     if (std::find(all.begin(), all.end(), name) != all.end()) continue;
     std::string list;
     for (const std::string& known : all) list += (list.empty() ? "" : ", ") + known;
@@ -60,8 +63,8 @@ class Compare {
     const std::size_t libraries =
         1U + (settings.with_torch ? 1U : 0U) + (settings.compile ? 1U : 0U);
     const std::size_t rows = settings.variants.size() * libraries;
-    // Peak memory, agreement, and each repeat of each row count as one step.
-    steps_ = static_cast<double>(rows) * (2.0 + settings.repeats);
+    // Peak memory, agreement, the first round, and each repeat of each row count as one step.
+    steps_ = static_cast<double>(rows) * (3.0 + settings.repeats);
   }
 
   Comparison run();
@@ -73,6 +76,7 @@ class Compare {
   void make_runners();
   void compare_answers(const Answers& chapter);
   void ask_torch(Runner& runner, const Answers& chapter);
+  double seconds_asked(const char* question, Runner& runner);
   void time_once(Runner& runner);
   void look_where(Runner& runner);
   Peer::Reply ask(const std::string& question, Runner& runner) {
@@ -150,10 +154,6 @@ void Compare::ask_torch(Runner& runner, const Answers& chapter) {
   }
   std::tie(runner.row.max_difference, runner.row.max_gradient_difference) =
       differences(chapter, answers);
-  if (!runner.is_compiled()) return;
-  // What compiles does so before anything is timed.
-  ask("forward", runner);
-  if (runner.row.has_backward) ask("forward_backward", runner);
 }
 
 void Compare::compare_answers(const Answers& chapter) {
@@ -166,6 +166,16 @@ void Compare::compare_answers(const Answers& chapter) {
       ask_torch(runner, chapter);
     }
   }
+}
+
+/// A row that fails is timed no more, and its note says why.
+double Compare::seconds_asked(const char* question, Runner& runner) {
+  const Peer::Reply reply = ask(question, runner);
+  if (!reply.failed.empty()) {
+    runner.row.runs = false;
+    runner.row.note = reply.failed;
+  }
+  return reply.number;
 }
 
 template <class Work>
@@ -181,16 +191,20 @@ void Compare::time_once(Runner& runner) {
     runner.forward.push_back(seconds_of([&] { runner.ours->forward(); }));
     runner.forward_backward.push_back(seconds_of([&] { runner.ours->forward_backward(); }));
   } else {
-    runner.forward.push_back(ask("forward", runner).number);
-    if (!runner.row.has_backward) return;
-    runner.forward_backward.push_back(ask("forward_backward", runner).number);
+    runner.forward.push_back(seconds_asked("forward", runner));
+    if (!runner.row.has_backward || !runner.row.runs) return;
+    runner.forward_backward.push_back(seconds_asked("forward_backward", runner));
   }
 }
 
-/// Shares of one forward and backward by operation; "other" is what passed no door.
+/// Shares of forward and backward by operation, in as many runs as are timed; "other" is what
+/// passed no door.
 void Compare::look_where(Runner& runner) {
   const OperationTimes times;
-  const double whole = seconds_of([&] { runner.ours->forward_backward(); });
+  double whole = 0;
+  for (int repeat = 0; repeat < settings_.repeats; ++repeat) {
+    whole += seconds_of([&] { runner.ours->forward_backward(); });
+  }
   double known = 0;
   for (const auto& [name, seconds] : times.seconds()) known += seconds;
   const double all = std::max(whole, known);
@@ -207,7 +221,7 @@ Comparison Compare::run() {
   result.cpu = cpu_name();
   result.target = find_target("").name;
   result.threads = num_threads();
-  result.most_difference = settings_.dtype == DType::float32 ? 1e-5 : 2e-2;
+  result.most_difference = size_of(settings_.dtype) == 2 ? 2e-2 : 1e-5;
   if (settings_.with_torch) {
     step("starting " + settings_.python);
     peer_ = std::make_unique<Peer>(settings_, inputs_, result.threads);
@@ -219,13 +233,18 @@ Comparison Compare::run() {
     return runner.row.max_difference <= result.most_difference &&
            runner.row.max_gradient_difference <= result.most_difference;
   });
-  for (int repeat = 0; result.agrees && repeat < settings_.repeats; ++repeat) {
+  // The first round warms up: what compiles does so there, and it doesn't count.
+  for (int repeat = 0; result.agrees && repeat <= settings_.repeats; ++repeat) {
     for (Runner& runner : runners_) {
+      if (repeat == 1) {
+        runner.forward.clear();
+        runner.forward_backward.clear();
+      }
       if (runner.row.runs) time_once(runner);
     }
   }
   for (Runner& runner : runners_) {
-    if (!runner.forward.empty()) {
+    if (runner.row.runs && !runner.forward.empty()) {
       runner.row.forward = summarize(runner.forward);
       if (runner.row.has_backward) {
         runner.row.forward_backward = summarize(runner.forward_backward);

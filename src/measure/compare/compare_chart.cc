@@ -69,11 +69,12 @@ void draw_spread(Svg& svg, double from, double to, double y) {
            "none", colour, 1);
 }
 
-/// As many decimals for the spread as for the time.
+/// The median, and half of the interquartile range each way, as the whisker shows it; as many
+/// decimals for it as for the time.
 std::string time_text(const Summary& summary) {
   const double time = summary.median * 1e3;
   const int decimals = decimals_for(time);
-  return fmt::format("{:.{}f} ± {:.{}f} ms", time, decimals, summary.spread * 1e3, decimals);
+  return fmt::format("{:.{}f} ± {:.{}f} ms", time, decimals, summary.spread * 1e3 / 2, decimals);
 }
 
 /// Draws one chart from y down; gives where the next one starts.
@@ -205,9 +206,9 @@ std::string compare_picture(const Comparison& comparison, const draw::Palette& p
            {draw::kTitleSize, palette.ink, false, 600});
   y += draw::kTitleSize + draw::kBetween;
   const std::string what = fmt::format(
-      "batch {}, {} tokens, {} wide, {} heads, {}; {}, target {}, {} threads{}", settings.batch,
+      "batch {}, {} tokens, {} wide, {} heads, {}; {}, target {}, {} thread{}{}", settings.batch,
       settings.tokens, settings.width, settings.heads, foveal::to_string(settings.dtype),
-      comparison.cpu, comparison.target, comparison.threads,
+      comparison.cpu, comparison.target, comparison.threads, comparison.threads == 1 ? "" : "s",
       comparison.torch_version.empty() ? "" : "; PyTorch " + comparison.torch_version);
   for (const std::string& line : draw::wrap(draw::visible(what), draw::kFormulaSize,
                                             draw::Font::sans, layout.right() - layout.edge())) {
@@ -222,6 +223,11 @@ std::string compare_picture(const Comparison& comparison, const draw::Palette& p
   for (const Chart& chart : charts) {
     if (chart.compiled && !settings.compile) continue;
     y = draw_chart(svg, comparison, chart, layout, y);
+  }
+  if (!comparison.agrees) {
+    svg.text(layout.edge(), y + draw::kStepSize, "The variants disagree: nothing was timed.",
+             {draw::kStepSize, palette.ink, false, 600});
+    y += kTitleHeight + draw::kAround;
   }
   y = draw_where(svg, comparison, layout, y);
   return svg.finish(width, y - draw::kAround + layout.edge(), "Nine ways to multi-head attention",

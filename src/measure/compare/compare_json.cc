@@ -10,15 +10,21 @@ namespace {
 
 std::string settings_json(const Comparison& comparison) {
   const CompareSettings& settings = comparison.settings;
+  std::string variants;
+  for (const std::string& name : settings.variants) {
+    variants += (variants.empty() ? "\"" : ", \"") + name + "\"";
+  }
   return fmt::format(
       "{{\"batch\": {}, \"tokens\": {}, \"width\": {}, \"heads\": {}, \"dtype\": \"{}\", "
       "\"repeats\": {}, \"threads\": {}, \"cpu\": {}, \"target\": \"{}\", \"torch\": {}, "
-      "\"agrees\": {}, \"most_difference\": {}}}",
+      "\"agrees\": {}, \"most_difference\": {}, \"variants\": [{}], \"where\": {}, \"compile\": "
+      "{}}}",
       settings.batch, settings.tokens, settings.width, settings.heads,
       foveal::to_string(settings.dtype), settings.repeats, comparison.threads,
       json_string(comparison.cpu), comparison.target,
       comparison.torch_version.empty() ? "null" : json_string(comparison.torch_version),
-      comparison.agrees, json_number(comparison.most_difference));
+      comparison.agrees, json_number(comparison.most_difference), variants, settings.where,
+      settings.compile);
 }
 
 std::string milliseconds(const Summary& summary, double seconds) {

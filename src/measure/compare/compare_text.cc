@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "draw/terminal.h"
 #include "measure/compare/compare.h"
@@ -80,6 +81,16 @@ std::string timed(const Summary& summary, double most, bool colour, bool ours) {
          (colour && ours ? "\x1b[34m" + mark + "\x1b[0m" : mark) + blanks;
 }
 
+/// Each line of `notes` in lines of 80 columns.
+std::string wrapped_lines(const std::string& notes) {
+  std::string text;
+  std::istringstream lines(notes);
+  for (std::string note; std::getline(lines, note);) {
+    for (const std::string& line : terminal::wrap(note, 80)) text += line + "\n";
+  }
+  return text;
+}
+
 std::string costs(const Comparison& comparison, bool colour) {
   const double forward = slowest(comparison, &CompareRow::forward);
   const double both = slowest(comparison, &CompareRow::forward_backward);
@@ -91,17 +102,20 @@ std::string costs(const Comparison& comparison, bool colour) {
   for (const CompareRow& row : comparison.rows) {
     const std::string start = start_of(row.variant, library_name(row));
     if (row.forward.repeats == 0) {
-      text += terminal::cut(start + " " + row.note, 80) + "\n";
+      text += start + " not timed, see below\n";
+      notes += library_name(row) + "'s " + row.variant + ": " + row.note + "\n";
       continue;
     }
     const bool ours = row.library == "foveal";
-    if (!row.has_backward && notes.empty()) notes = "PyTorch's " + row.variant + ": " + row.note;
+    if (!row.has_backward) {
+      notes += library_name(row) + "'s " + row.variant + ": " + row.note + "\n";
+    }
     std::string line = start + " " + timed(row.forward, forward, colour, ours) + " " +
                        timed(row.forward_backward, both, colour, ours);
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
   }
-  for (const std::string& line : terminal::wrap(notes, 80)) text += line + "\n";
+  text += wrapped_lines(notes);
   return text;
 }
 
@@ -116,7 +130,7 @@ std::string where(const Comparison& comparison) {
     std::string list;
     for (const auto& [share, operation] : shares) {
       if (share < 0.005) continue;
-      list += fmt::format("{}{} {:.0f} %", list.empty() ? "" : ", ", operation, share * 100);
+      list += fmt::format("{}{} {:.0f}%", list.empty() ? "" : ", ", operation, share * 100);
     }
     std::string name = row.variant;
     for (const std::string& line : terminal::wrap(list, 50)) {

@@ -15,7 +15,6 @@
 
 #include "foveal/error.h"
 #include "foveal/safetensors.h"
-#include "io/json.h"
 #include "io/safetensors_header.h"
 #include "measure/compare/torch_peer.h"
 
@@ -117,7 +116,8 @@ struct Peer::Process {
                                 ? fmt::format("was ended by signal {}", WTERMSIG(status))
                                 : fmt::format("ended with status {}", WEXITSTATUS(status));
     const std::string said = last_line(errors_);
-    fail("'" + program_ + "' " + how + (said.empty() ? "" : ": " + said));
+    fail("'" + program_ + "' " + how +
+         (said.empty() ? ": name a Python with PyTorch with --python" : ": " + said));
   }
 
   void release() {
@@ -141,6 +141,14 @@ struct Peer::Process {
 };
 
 namespace {
+
+/// One line of the Python's. Throws Error (kind file) where it says something else than
+/// torch_peer.py does.
+nlohmann::json reply_of(const std::string& line, const std::string& python) {
+  const nlohmann::json said = nlohmann::json::parse(line, nullptr, false);
+  if (said.is_object() && said.contains("bytes") && said["bytes"].is_number_unsigned()) return said;
+  fail("'" + python + "' doesn't answer as a Python with PyTorch does: name one with --python");
+}
 
 std::string first_message(const CompareSettings& settings, const CompareInputs& inputs,
                           int threads) {
@@ -172,21 +180,25 @@ Peer::Peer(const CompareSettings& settings, const CompareInputs& inputs, int thr
     } catch (const Error&) {
       process_ = std::make_unique<Process>(settings.python);
     }
-    return parse_json(process_->line(), settings.python);
+    return reply_of(process_->line(), settings.python);
   }();
   if (hello.contains("missing")) {
     fail("'" + settings.python +
          "' has no PyTorch: install it with `pip install torch`, use `make compare WITH=torch`, or "
          "name another Python with --python");
   }
-  version_ = hello.at("version").get<std::string>();
+  if (hello.contains("broken")) {
+    fail("the PyTorch of '" + settings.python +
+         "' can't be imported: " + hello.value("broken", std::string()));
+  }
+  version_ = hello.value("version", std::string("?"));
 }
 
 Peer::~Peer() = default;
 
 Peer::Reply Peer::ask(const std::string& question, const std::string& variant, bool compiled) {
   process_->send(question + " " + variant + (compiled ? " compiled\n" : " plain\n"));
-  const nlohmann::json said = parse_json(process_->line(), settings_.python);
+  const nlohmann::json said = reply_of(process_->line(), settings_.python);
   Reply reply;
   reply.data = process_->bytes(said.at("bytes").get<std::size_t>());
   if (said.contains("failed")) reply.failed = said.at("failed").get<std::string>();

@@ -58,7 +58,7 @@ Weights CausalWrapper::weights() const {
 }
 
 void CausalWrapper::set_weights(const Weights& weights) {
-  require_room_for_biases("CausalWrapper", weights, options().qkv_bias);
+  require_fitting("CausalWrapper", weights, options());
   const auto set = [this](Linear& layer, const Tensor& weight, const Tensor& bias, std::int64_t n) {
     const std::int64_t first = n * head_size(), last = first + head_size();
     assign(layer.weight, weight.slice(0, first, last));

@@ -39,7 +39,7 @@ Weights Chapter::weights() const {
 }
 
 void Chapter::set_weights(const Weights& weights) {
-  require_room_for_biases("Chapter", weights, options().qkv_bias);
+  require_fitting("Chapter", weights, options());
   const auto set = [](Linear& layer, const Tensor& weight, const Tensor& bias) {
     assign(layer.weight, weight);
     if (layer.bias.defined()) assign(layer.bias, bias_or_zeros(bias, weight));

@@ -28,7 +28,7 @@ Tensor CombinedQKV::forward(const Tensor& x) const {
 Weights CombinedQKV::weights() const { return combined_weights(qkv, proj); }
 
 void CombinedQKV::set_weights(const Weights& weights) {
-  require_room_for_biases("CombinedQKV", weights, options().qkv_bias);
+  require_fitting("CombinedQKV", weights, options());
   set_combined_weights(weights, qkv, proj);
 }
 

@@ -66,7 +66,7 @@ Weights Einsum::weights() const {
 }
 
 void Einsum::set_weights(const Weights& weights) {
-  require_room_for_biases("Einsum", weights, options().qkv_bias);
+  require_fitting("Einsum", weights, options());
   assign(W_query, weights.query.transpose(0, 1));
   assign(W_key, weights.key.transpose(0, 1));
   assign(W_value, weights.value.transpose(0, 1));

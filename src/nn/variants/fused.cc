@@ -29,7 +29,7 @@ Tensor Fused::forward(const Tensor& x) const {
 Weights Fused::weights() const { return combined_weights(qkv, proj); }
 
 void Fused::set_weights(const Weights& weights) {
-  require_room_for_biases("Fused", weights, options().qkv_bias);
+  require_fitting("Fused", weights, options());
   set_combined_weights(weights, qkv, proj);
 }
 

@@ -32,7 +32,7 @@ Tensor FusedExplicitMask::forward(const Tensor& x) const {
 Weights FusedExplicitMask::weights() const { return combined_weights(qkv, proj); }
 
 void FusedExplicitMask::set_weights(const Weights& weights) {
-  require_room_for_biases("FusedExplicitMask", weights, options().qkv_bias);
+  require_fitting("FusedExplicitMask", weights, options());
   set_combined_weights(weights, qkv, proj);
 }
 

@@ -32,7 +32,7 @@ Tensor MaskExpression::forward(const Tensor& x) const {
 Weights MaskExpression::weights() const { return combined_weights(qkv, proj); }
 
 void MaskExpression::set_weights(const Weights& weights) {
-  require_room_for_biases("MaskExpression", weights, options().qkv_bias);
+  require_fitting("MaskExpression", weights, options());
   set_combined_weights(weights, qkv, proj);
 }
 

@@ -22,7 +22,7 @@ std::pair<Tensor, Tensor> PackedProjection::forward_with_weights(const Tensor& x
 Weights PackedProjection::weights() const { return packed_weights(multihead_attn, proj); }
 
 void PackedProjection::set_weights(const Weights& weights) {
-  require_room_for_biases("PackedProjection", weights, options().qkv_bias);
+  require_fitting("PackedProjection", weights, options());
   set_packed_weights(weights, multihead_attn, proj);
 }
 

@@ -21,7 +21,7 @@ Tensor PackedProjectionNoWeights::forward(const Tensor& x) const {
 Weights PackedProjectionNoWeights::weights() const { return packed_weights(multihead_attn, proj); }
 
 void PackedProjectionNoWeights::set_weights(const Weights& weights) {
-  require_room_for_biases("PackedProjectionNoWeights", weights, options().qkv_bias);
+  require_fitting("PackedProjectionNoWeights", weights, options());
   set_packed_weights(weights, multihead_attn, proj);
 }
 

@@ -72,10 +72,27 @@ void assign(Tensor parameter, const Tensor& value) {
   parameter.copy_(value);
 }
 
-void require_room_for_biases(const char* class_name, const Weights& weights, bool has_biases) {
-  if (has_biases) return;
-  for (const Tensor* const bias : {&weights.query_bias, &weights.key_bias, &weights.value_bias}) {
-    if (!bias->defined() || max(abs(*bias), 0).item() == 0) continue;
+void require_fitting(const char* class_name, const Weights& weights,
+                     const MultiHeadAttentionOptions& options) {
+  const auto require = [&](const Tensor& tensor, const char* argument, const Shape& shape,
+                           bool may_be_missing) {
+    if (tensor.defined() ? tensor.shape() == shape : may_be_missing) return;
+    throw Error(std::string(class_name) + ": the weights' " + argument + " " +
+                (tensor.defined() ? "has shape " + to_string(tensor.shape()) : "is undefined") +
+                ": it must be " + to_string(shape));
+  };
+  const Shape in = {options.d_out, options.d_in}, bias = {options.d_out};
+  require(weights.query, "query", in, false);
+  require(weights.key, "key", in, false);
+  require(weights.value, "value", in, false);
+  require(weights.out, "out", {options.d_out, options.d_out}, false);
+  require(weights.query_bias, "query_bias", bias, true);
+  require(weights.key_bias, "key_bias", bias, true);
+  require(weights.value_bias, "value_bias", bias, true);
+  require(weights.out_bias, "out_bias", bias, true);
+  if (options.qkv_bias) return;
+  for (const Tensor* const given : {&weights.query_bias, &weights.key_bias, &weights.value_bias}) {
+    if (!given->defined() || max(abs(*given), 0).item() == 0) continue;
     throw Error(std::string(class_name) +
                 ": the weights have biases for queries, keys and values, but this was made without "
                 "qkv_bias: make it with qkv_bias = true");

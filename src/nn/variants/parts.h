@@ -27,8 +27,10 @@ void assign(Tensor parameter, const Tensor& value);
 Weights combined_weights(const Linear& qkv, const Linear& proj);
 void set_combined_weights(const Weights& weights, Linear& qkv, Linear& proj);
 
-/// Weights without biases for queries, keys and values take none; biases that are missing are 0.
-void require_room_for_biases(const char* class_name, const Weights& weights, bool has_biases);
+/// Throws Error where a weight's shape isn't that of the options, or where there are biases for
+/// queries, keys and values and the options have no room for them. Missing biases are 0.
+void require_fitting(const char* class_name, const Weights& weights,
+                     const MultiHeadAttentionOptions& options);
 /// A bias, or zeros as long as the rows of `weight`.
 Tensor bias_or_zeros(const Tensor& bias, const Tensor& weight);
 
