@@ -36,8 +36,8 @@ std::vector<Tensor> gradients(const std::vector<Tensor>& outputs, const std::vec
 
 struct GradientCheck {
   bool agrees = false;
-  double worst = 0;   ///< largest |backward - difference| / max(1, |difference|)
-  std::string where;  ///< the element of that, with both numbers
+  double worst = 0;        ///< largest |backward - difference| / max(1, |difference|)
+  std::string where = {};  ///< the element of that, with both numbers
 };
 
 /// Compares the gradients of function(inputs), which must return the same for the same inputs, with
