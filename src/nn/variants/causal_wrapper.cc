@@ -53,18 +53,15 @@ Weights CausalWrapper::weights() const {
           joined(&Head::W_query, &Linear::bias),
           joined(&Head::W_key, &Linear::bias),
           joined(&Head::W_value, &Linear::bias),
-          out_proj.weight.clone(),
-          out_proj.bias.clone()};
+          copy_of(out_proj.weight),
+          copy_of(out_proj.bias)};
 }
 
 void CausalWrapper::set_weights(const Weights& weights) {
   require_fitting("CausalWrapper", weights, options());
   const auto set = [this](Linear& layer, const Tensor& weight, const Tensor& bias, std::int64_t n) {
     const std::int64_t first = n * head_size(), last = first + head_size();
-    assign(layer.weight, weight.slice(0, first, last));
-    if (layer.bias.defined()) {
-      assign(layer.bias, bias_or_zeros(bias, weight).slice(0, first, last));
-    }
+    assign(layer, weight.slice(0, first, last), bias_or_zeros(bias, weight).slice(0, first, last));
   };
   for (std::int64_t n = 0; n < heads(); ++n) {
     CausalAttention& head = *heads_list[static_cast<std::size_t>(n)];
@@ -72,8 +69,7 @@ void CausalWrapper::set_weights(const Weights& weights) {
     set(head.W_key, weights.key, weights.key_bias, n);
     set(head.W_value, weights.value, weights.value_bias, n);
   }
-  assign(out_proj.weight, weights.out);
-  assign(out_proj.bias, bias_or_zeros(weights.out_bias, weights.out));
+  assign(out_proj, weights.out, weights.out_bias);
 }
 
 }  // namespace foveal::nn::variants

@@ -1,6 +1,5 @@
 // 2: the chapter's MultiHeadAttention: three projections for all heads, then step by step.
 
-#include "foveal/autograd.h"
 #include "nn/causal.h"
 #include "nn/variants/parts.h"
 
@@ -32,22 +31,17 @@ Tensor Chapter::forward(const Tensor& x) const {
 }
 
 Weights Chapter::weights() const {
-  const NoGrad off;
-  const auto copy = [](const Tensor& tensor) { return tensor.defined() ? tensor.clone() : tensor; };
-  return {copy(W_query.weight), copy(W_key.weight), copy(W_value.weight),  copy(W_query.bias),
-          copy(W_key.bias),     copy(W_value.bias), copy(out_proj.weight), copy(out_proj.bias)};
+  return {copy_of(W_query.weight),  copy_of(W_key.weight), copy_of(W_value.weight),
+          copy_of(W_query.bias),    copy_of(W_key.bias),   copy_of(W_value.bias),
+          copy_of(out_proj.weight), copy_of(out_proj.bias)};
 }
 
 void Chapter::set_weights(const Weights& weights) {
   require_fitting("Chapter", weights, options());
-  const auto set = [](Linear& layer, const Tensor& weight, const Tensor& bias) {
-    assign(layer.weight, weight);
-    if (layer.bias.defined()) assign(layer.bias, bias_or_zeros(bias, weight));
-  };
-  set(W_query, weights.query, weights.query_bias);
-  set(W_key, weights.key, weights.key_bias);
-  set(W_value, weights.value, weights.value_bias);
-  set(out_proj, weights.out, weights.out_bias);
+  assign(W_query, weights.query, weights.query_bias);
+  assign(W_key, weights.key, weights.key_bias);
+  assign(W_value, weights.value, weights.value_bias);
+  assign(out_proj, weights.out, weights.out_bias);
 }
 
 }  // namespace foveal::nn::variants

@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "foveal/autograd.h"
 #include "foveal/operations.h"
 #include "nn/causal.h"
 #include "nn/variants/parts.h"
@@ -58,11 +57,9 @@ Tensor Einsum::forward(const Tensor& x) const {
 }
 
 Weights Einsum::weights() const {
-  const NoGrad off;
-  const auto turned = [](const Tensor& weight) { return weight.transpose(0, 1).clone(); };
-  const auto copy = [](const Tensor& bias) { return bias.defined() ? bias.clone() : bias; };
-  return {turned(W_query), turned(W_key), turned(W_value),         copy(bias_q),
-          copy(bias_k),    copy(bias_v),  out_proj.weight.clone(), out_proj.bias.clone()};
+  const auto turned = [](const Tensor& weight) { return copy_of(weight.transpose(0, 1)); };
+  return {turned(W_query), turned(W_key),   turned(W_value),          copy_of(bias_q),
+          copy_of(bias_k), copy_of(bias_v), copy_of(out_proj.weight), copy_of(out_proj.bias)};
 }
 
 void Einsum::set_weights(const Weights& weights) {
@@ -75,8 +72,7 @@ void Einsum::set_weights(const Weights& weights) {
     assign(bias_k, bias_or_zeros(weights.key_bias, weights.key));
     assign(bias_v, bias_or_zeros(weights.value_bias, weights.value));
   }
-  assign(out_proj.weight, weights.out);
-  assign(out_proj.bias, bias_or_zeros(weights.out_bias, weights.out));
+  assign(out_proj, weights.out, weights.out_bias);
 }
 
 }  // namespace foveal::nn::variants

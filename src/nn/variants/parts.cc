@@ -72,6 +72,15 @@ void assign(Tensor parameter, const Tensor& value) {
   parameter.copy_(value);
 }
 
+void assign(const Linear& layer, const Tensor& weight, const Tensor& bias) {
+  assign(layer.weight, weight);
+  if (layer.bias.defined()) assign(layer.bias, bias_or_zeros(bias, weight));
+}
+
+Tensor copy_of(const Tensor& parameter) {
+  return parameter.defined() ? parameter.detach().clone() : parameter;
+}
+
 void require_fitting(const char* class_name, const Weights& weights,
                      const MultiHeadAttentionOptions& options) {
   const auto require = [&](const Tensor& tensor, const char* argument, const Shape& shape,
@@ -103,26 +112,40 @@ Tensor bias_or_zeros(const Tensor& bias, const Tensor& weight) {
   return bias.defined() ? bias : Tensor::zeros({weight.size(0)}, weight.dtype());
 }
 
-Weights combined_weights(const Linear& qkv, const Linear& proj) {
-  const NoGrad off;
-  const std::int64_t d_out = qkv.weight.size(0) / 3;
-  const auto part = [d_out](const Tensor& all, std::int64_t n) {
-    return all.defined() ? all.slice(0, n * d_out, (n + 1) * d_out).clone() : all;
+Weights packed_rows(const Tensor& weight, const Tensor& bias) {
+  const std::int64_t rows = weight.size(0) / 3;
+  const auto part = [rows](const Tensor& all, std::int64_t n) {
+    return all.defined() ? copy_of(all.slice(0, n * rows, (n + 1) * rows)) : all;
   };
-  return {part(qkv.weight, 0), part(qkv.weight, 1), part(qkv.weight, 2), part(qkv.bias, 0),
-          part(qkv.bias, 1),   part(qkv.bias, 2),   proj.weight.clone(), proj.bias.clone()};
+  Weights result;
+  result.query = part(weight, 0);
+  result.key = part(weight, 1);
+  result.value = part(weight, 2);
+  result.query_bias = part(bias, 0);
+  result.key_bias = part(bias, 1);
+  result.value_bias = part(bias, 2);
+  return result;
+}
+
+void set_packed_rows(const Weights& weights, const Tensor& weight, const Tensor& bias) {
+  assign(weight, cat({weights.query, weights.key, weights.value}, 0));
+  if (!bias.defined()) return;
+  assign(bias, cat({bias_or_zeros(weights.query_bias, weights.query),
+                    bias_or_zeros(weights.key_bias, weights.key),
+                    bias_or_zeros(weights.value_bias, weights.value)},
+                   0));
+}
+
+Weights combined_weights(const Linear& qkv, const Linear& proj) {
+  Weights result = packed_rows(qkv.weight, qkv.bias);
+  result.out = copy_of(proj.weight);
+  result.out_bias = copy_of(proj.bias);
+  return result;
 }
 
 void set_combined_weights(const Weights& weights, Linear& qkv, Linear& proj) {
-  assign(qkv.weight, cat({weights.query, weights.key, weights.value}, 0));
-  if (qkv.bias.defined()) {
-    assign(qkv.bias, cat({bias_or_zeros(weights.query_bias, weights.query),
-                          bias_or_zeros(weights.key_bias, weights.key),
-                          bias_or_zeros(weights.value_bias, weights.value)},
-                         0));
-  }
-  assign(proj.weight, weights.out);
-  assign(proj.bias, bias_or_zeros(weights.out_bias, weights.out));
+  set_packed_rows(weights, qkv.weight, qkv.bias);
+  assign(proj, weights.out, weights.out_bias);
 }
 
 }  // namespace foveal::nn::variants

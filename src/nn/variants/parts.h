@@ -22,6 +22,17 @@ Tensor corner(const Tensor& mask, std::int64_t length);
 
 /// Writes `value` to a parameter, converted to its dtype.
 void assign(Tensor parameter, const Tensor& value);
+/// Weight and bias of a layer; a bias that is missing is 0.
+void assign(const Linear& layer, const Tensor& weight, const Tensor& bias);
+
+/// A tensor of its own, undefined where `parameter` is.
+Tensor copy_of(const Tensor& parameter);
+
+/// Of weight (3 d_out, d_in) and bias (3 d_out) or undefined, the rows of queries, keys and values
+/// one after the other: all of Weights but `out` and `out_bias`.
+Weights packed_rows(const Tensor& weight, const Tensor& bias);
+/// The way back.
+void set_packed_rows(const Weights& weights, const Tensor& weight, const Tensor& bias);
 
 /// Of variants with combined weights.
 Weights combined_weights(const Linear& qkv, const Linear& proj);
