@@ -8,6 +8,7 @@
 #include "foveal/error.h"
 #include "foveal/operations.h"
 #include "tensor/check.h"
+#include "tensor/walk.h"
 
 namespace foveal {
 namespace {
@@ -53,15 +54,6 @@ Tensor as_leaf(const std::vector<Tensor>& inputs, std::size_t n) {
   });
   Tensor leaf = repeats || shared || input.read_only() ? input.clone() : input.detach();
   return leaf.requires_grad_();
-}
-
-std::vector<std::int64_t> index_of(std::int64_t position, const Shape& shape) {
-  std::vector<std::int64_t> index(shape.size());
-  for (std::size_t axis = shape.size(); axis-- > 0;) {
-    index[axis] = position % shape[axis];
-    position /= shape[axis];
-  }
-  return index;
 }
 
 /// d weighed / d input at the index.

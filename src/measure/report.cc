@@ -19,9 +19,7 @@ std::string bar(double share, int columns) {
 int decimals_for(double value) { return value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2; }
 
 std::string short_number(double value) {
-  if (value >= 99.95) return fmt::format("{:.0f}", value);
-  if (value >= 9.995) return fmt::format("{:.1f}", value);
-  if (value >= 0.9995) return fmt::format("{:.2f}", value);
+  if (value >= 0.9995) return fmt::format("{:.{}f}", value, decimals_for(value));
   if (value < 0.0005) return fmt::format("{:.1g}", value);
   return fmt::format("{:.4f}", value);
 }

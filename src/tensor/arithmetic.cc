@@ -81,27 +81,21 @@ struct Absolute {
   }
 };
 
-template <class T, class Function>
-void one(const Chunk& chunk) {
-  unary_loop<T, T>(chunk, Function());
-}
-
-template <class T, class Function>
-void two(const Chunk& chunk) {
-  binary_loop<T, T, T>(chunk, Function());
-}
-
+// With int64.
 template <class Function>
-constexpr Loops kOne = {one<float, Function>, one<double, Function>, one<std::int64_t, Function>};
+constexpr Loops kNumbersOfOne = {map_one<float, Function>, map_one<double, Function>,
+                                 map_one<std::int64_t, Function>};
 template <class Function>
-constexpr Loops kTwo = {two<float, Function>, two<double, Function>, two<std::int64_t, Function>};
+constexpr Loops kNumbersOfTwo = {map_two<float, Function>, map_two<double, Function>,
+                                 map_two<std::int64_t, Function>};
 
 constexpr ElementwiseEntry kAdd = {
-    "add",     2,     Takes::numbers,
-    kTwo<Add>, false, [](const Recorded& call) { return Tensors{call.grad, call.grad}; }};
+    "add",          2,
+    Takes::numbers, kNumbersOfTwo<Add>,
+    false,          [](const Recorded& call) { return Tensors{call.grad, call.grad}; }};
 
 constexpr ElementwiseEntry kSubtract = {
-    "subtract", 2, Takes::numbers, kTwo<Subtract>, false, [](const Recorded& call) {
+    "subtract", 2, Takes::numbers, kNumbersOfTwo<Subtract>, false, [](const Recorded& call) {
       return Tensors{call.grad, holds(call.wanted, 1) ? -call.grad : Tensor()};
     }};
 
@@ -109,7 +103,7 @@ constexpr ElementwiseEntry kMultiply = {
     "multiply",
     2,
     Takes::numbers,
-    kTwo<Multiply>,
+    kNumbersOfTwo<Multiply>,
     false,
     [](const Recorded& call) {
       return Tensors{holds(call.wanted, 0) ? call.grad * call.inputs[1] : Tensor(),
@@ -123,7 +117,7 @@ constexpr ElementwiseEntry kDivide = {
     "divide",
     2,
     Takes::floating,
-    {two<float, Divide>, two<double, Divide>},
+    kOfTwo<Divide>,
     false,
     [](const Recorded& call) {
       const Tensor of_a = call.grad / call.inputs[1];
@@ -133,8 +127,9 @@ constexpr ElementwiseEntry kDivide = {
     [](InputSet wanted) { return Saves{holds(wanted, 1) ? InputSet{3} : InputSet{2}}; }};
 
 constexpr ElementwiseEntry kNegate = {
-    "negate",     1,     Takes::numbers,
-    kOne<Negate>, false, [](const Recorded& call) { return Tensors{-call.grad}; }};
+    "negate",       1,
+    Takes::numbers, kNumbersOfOne<Negate>,
+    false,          [](const Recorded& call) { return Tensors{-call.grad}; }};
 
 /// -1, 0 or 1; 0 for NaN.
 Tensor sign(const Tensor& a) { return gt(a, 0.0).to(a.dtype()) - lt(a, 0.0).to(a.dtype()); }
@@ -143,7 +138,7 @@ constexpr ElementwiseEntry kAbs = {
     "abs",
     1,
     Takes::numbers,
-    kOne<Absolute>,
+    kNumbersOfOne<Absolute>,
     false,
     [](const Recorded& call) { return Tensors{call.grad * sign(call.inputs[0])}; },
     [](InputSet) { return Saves{1}; }};

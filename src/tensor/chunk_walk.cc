@@ -2,20 +2,17 @@
 
 #include <algorithm>
 
-#include "kernels/targets/registry.h"
 #include "tensor/builder.h"
+#include "tensor/chunks.h"
 #include "tensor/copy.h"
 #include "tensor/runs.h"
 
 namespace foveal {
 namespace {
 
-/// What a chunk holds at most: several of them lie in the first cache.
-constexpr std::int64_t kMostNumbers = 1024;
-
 /// Numbers on their way to or from a loop: as many as a chunk holds, of 8 bytes.
 struct alignas(64) Room {
-  std::array<char, kMostNumbers * 8> bytes;
+  std::array<char, kChunk * 8> bytes;
 };
 
 /// to[i * to_step] = from[i * from_step], elements of `Bits`.
@@ -48,11 +45,6 @@ MoveElements mover_of(std::size_t size) {
   }
 }
 
-HalfKernels half_kernels_of(DType dtype) {
-  const Target& target = find_target("");
-  return dtype == DType::bfloat16 ? target.bfloat16 : target.float16;
-}
-
 bool is_half_dtype(DType dtype) { return size_of(dtype) == 2; }
 
 /// An operand's way to the loop.
@@ -64,7 +56,7 @@ class ChunkReader {
         size_(static_cast<std::int64_t>(size_of(operand.dtype))),
         move_(mover_of(size_of(operand.dtype))),
         normalises_(operand.may_hold_other_bytes) {
-    if (widens && is_half_dtype(operand.dtype)) widen_ = half_kernels_of(operand.dtype).widen;
+    if (widens && is_half_dtype(operand.dtype)) widen_ = half_kernels(operand.dtype).widen;
   }
 
   bool is_direct(std::int64_t step) const {
@@ -89,7 +81,7 @@ class ChunkReader {
 
  private:
   const void* widened(std::int64_t start, std::int64_t step, std::int64_t count, Room& room) const {
-    std::array<std::uint16_t, kMostNumbers> side_by_side;
+    std::array<std::uint16_t, kChunk> side_by_side;
     const auto* halves = static_cast<const std::uint16_t*>(at(start));
     if (step > 1 || step < 0) {
       move_(halves, step, side_by_side.data(), 1, count);
@@ -113,7 +105,7 @@ class ChunkWriter {
       : data_(static_cast<char*>(const_cast<void*>(to.data))),
         size_(static_cast<std::int64_t>(size_of(to.dtype))),
         move_(mover_of(size_of(to.dtype))) {
-    if (narrows && is_half_dtype(to.dtype)) narrow_ = half_kernels_of(to.dtype).narrow;
+    if (narrows && is_half_dtype(to.dtype)) narrow_ = half_kernels(to.dtype).narrow;
   }
 
   bool is_direct(std::int64_t step) const {
@@ -128,7 +120,7 @@ class ChunkWriter {
     if (narrow_ == nullptr) return move_(room.bytes.data(), 1, at(start), step, count);
     const auto* const numbers = reinterpret_cast<const float*>(room.bytes.data());
     if (step == 1) return narrow_(numbers, count, static_cast<std::uint16_t*>(at(start)));
-    std::array<std::uint16_t, kMostNumbers> halves;
+    std::array<std::uint16_t, kChunk> halves;
     narrow_(numbers, count, halves.data());
     move_(halves.data(), 1, at(start), step, count);
   }
@@ -187,9 +179,9 @@ class WalkedRun {
     std::array<Room, kMostOperands> rooms;
     Room results;
     const bool in_place = writer_.is_direct(run.steps[0]);
-    for (std::int64_t done = 0; done < run.count; done += kMostNumbers) {
+    for (std::int64_t done = 0; done < run.count; done += kChunk) {
       const auto start = [&](std::size_t n) { return run.starts[n] + done * run.steps[n]; };
-      Chunk chunk{std::min(kMostNumbers, run.count - done), nullptr, {}, {}};
+      Chunk chunk{std::min(kChunk, run.count - done), nullptr, {}, {}};
       chunk.to = in_place ? writer_.at(start(0)) : results.bytes.data();
       for (std::size_t n = 0; n < count_; ++n) {
         const std::int64_t step = run.steps[n + 1];

@@ -14,10 +14,9 @@ namespace foveal {
 constexpr std::int64_t kChunk = 1024;
 
 /// The target's conversions of a half type.
-template <class Half>
-HalfKernels half_kernels() {
+inline HalfKernels half_kernels(DType dtype) {
   const Target& target = find_target("");
-  return std::is_same_v<Half, BFloat16> ? target.bfloat16 : target.float16;
+  return dtype == DType::bfloat16 ? target.bfloat16 : target.float16;
 }
 
 /// Numbers at from[0], from[step], ...
@@ -25,7 +24,7 @@ template <class T>
 class Reader {
  public:
   Reader() {
-    if constexpr (is_half<T>) widen_ = half_kernels<T>().widen;
+    if constexpr (is_half<T>) widen_ = half_kernels(dtype_of<T>()).widen;
   }
 
   /// `count` numbers: where they lie, or read into `room`, which takes as many.
@@ -53,7 +52,7 @@ template <class T>
 class Writer {
  public:
   Writer() {
-    if constexpr (is_half<T>) narrow_ = half_kernels<T>().narrow;
+    if constexpr (is_half<T>) narrow_ = half_kernels(dtype_of<T>()).narrow;
   }
 
   /// to[0], to[step], ... = numbers, rounded once.

@@ -13,19 +13,10 @@
 #include "tensor/parallel.h"
 #include "tensor/visit.h"
 #include "tensor/walk.h"
+#include "tensor/wide_rows.h"
 
 namespace foveal {
 namespace {
-
-/// The index of the element that is number `position` in row-major order.
-Shape index_of(std::int64_t position, const Shape& shape) {
-  Shape index(shape.size());
-  for (std::size_t axis = shape.size(); axis-- > 0;) {
-    index[axis] = position % shape[axis];
-    position /= shape[axis];
-  }
-  return index;
-}
 
 /// The ids in row-major order, each from 0 to rows - 1. `table`: what has rows, for the error.
 std::vector<std::int64_t> checked_ids(const Tensor& ids, std::int64_t rows, const char* function,
@@ -127,15 +118,11 @@ Form Embedding::form(Inputs inputs) const {
 Tensors Embedding::gradient(const Recorded& call) const {
   const Form& table = call.forms[0];
   const std::vector<std::int64_t> ids = checked(call.inputs[1], table.shape[0]);
-  const DType wide = table.dtype == DType::float64 ? DType::float64 : DType::float32;
+  const DType wide = wide_dtype(table.dtype);
   const auto count = static_cast<std::int64_t>(ids.size());
   const Tensor rows = call.grad.to(wide).reshape({count, table.shape[1]}).contiguous();
   Tensor sums = Tensor::zeros(table.shape, wide);
-  if (wide == DType::float64) {
-    scatter_rows<double>(rows, ids, sums);
-  } else {
-    scatter_rows<float>(rows, ids, sums);
-  }
+  with_wide(wide, [&](auto zero) { scatter_rows<decltype(zero)>(rows, ids, sums); });
   return {sums.to(table.dtype), Tensor()};
 }
 

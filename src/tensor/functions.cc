@@ -11,22 +11,6 @@
 namespace foveal {
 namespace {
 
-template <class T, class Function>
-void map_one(const Chunk& chunk) {
-  unary_loop<T, T>(chunk, Function());
-}
-
-template <class Function>
-constexpr Loops kOfOne = {map_one<float, Function>, map_one<double, Function>};
-
-template <class T, class Function>
-void map_two(const Chunk& chunk) {
-  binary_loop<T, T, T>(chunk, Function());
-}
-
-template <class Function>
-constexpr Loops kOfTwo = {map_two<float, Function>, map_two<double, Function>};
-
 /// The target's, in float64 inside.
 template <class T>
 void exp_loop(const Chunk& chunk) {

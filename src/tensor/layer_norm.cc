@@ -6,7 +6,7 @@
 #include "foveal/operations.h"
 #include "tensor/check.h"
 #include "tensor/operation.h"
-#include "tensor/parallel.h"
+#include "tensor/wide_rows.h"
 
 namespace foveal {
 namespace {
@@ -31,13 +31,10 @@ Moments moments_of(const T* line, std::int64_t count, double eps) {
 template <class Work>
 void for_each_row(const Tensor& rows, const Work& work) {
   const std::int64_t count = rows.size(-1);
-  if (count == 0) return;
-  for_ranges(rows.element_count() / count, 4 * count, [=](std::int64_t first, std::int64_t last) {
+  for_rows(rows, 4, [=](std::int64_t first, std::int64_t last) {
     for (std::int64_t row = first; row < last; ++row) work(row * count);
   });
 }
-
-DType wide_of(DType dtype) { return dtype == DType::float64 ? DType::float64 : DType::float32; }
 
 /// (x - mean) / sqrt(variance + eps), for x contiguous, float32 or float64.
 template <class T>
@@ -125,7 +122,7 @@ Form LayerNorm::form(Inputs inputs) const {
 }
 
 void LayerNorm::compute(Inputs inputs, Tensor& out) const {
-  const DType wide = wide_of(out.dtype());
+  const DType wide = wide_dtype(out.dtype());
   Tensor result = standardised(inputs[0].to(wide).contiguous(), eps_);
   if (has_weight_) result = result * inputs[1].to(wide);
   if (has_bias_) result = result + inputs[inputs.size() - 1].to(wide);
@@ -133,7 +130,7 @@ void LayerNorm::compute(Inputs inputs, Tensor& out) const {
 }
 
 Tensors LayerNorm::gradient(const Recorded& call) const {
-  const DType dtype = call.grad.dtype(), wide = wide_of(dtype);
+  const DType dtype = call.grad.dtype(), wide = wide_dtype(dtype);
   const Tensor x = call.inputs[0].to(wide).contiguous(), s = standardised(x, eps_);
   const Tensor grad = call.grad.to(wide).contiguous();
   Tensors result(call.forms.size());

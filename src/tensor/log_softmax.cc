@@ -10,12 +10,10 @@
 #include "tensor/check.h"
 #include "tensor/numbers.h"
 #include "tensor/operation.h"
-#include "tensor/parallel.h"
+#include "tensor/wide_rows.h"
 
 namespace foveal {
 namespace {
-
-DType wide_dtype(DType dtype) { return dtype == DType::float64 ? DType::float64 : DType::float32; }
 
 /// log(sum of exp(line)) in float64, exp by the target's kernel.
 template <class T>
@@ -43,19 +41,6 @@ class LogSum {
   std::vector<double> room_;
 };
 
-/// act(zero of float32 or float64).
-template <class Act>
-void with_wide(DType dtype, const Act& act) {
-  dtype == DType::float64 ? act(double{}) : act(float{});
-}
-
-/// work(first, last) on ranges of the rows (rows, count).
-template <class Work>
-void for_rows(const Tensor& rows, const Work& work) {
-  const std::int64_t count = rows.size(-1);
-  for_ranges(count == 0 ? 0 : rows.element_count() / count, count, work);
-}
-
 /// Of lines along the last axis, float32 or float64.
 Tensor log_softmax_rows(const Tensor& rows) {
   Tensor out = TensorBuilder::empty(rows.shape(), rows.dtype());
@@ -64,7 +49,7 @@ Tensor log_softmax_rows(const Tensor& rows) {
     using T = decltype(zero);
     const T* const from = rows.data<T>();
     T* const to = TensorBuilder::written<T>(out);
-    for_rows(rows, [=](std::int64_t first, std::int64_t last) {
+    for_rows(rows, 1, [=](std::int64_t first, std::int64_t last) {
       LogSum<T> log_sum(count);
       for (std::int64_t place = first * count; place < last * count; place += count) {
         const double log = log_sum.of(from + place);
@@ -160,7 +145,7 @@ void CrossEntropy::compute(Inputs inputs, Tensor& out) const {
     using T = decltype(zero);
     const T* const from = rows.data<T>();
     auto* const loss = TensorBuilder::written<double>(losses);
-    for_rows(rows, [=, this](std::int64_t first, std::int64_t last) {
+    for_rows(rows, 1, [=, this](std::int64_t first, std::int64_t last) {
       LogSum<T> log_sum(count);
       for (std::int64_t row = first; row < last; ++row) {
         if (target[row] == ignored_) continue;
@@ -182,7 +167,7 @@ Tensors CrossEntropy::gradient(const Recorded& call) const {
   with_wide(wide, [&](auto zero) {
     using T = decltype(zero);
     T* const to = TensorBuilder::written<T>(result);
-    for_rows(result, [=, this](std::int64_t first, std::int64_t last) {
+    for_rows(result, 1, [=, this](std::int64_t first, std::int64_t last) {
       for (std::int64_t row = first; row < last; ++row) {
         T* const line = to + row * count;
         if (target[row] == ignored_) {

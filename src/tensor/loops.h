@@ -60,4 +60,20 @@ struct Loops {
   }
 };
 
+/// Loops whose numbers all have one type, by a Function that is made for each chunk.
+template <class T, class Function>
+void map_one(const Chunk& chunk) {
+  unary_loop<T, T>(chunk, Function());
+}
+
+template <class T, class Function>
+void map_two(const Chunk& chunk) {
+  binary_loop<T, T, T>(chunk, Function());
+}
+
+template <class Function>
+constexpr Loops kOfOne = {map_one<float, Function>, map_one<double, Function>};
+template <class Function>
+constexpr Loops kOfTwo = {map_two<float, Function>, map_two<double, Function>};
+
 }  // namespace foveal

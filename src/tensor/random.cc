@@ -9,6 +9,7 @@
 #include "foveal/operations.h"
 #include "tensor/builder.h"
 #include "tensor/numbers.h"
+#include "tensor/wide_rows.h"
 
 namespace foveal {
 namespace {
@@ -123,7 +124,7 @@ Tensor dropout(const Tensor& x, double p, Generator& generator) try {
   if (p == 0) return x;
   if (p == 1) return x * 0.0;
   // The factor 1 / (1 - p) is rounded once: from float64 for float64, else from float32.
-  const DType wide = x.dtype() == DType::float64 ? DType::float64 : DType::float32;
+  const DType wide = wide_dtype(x.dtype());
   const Tensor factors = dropout_mask(x.shape(), p, generator).to(wide) / (1 - p);
   return x * factors.to(x.dtype());
 } catch (...) {

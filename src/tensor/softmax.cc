@@ -9,6 +9,7 @@
 #include "tensor/lines.h"
 #include "tensor/operation.h"
 #include "tensor/visit.h"
+#include "tensor/wide_rows.h"
 
 namespace foveal {
 namespace {
@@ -39,7 +40,7 @@ auto line_worker(const T* from, std::int64_t count, T* to) {
 /// A 16-bit type.
 template <class Half>
 auto half_line_worker(const Half* from, std::int64_t count, Half* to) {
-  const HalfKernels convert = half_kernels<Half>();
+  const HalfKernels convert = half_kernels(dtype_of<Half>());
   const auto kernel = find_target("").softmax_for_halves;
   return [=, room = room_for<double>(count + kBeyond), numbers = room_for<float>(count)](
              std::int64_t line, std::int64_t place) mutable {
@@ -113,28 +114,25 @@ class Softmax final : public OperationOf<Softmax> {
 };
 
 Tensors Softmax::gradient(const Recorded& call) const {
-  const bool wide = call.grad.dtype() == DType::float64;
+  const DType dtype = call.grad.dtype(), wide = wide_dtype(dtype);
   const auto lines = [&](const Tensor& tensor) {
-    return tensor.transpose(axis_, -1).to(wide ? DType::float64 : DType::float32).contiguous();
+    return tensor.transpose(axis_, -1).to(wide).contiguous();
   };
   const Tensor output = lines(call.output), grad = lines(call.grad);
-  Tensor result = TensorBuilder::empty(grad.shape(), grad.dtype());
+  Tensor result = TensorBuilder::empty(grad.shape(), wide);
   const std::int64_t count = grad.size(-1);
-  const auto work = [&](auto zero) {
+  with_wide(wide, [&](auto zero) {
     using T = decltype(zero);
     const T* const from = output.data<T>();
     const T* const grads = grad.data<T>();
     T* const to = TensorBuilder::written<T>(result);
-    for_ranges(count == 0 ? 0 : grad.element_count() / count, count,
-               [=](std::int64_t first, std::int64_t last) {
-                 for (std::int64_t line = first; line < last; ++line) {
-                   const std::int64_t start = line * count;
-                   softmax_line_gradient(from + start, grads + start, count, to + start);
-                 }
-               });
-  };
-  wide ? work(double{}) : work(float{});
-  return {result.transpose(axis_, -1).to(call.grad.dtype())};
+    for_rows(grad, 1, [=](std::int64_t first, std::int64_t last) {
+      for (std::int64_t place = first * count; place < last * count; place += count) {
+        softmax_line_gradient(from + place, grads + place, count, to + place);
+      }
+    });
+  });
+  return {result.transpose(axis_, -1).to(dtype)};
 }
 
 }  // namespace

@@ -9,6 +9,16 @@
 
 namespace foveal {
 
+/// The index of the element that is number `position` in row-major order.
+inline Shape index_of(std::int64_t position, const Shape& shape) {
+  Shape index(shape.size());
+  for (std::size_t axis = shape.size(); axis-- > 0;) {
+    index[axis] = position % shape[axis];
+    position /= shape[axis];
+  }
+  return index;
+}
+
 /// A run of `count` elements: of array n, the elements at starts[n], starts[n] + steps[n], ...
 template <std::size_t N>
 struct Run {

@@ -5,36 +5,11 @@
 
 #include <functional>
 
-#include "allocations.h"
+#include "fail_each.h"
 #include "foveal/foveal.h"
 
 namespace foveal {
 namespace {
-
-/// How many allocations the call asks for; each of them has failed once, and nothing but an Error
-/// was thrown.
-long fail_each(const std::function<void()>& call) {
-  long asked = 1;
-  for (long n = 0; n < asked; ++n) {
-    release_memory();
-    allocations.count = 0;
-    allocations.first = n;
-    allocations.last = n + 1;
-    try {
-      call();
-    } catch (const Error& error) {
-      allocations.last = 0;
-      EXPECT_STRNE(error.what(), "");
-    } catch (const std::exception& other) {
-      allocations.last = 0;
-      ADD_FAILURE() << "allocation " << n << " failed: " << other.what();
-      return 0;
-    }
-    allocations.last = 0;
-    asked = allocations.count;
-  }
-  return asked;
-}
 
 TEST(NoMemory, LeavesOperationsAsAnError) {
   Generator generator(1);

@@ -3,38 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <functional>
 
-#include "allocations.h"
-#include "foveal/error.h"
-#include "foveal/memory.h"
+#include "fail_each.h"
 #include "foveal/npy.h"
 #include "foveal/operations.h"
 #include "foveal/safetensors.h"
 
 namespace foveal {
 namespace {
-
-/// How many allocations the call asks for; each of them has failed once. Anything but an Error that
-/// it throws ends the test.
-long fail_each(const std::function<void()>& call) {
-  long asked = 1;
-  for (long n = 0; n < asked; ++n) {
-    release_memory();
-    allocations.count = 0;
-    allocations.first = n;
-    allocations.last = n + 1;
-    try {
-      call();
-    } catch (const Error& error) {
-      allocations.last = 0;
-      EXPECT_STRNE(error.what(), "");
-    }
-    allocations.last = 0;
-    asked = allocations.count;
-  }
-  return asked;
-}
 
 TEST(NoMemory, LeavesReadersAndWritersAsAnError) {
   const Tensor a = Tensor::ones({3, 50});

@@ -229,10 +229,8 @@ Comparison Compare::run() {
   }
   make_runners();
   compare_answers(Candidate("chapter", inputs_, settings_).answers());
-  result.agrees = std::all_of(runners_.begin(), runners_.end(), [&](const Runner& runner) {
-    return runner.row.max_difference <= result.most_difference &&
-           runner.row.max_gradient_difference <= result.most_difference;
-  });
+  result.agrees = std::all_of(runners_.begin(), runners_.end(),
+                              [&](const Runner& runner) { return agrees(runner.row, result); });
   // The first round warms up: what compiles does so there, and it doesn't count.
   for (int repeat = 0; result.agrees && repeat <= settings_.repeats; ++repeat) {
     for (Runner& runner : runners_) {

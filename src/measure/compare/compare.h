@@ -47,6 +47,12 @@ struct Comparison {
   std::vector<CompareRow> rows;
 };
 
+/// Whether a row's differences stay below what counts as rounding.
+inline bool agrees(const CompareRow& row, const Comparison& comparison) {
+  return row.max_difference <= comparison.most_difference &&
+         row.max_gradient_difference <= comparison.most_difference;
+}
+
 /// What is done now, with the share of all that is done.
 using CompareProgress = std::function<void(const std::string& what, double done)>;
 

@@ -48,13 +48,11 @@ std::string agreement(const Comparison& comparison) {
   text += line(start_of("variant", "library"), "parameters", "output", "gradients", "peak MB");
   for (const CompareRow& row : comparison.rows) {
     if (!row.runs) continue;
-    const bool agrees = row.max_difference <= comparison.most_difference &&
-                        row.max_gradient_difference <= comparison.most_difference;
     text += line(
         start_of(row.variant, library_name(row)), std::to_string(row.parameters),
         fmt::format("{:.1e}", row.max_difference),
         (row.has_backward ? fmt::format("{:.1e}", row.max_gradient_difference) : "") +
-            (agrees ? "" : "!"),
+            (agrees(row, comparison) ? "" : "!"),
         row.peak_bytes ? fmt::format("{:.0f}", static_cast<double>(*row.peak_bytes) / 1e6) : "");
   }
   if (!comparison.agrees) {
