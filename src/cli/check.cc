@@ -1,6 +1,6 @@
 // foveal check: printed numbers held against what comes out.
 
-#include "trace/check.h"
+#include "trace/check/check.h"
 
 #include <memory>
 #include <optional>

@@ -10,11 +10,11 @@
 #include "draw/png.h"
 #include "foveal/error.h"
 #include "io/json.h"
-#include "trace/arithmetic.h"
-#include "trace/check.h"
-#include "trace/query.h"
-#include "trace/record.h"
-#include "trace/views.h"
+#include "trace/check/check.h"
+#include "trace/input/query.h"
+#include "trace/run/arithmetic.h"
+#include "trace/run/record.h"
+#include "trace/views/views.h"
 
 namespace foveal::cli {
 namespace {
@@ -25,23 +25,23 @@ struct ExplainOptions {
   bool json = false, narrow = false;
 };
 
-std::string cell_as_json(const trace::Source& cell, double value, const trace::Arithmetic& how) {
+std::string cell_as_json(const trace::Cell& cell, double value, const trace::Arithmetic& how) {
   std::string sources;
   for (const trace::Source& source : how.sources) {
     sources += fmt::format(R"({}{{"step": {}, "cell": [{}]}})", sources.empty() ? "" : ", ",
-                           json_string(source.step), fmt::join(source.cell, ", "));
+                           json_string(source.matrix), fmt::join(source.cell, ", "));
   }
   return fmt::format(
       "{{\"step\": {}, \"cell\": [{}], \"value\": {}, \"letters\": {}, \"numbers\": {}, "
       "\"sources\": [{}]}}\n",
-      json_string(cell.step), fmt::join(cell.cell, ", "), json_number(value),
+      json_string(trace::text(cell.step)), fmt::join(cell.at, ", "), json_number(value),
       json_string(how.letters), json_string(how.numbers), sources);
 }
 
 std::string explain_cell(const trace::Record& record, const std::string& text, bool as_json) {
-  const trace::Source cell = trace::parse_cell(text);
-  const trace::Arithmetic how = trace::arithmetic(record, cell.step, cell.cell);
-  const double value = trace::find_step(record, cell.step)->data.at(cell.cell);
+  const trace::Cell cell = trace::parse_cell(record, text);
+  const trace::Arithmetic how = trace::arithmetic(record, cell.step, cell.at);
+  const double value = trace::find_step(record, cell.step)->data.at(cell.at);
   if (as_json) return cell_as_json(cell, value, how);
   return how.letters + "\n" + std::string(how.letters.find('='), ' ') + "= " + how.numbers + "\n";
 }

@@ -5,9 +5,9 @@
 #include <string>
 
 #include "foveal/error.h"
-#include "trace/check.h"
-#include "trace/steps.h"
-#include "trace/views.h"
+#include "trace/check/check.h"
+#include "trace/run/steps.h"
+#include "trace/views/views.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace foveal;

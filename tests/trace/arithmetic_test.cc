@@ -1,6 +1,6 @@
 // The written arithmetic is evaluated by a small calculator, which knows nothing of attention.
 
-#include "trace/arithmetic.h"
+#include "trace/run/arithmetic.h"
 
 #include <gtest/gtest.h>
 
@@ -119,8 +119,9 @@ void for_each_cell(const Record& record, const Visit& visit) {
   }
 }
 
-bool is_in_words(const std::string& step) {
-  return step == "mask" || step == "masked_scores" || step == "dropout_mask";
+bool is_in_words(StepName step) {
+  return step == StepName::mask || step == StepName::masked_scores ||
+         step == StepName::dropout_mask;
 }
 
 TEST(Arithmetic, EndsWithTheNumberAndAnHonestSign) {
@@ -156,21 +157,23 @@ TEST(Arithmetic, NamesTheCellsThatACellIsMadeFrom) {
       SCOPED_TRACE(how.letters);
       std::vector<double> numbers;
       for (const Source& source : how.sources) {
-        const Step* from = find_step(record, source.step);
+        const auto named = step_named(source.matrix);
+        const Step* from = named ? find_step(record, *named) : nullptr;
         const Input& input = record.input;
-        const Tensor data = from != nullptr            ? from->data
-                            : source.step == "W_query" ? input.W_query
-                            : source.step == "W_key"   ? input.W_key
-                            : source.step == "W_value" ? input.W_value
-                            : source.step == "b_query" ? input.b_query
-                            : source.step == "b_key"   ? input.b_key
-                            : source.step == "b_value" ? input.b_value
-                            : source.step == "W_out"   ? input.W_out
-                                                       : input.b_out;
+        const Tensor data = from != nullptr              ? from->data
+                            : source.matrix == "W_query" ? input.W_query
+                            : source.matrix == "W_key"   ? input.W_key
+                            : source.matrix == "W_value" ? input.W_value
+                            : source.matrix == "b_query" ? input.b_query
+                            : source.matrix == "b_key"   ? input.b_key
+                            : source.matrix == "b_value" ? input.b_value
+                            : source.matrix == "W_out"   ? input.W_out
+                                                         : input.b_out;
         numbers.push_back(data.at(source.cell));  // throws where the cell isn't there
       }
-      if (step.name == "queries" || step.name == "keys" || step.name == "values" ||
-          step.name == "scores" || step.name == "context" || step.name == "output") {
+      if (step.name == StepName::queries || step.name == StepName::keys ||
+          step.name == StepName::values || step.name == StepName::scores ||
+          step.name == StepName::context || step.name == StepName::output) {
         // Pairs of factors, then perhaps a bias; the inputs themselves where there is no W.
         double sum = numbers.size() == 1 ? numbers[0] : 0;
         for (std::size_t i = 0; i + 1 < numbers.size(); i += 2) sum += numbers[i] * numbers[i + 1];
@@ -185,12 +188,14 @@ TEST(Arithmetic, NamesTheCellsThatACellIsMadeFrom) {
 
 TEST(Arithmetic, IsWrittenAsALearnerWrites) {
   const Record record = run(worked_example());
-  EXPECT_EQ(arithmetic(record, "scores", {0, 2}).letters, "scores[0,2] = Σ_d Q[0,d] · K[2,d]");
-  EXPECT_EQ(arithmetic(record, "scores", {0, 2}).numbers, "2·1 + 1·1 = 3");
-  EXPECT_EQ(arithmetic(record, "weights", {0, 2}).numbers, "e^3 / (e^4 + e^5 + e^3) = 0.0900");
-  EXPECT_EQ(arithmetic(record, "context", {0, 0}).numbers,
+  EXPECT_EQ(arithmetic(record, StepName::scores, {0, 2}).letters,
+            "scores[0,2] = Σ_d Q[0,d] · K[2,d]");
+  EXPECT_EQ(arithmetic(record, StepName::scores, {0, 2}).numbers, "2·1 + 1·1 = 3");
+  EXPECT_EQ(arithmetic(record, StepName::weights, {0, 2}).numbers,
+            "e^3 / (e^4 + e^5 + e^3) = 0.0900");
+  EXPECT_EQ(arithmetic(record, StepName::context, {0, 0}).numbers,
             "0.2447·2 + 0.6652·1 + 0.0900·1 ≈ 1.2447");
-  EXPECT_EQ(arithmetic(record, "inputs", {0, 1}).numbers, "0");
+  EXPECT_EQ(arithmetic(record, StepName::inputs, {0, 1}).numbers, "0");
 }
 
 TEST(Arithmetic, WritesHeadsMasksAndDropout) {
@@ -198,16 +203,16 @@ TEST(Arithmetic, WritesHeadsMasksAndDropout) {
       R"({"inputs": [[1, 2], [3, -4]], "num_heads": 2, "scale": -2, "mask": "causal",
           "dropout": {"p": 0.5, "seed": 123}})",
       "f"));
-  EXPECT_EQ(arithmetic(record, "queries", {1, 1, 0}).letters, "queries[1,1,0] = X[1,1]");
-  EXPECT_EQ(arithmetic(record, "scores", {1, 0, 1}).letters,
+  EXPECT_EQ(arithmetic(record, StepName::queries, {1, 1, 0}).letters, "queries[1,1,0] = X[1,1]");
+  EXPECT_EQ(arithmetic(record, StepName::scores, {1, 0, 1}).letters,
             "scores[1,0,1] = Σ_d Q[1,0,d] · K[1,1,d]");
-  EXPECT_EQ(arithmetic(record, "scores", {1, 0, 1}).numbers, "2·(-4) = -8");
-  EXPECT_EQ(arithmetic(record, "scaled_scores", {1, 0, 1}).numbers, "-8 · (-2) = 16");
-  EXPECT_EQ(arithmetic(record, "mask", {0, 1}).numbers, "1 ≤ 0 is false");
-  EXPECT_EQ(arithmetic(record, "masked_scores", {0, 0, 1}).numbers, "mask is false, so −∞");
-  EXPECT_EQ(arithmetic(record, "weights", {0, 0, 1}).numbers,
+  EXPECT_EQ(arithmetic(record, StepName::scores, {1, 0, 1}).numbers, "2·(-4) = -8");
+  EXPECT_EQ(arithmetic(record, StepName::scaled_scores, {1, 0, 1}).numbers, "-8 · (-2) = 16");
+  EXPECT_EQ(arithmetic(record, StepName::mask, {0, 1}).numbers, "1 ≤ 0 is false");
+  EXPECT_EQ(arithmetic(record, StepName::masked_scores, {0, 0, 1}).numbers, "mask is false, so −∞");
+  EXPECT_EQ(arithmetic(record, StepName::weights, {0, 0, 1}).numbers,
             "e^(−∞) / (e^(-2) + e^(−∞)) = 0.0000");
-  EXPECT_EQ(arithmetic(record, "context", {0, 1}).letters,
+  EXPECT_EQ(arithmetic(record, StepName::context, {0, 1}).letters,
             "context[0,1] = Σ_j dropped_weights[1,0,j] · V[1,j,0]");
 }
 
@@ -215,43 +220,69 @@ TEST(Arithmetic, ShortensLongSumsInTheMiddle) {
   std::string row = "1";
   for (int i = 2; i <= 20; ++i) row.append(",").append(std::to_string(i));
   const Record record = run(parse_input(R"({"inputs": [[)" + row + "]]}", "f"));
-  EXPECT_EQ(arithmetic(record, "scores", {0, 0}).numbers,
+  EXPECT_EQ(arithmetic(record, StepName::scores, {0, 0}).numbers,
             "1·1 + 2·2 + 3·3 + 4·4 + … (14 more) … + 19·19 + 20·20 = 2870");
-  EXPECT_EQ(arithmetic(record, "scores", {0, 0}).sources.size(), 40U);
+  EXPECT_EQ(arithmetic(record, StepName::scores, {0, 0}).sources.size(), 40U);
 }
 
 TEST(Arithmetic, SaysWhatIsThereForACellThatIsNot) {
   const Record record = run(worked_example());
   for (const auto& [step, cell] :
-       {std::pair<std::string, std::vector<std::int64_t>>{"scores", {0, 3}},
-        {"scores", {3, 0}},
-        {"scores", {-1, 0}},
-        {"scores", {0, 0, 0}},
-        {"scores", {0}},
-        {"mask", {0, 0}},
-        {"W_query", {0, 0}}}) {
+       {std::pair<StepName, std::vector<std::int64_t>>{StepName::scores, {0, 3}},
+        {StepName::scores, {3, 0}},
+        {StepName::scores, {-1, 0}},
+        {StepName::scores, {0, 0, 0}},
+        {StepName::scores, {0}},
+        {StepName::mask, {0, 0}}}) {
     try {
       arithmetic(record, step, cell);
-      ADD_FAILURE() << step;
+      ADD_FAILURE() << text(step);
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::data);
-      EXPECT_NE(std::string(error.what()).find(step), std::string::npos);
+      EXPECT_NE(std::string(error.what()).find(text(step)), std::string::npos);
     }
   }
 }
 
 TEST(ParseCell, ReadsStepAndPlace) {
-  EXPECT_EQ(parse_cell("weights[0,2]").step, "weights");
-  EXPECT_EQ(parse_cell("weights[0,2]").cell, (std::vector<std::int64_t>{0, 2}));
-  EXPECT_EQ(parse_cell("w[ 1, 20 ,3 ]").cell, (std::vector<std::int64_t>{1, 20, 3}));
+  const Record record = run(worked_example());
+  EXPECT_EQ(parse_cell(record, "weights[0,2]").step, StepName::weights);
+  EXPECT_EQ(parse_cell(record, "weights[0,2]").at, (std::vector<std::int64_t>{0, 2}));
+  EXPECT_EQ(parse_cell(record, "keys[ 1, 20 ,3 ]").at, (std::vector<std::int64_t>{1, 20, 3}));
   for (const char* text :
        {"", "weights", "[0,1]", "w[0]", "w[0,1,2,3]", "w[0,1", "w[0,1]]", "w[,]", "w[0,]", "w[a,1]",
         "w[0 1]", "w[-1,0]", "w[0,1]x", "w[1.5,0]", "w[99999999999999999999,0]", "w[]"}) {
     try {
-      parse_cell(text);
+      parse_cell(record, text);
       ADD_FAILURE() << text;
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::usage) << text;
+    }
+  }
+}
+
+TEST(ParseCell, TakesLettersAndTheBooksNames) {
+  const Record record = run(worked_example());
+  for (const auto& [text, step] : {std::pair("P[0,2]", StepName::weights),
+                                   {"attn_weights[0,2]", StepName::weights},
+                                   {"Q[0,1]", StepName::queries},
+                                   {"S[0,1]", StepName::scores},
+                                   {"attn_scores[0,1]", StepName::scores},
+                                   {"O[0,1]", StepName::context},
+                                   {"X[0,1]", StepName::inputs}}) {
+    EXPECT_EQ(parse_cell(record, text).step, step) << text;
+  }
+}
+
+TEST(ParseCell, NamesTheStepsThereAre) {
+  const Record record = run(worked_example());
+  for (const char* text : {"mask[0,0]", "W_query[0,0]", "w[0,0]"}) {
+    try {
+      parse_cell(record, text);
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::data) << text;
+      EXPECT_NE(std::string(error.what()).find("it has inputs, queries"), std::string::npos);
     }
   }
 }

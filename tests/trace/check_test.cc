@@ -1,4 +1,4 @@
-#include "trace/check.h"
+#include "trace/check/check.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 
 #include "draw/terminal.h"
 #include "foveal/error.h"
-#include "trace/agreement.h"
+#include "trace/check/agreement.h"
 #include "trace/plain_attention.h"
 
 namespace foveal::trace {
@@ -27,12 +27,12 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-const Check& check_at(const std::vector<Check>& checks, const std::string& step,
+const Check& check_at(const std::vector<Check>& checks, StepName step,
                       const std::vector<std::int64_t>& cell) {
   for (const Check& one : checks) {
     if (one.step == step && one.cell == cell) return one;
   }
-  throw Error("no check of " + step);
+  throw Error("no check of " + text(step));
 }
 
 TEST(Agreement, HalfAUnitOfTheLastPlaceAndNoMore) {
@@ -93,18 +93,18 @@ TEST(Check, TheWorkedExampleAsPrinted) {
   const Record record = run(worked_example());
   const std::vector<Check> checks = check(record);
   ASSERT_EQ(checks.size(), 16U);
-  const Check& key = check_at(checks, "keys", {2, 0});
+  const Check& key = check_at(checks, StepName::keys, {2, 0});
   EXPECT_FALSE(key.agrees);
   EXPECT_EQ(key.ours, 1);
   EXPECT_FALSE(key.slip.has_value());
-  const Check& score = check_at(checks, "scores", {0, 2});
+  const Check& score = check_at(checks, StepName::scores, {0, 2});
   EXPECT_FALSE(score.agrees);
   EXPECT_EQ(score.printed, "1");
   EXPECT_EQ(score.ours, 3);
   EXPECT_EQ(score.arithmetic, "2·1 + 1·1 = 3");
   EXPECT_TRUE(contains(score.slip.value(), "K_sat is [1, 1], not [0, 1]"));
-  EXPECT_TRUE(contains(check_at(checks, "weights", {0, 0}).slip.value(), "follows from"));
-  EXPECT_TRUE(contains(check_at(checks, "context", {0, 1}).slip.value(), "follows from"));
+  EXPECT_TRUE(contains(check_at(checks, StepName::weights, {0, 0}).slip.value(), "follows from"));
+  EXPECT_TRUE(contains(check_at(checks, StepName::context, {0, 1}).slip.value(), "follows from"));
   const std::string text = check_text(record);
   for (const char* part :
        {"Score(The, sat) is printed as 1; it is 3 because K_sat is [1, 1], not [0, 1].",
@@ -118,14 +118,14 @@ TEST(Check, TheWorkedExampleAsPrinted) {
 TEST(Check, WithoutPrintedKeysTheArithmeticAloneIsShown) {
   Input input = worked_example();
   input.expected.erase(input.expected.begin(), input.expected.begin() + 2);
-  ASSERT_EQ(input.expected.front().name, "scores");
+  ASSERT_TRUE(input.expected.front().name == StepName::scores);
   const std::vector<Check> checks = check(run(input));
-  const Check& score = check_at(checks, "scores", {0, 2});
+  const Check& score = check_at(checks, StepName::scores, {0, 2});
   EXPECT_FALSE(score.agrees);
   EXPECT_FALSE(score.slip.has_value());
   EXPECT_EQ(score.arithmetic, "2·1 + 1·1 = 3");
-  for (const char* step : {"weights", "context"}) {
-    EXPECT_TRUE(contains(check_at(checks, step, {0, 0}).slip.value(), "follows from")) << step;
+  for (const StepName step : {StepName::weights, StepName::context}) {
+    EXPECT_TRUE(contains(check_at(checks, step, {0, 0}).slip.value(), "follows from"));
   }
 }
 
@@ -167,8 +167,8 @@ TEST(Check, EveryPresetRunsAndKeepsToEightyColumns) {
 TEST(Check, ThePlantedPresetNamesItsSlip) {
   const Record record = run(read_input(preset("slip_unscaled.json")));
   const std::vector<Check> checks = check(record);
-  EXPECT_TRUE(contains(check_at(checks, "weights", {0, 0}).slip.value(), "not scaled"));
-  EXPECT_TRUE(contains(check_at(checks, "context", {1, 1}).slip.value(), "follows from"));
+  EXPECT_TRUE(contains(check_at(checks, StepName::weights, {0, 0}).slip.value(), "not scaled"));
+  EXPECT_TRUE(contains(check_at(checks, StepName::context, {1, 1}).slip.value(), "follows from"));
 }
 
 TEST(Check, JsonHasTheKeysInOrder) {
@@ -193,7 +193,7 @@ TEST(Check, NothingToCheckIsAnErrorOfTheData) {
     EXPECT_EQ(error.kind(), ErrorKind::data);
     EXPECT_TRUE(contains(error.what(), "/expected"));
   }
-  input.expected = {{"scores", {{{std::nullopt, std::nullopt, std::nullopt}}}}};
+  input.expected = {{StepName::scores, {{{std::nullopt, std::nullopt, std::nullopt}}}}};
   EXPECT_FALSE(has_printed_numbers(input));
   EXPECT_THROW(check(run(input)), Error);
 }
@@ -241,11 +241,11 @@ TEST(Check, WhatFollowsFromAMisreadScoreIsTold) {
     for (const Check& one : check(run(example.input))) {
       if (one.agrees) continue;
       EXPECT_EQ(one.cell[0], 1);
-      if (one.step == "scores") {
+      if (one.step == StepName::scores) {
         EXPECT_FALSE(one.slip.has_value()) << *one.slip;
       } else {
         EXPECT_TRUE(contains(one.slip.value_or("none"), "follows from"))
-            << trial << " " << one.step << one.cell[1] << " " << one.slip.value_or("none");
+            << trial << " " << text(one.step) << one.cell[1] << " " << one.slip.value_or("none");
       }
     }
   }
@@ -261,7 +261,7 @@ TEST(Check, ASecondSlipAfterAMisreadScoreIsNamed) {
     example.input.expected = {plain::expected("scores", example.printed["scores"], 4),
                               plain::expected("weights", unscaled, 3)};
     const std::vector<Check> checks = check(run(example.input));
-    const Check& weight = check_at(checks, "weights", {1, 1});
+    const Check& weight = check_at(checks, StepName::weights, {1, 1});
     if (weight.agrees) continue;
     ++wrong;
     named += contains(weight.slip.value_or("none"), "not scaled") ? 1 : 0;
@@ -280,7 +280,7 @@ TEST(Check, ContextOfRoundedWeightsIsTold) {
     plain::Matrix rounded(5, std::vector<double>(5));
     for (int i = 0; i < 5; ++i) {
       for (int j = 0; j < 5; ++j) {
-        const double exact = find_step(record, "weights")->data.at({i, j});
+        const double exact = find_step(record, StepName::weights)->data.at({i, j});
         rounded[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)] =
             std::round(exact * 100) / 100;
       }
@@ -290,7 +290,7 @@ TEST(Check, ContextOfRoundedWeightsIsTold) {
                               plain::expected("context", {context}, 4)};
     for (const Check& one : check(run(example.input))) {
       if (one.agrees) continue;
-      EXPECT_EQ(one.step, "context");
+      EXPECT_EQ(one.step, StepName::context);
       told += contains(one.slip.value_or("none"), "which are rounded") ? 1 : 0;
     }
   }
@@ -300,11 +300,11 @@ TEST(Check, ContextOfRoundedWeightsIsTold) {
 TEST(Check, AFullyMaskedRowIsHeldToNaN) {
   Input input = read_input(preset("fully_masked_row.json"));
   for (ExpectedStep& step : input.expected) {
-    if (step.name != "weights") continue;
+    if (step.name != StepName::weights) continue;
     for (auto& cell : step.heads[0][1]) cell = PrintedNumber{"0", 0, 0};
   }
   for (const Check& one : check(run(input))) {
-    EXPECT_EQ(one.agrees, one.step != "weights" || one.cell[0] != 1);
+    EXPECT_EQ(one.agrees, one.step != StepName::weights || one.cell[0] != 1);
   }
 }
 

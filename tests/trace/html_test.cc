@@ -3,12 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "draw/text.h"
-#include "trace/arithmetic.h"
-#include "trace/page/matrices.h"
-#include "trace/page/templates.h"
 #include "trace/records.h"
-#include "trace/shown.h"
-#include "trace/views.h"
+#include "trace/run/arithmetic.h"
+#include "trace/views/page/matrices.h"
+#include "trace/views/page/templates.h"
+#include "trace/views/shown.h"
+#include "trace/views/views.h"
 
 namespace foveal::trace {
 namespace {
@@ -73,7 +73,7 @@ struct Page {
 
   std::string text_of(const Source& source) const {
     for (const Shown& shown : matrices) {
-      if (shown.name != source.step) continue;
+      if (shown.name != source.matrix) continue;
       if (shown.is_vector) return shown.text(0, 0, source.cell[0]);
       return shown.text(shown.has_heads ? source.cell[0] : 0, source.cell[source.cell.size() - 2],
                         source.cell.back());
@@ -121,7 +121,7 @@ struct Page {
 
 bool on_page(const std::vector<Shown>& matrices, const Source& source) {
   for (const Shown& shown : matrices) {
-    if (shown.name != source.step) continue;
+    if (shown.name != source.matrix) continue;
     if (shown.is_vector) return shown.has(0, 0, source.cell[0]);
     return shown.has(shown.has_heads ? source.cell[0] : 0, source.cell[source.cell.size() - 2],
                      source.cell.back());
@@ -134,12 +134,12 @@ void expect_whole(const Record& record) {
   const Page page(record);
   for (std::size_t matrix = 0; matrix < page.matrices.size(); ++matrix) {
     const Shown& shown = page.matrices[matrix];
-    if (find_step(record, shown.name) == nullptr) continue;
+    if (!shown.step) continue;
     for (std::int64_t head = 0; head < shown.heads; ++head) {
       for (std::int64_t row = shown.rows.begin; row < shown.rows.end; ++row) {
         for (std::int64_t column = shown.columns.begin; column < shown.columns.end; ++column) {
           const Index cell = shown.has_heads ? Index{head, row, column} : Index{row, column};
-          const Arithmetic how = arithmetic(record, shown.name, cell);
+          const Arithmetic how = arithmetic(record, *shown.step, cell);
           ASSERT_EQ(page.letters(matrix, cell), pretty(how.letters));
           ASSERT_EQ(page.numbers(matrix, cell), pretty(how.numbers)) << how.letters;
           std::vector<Source> wanted;
@@ -149,7 +149,7 @@ void expect_whole(const Record& record) {
           const std::vector<Source> got = page.sources(matrix, cell);
           ASSERT_EQ(got.size(), wanted.size()) << how.letters;
           for (std::size_t k = 0; k < got.size(); ++k) {
-            ASSERT_EQ(got[k].step, wanted[k].step) << how.letters;
+            ASSERT_EQ(got[k].matrix, wanted[k].matrix) << how.letters;
             ASSERT_EQ(got[k].cell, wanted[k].cell) << how.letters;
           }
         }

@@ -1,14 +1,14 @@
-#include "trace/input.h"
+#include "trace/input/input.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "foveal/error.h"
-#include "trace/arithmetic.h"
-#include "trace/query.h"
-#include "trace/record.h"
-#include "trace/views.h"
+#include "trace/input/query.h"
+#include "trace/run/arithmetic.h"
+#include "trace/run/record.h"
+#include "trace/views/views.h"
 
 namespace foveal::trace {
 namespace {
@@ -56,7 +56,7 @@ TEST(ParseInput, TakesAnyMaskExpression) {
                     [](const std::string&) { return Tensor::ones({1, 3}, DType::boolean); });
     if (kept != nullptr) *kept = input.settings.mask;
     const Record record = run(input);
-    const Step* step = find_step(record, "mask");
+    const Step* step = find_step(record, StepName::mask);
     return step == nullptr ? std::vector<double>{} : step->data.to_vector();
   };
   std::string kept;
@@ -76,12 +76,12 @@ TEST(ParseInput, TakesAnyMaskExpression) {
 TEST(ParseInput, ShowsAMaskExpressionInTheViews) {
   const Input input = parse_input("{\"inputs\": [[1], [2], [3]], \"mask\": \"window(1, 0)\"}", "f");
   const Record record = run(input, 2);
-  const Arithmetic cell = arithmetic(record, "mask", {2, 0});
+  const Arithmetic cell = arithmetic(record, StepName::mask, {2, 0});
   EXPECT_EQ(cell.letters, "mask[2,0] = window(1, 0) with i = 2, j = 0");
   EXPECT_EQ(cell.numbers, "false");
   EXPECT_NE(json_view(record).find("window(1, 0)"), std::string::npos);
   EXPECT_NE(text_view(record).find("mask window(1, 0)"), std::string::npos);
-  EXPECT_EQ(find_step(record, "weights")->data.at({2, 0}), 0);
+  EXPECT_EQ(find_step(record, StepName::weights)->data.at({2, 0}), 0);
 }
 
 TEST(ParseInput, ReadsEverySetting) {
@@ -153,7 +153,7 @@ TEST(ParseInput, ReadsPrintedNumbersWithTheirDecimals) {
           "scores": [[5, 0.25], ["-inf", 1e-7]]}})",
       "f");
   ASSERT_EQ(input.expected.size(), 2U);
-  EXPECT_EQ(input.expected[0].name, "scores");  // the order of steps, not of the file
+  EXPECT_TRUE(input.expected[0].name == StepName::scores);  // the order of steps, not of the file
   const auto& scores = input.expected[0].heads.at(0);
   EXPECT_EQ(scores[0][0]->decimals, 0);
   EXPECT_EQ(scores[0][1]->decimals, 2);

@@ -17,10 +17,10 @@
 #include "foveal/safetensors.h"
 #include "io/npy.h"
 #include "io/safetensors_header.h"
-#include "trace/check.h"
-#include "trace/input.h"
-#include "trace/record.h"
-#include "trace/views.h"
+#include "trace/check/check.h"
+#include "trace/input/input.h"
+#include "trace/run/record.h"
+#include "trace/views/views.h"
 
 namespace foveal {
 namespace {

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "trace/input.h"
+#include "trace/input/input.h"
 
 namespace plain {
 
@@ -143,7 +143,7 @@ inline foveal::trace::PrintedNumber printed(double value, int decimals) {
 
 inline foveal::trace::ExpectedStep expected(const std::string& name, const Heads& heads,
                                             int decimals) {
-  foveal::trace::ExpectedStep step{name, {}};
+  foveal::trace::ExpectedStep step{*foveal::trace::step_named(name), {}};
   for (const Matrix& matrix : heads) {
     step.heads.emplace_back();
     for (const auto& row : matrix) {

@@ -1,6 +1,6 @@
 // The numbers of a record against plain loops over the same document.
 
-#include "trace/record.h"
+#include "trace/run/record.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 
 #include "foveal/error.h"
 #include "foveal/random.h"
-#include "trace/arithmetic.h"
 #include "trace/generated.h"
+#include "trace/run/arithmetic.h"
 
 namespace foveal::trace {
 namespace {
@@ -121,7 +121,7 @@ class Oracle {
 
   /// A step that the input leaves out is not compared; which steps are there is another test.
   void expect(const Record& record, const std::string& name, std::size_t head, const Rows& want) {
-    const Step* step = find_step(record, name);
+    const Step* step = find_step(record, *step_named(name));
     if (step == nullptr) return;
     const Tensor data =
         step->axes.front() == "head" ? step->data[static_cast<std::int64_t>(head)] : step->data;
@@ -175,11 +175,11 @@ TEST(Run, HasTheStepsThatTheInputAsksForInOrder) {
     }
     std::vector<std::string> got;
     for (const Step& step : record.steps) {
-      got.push_back(step.name);
+      got.push_back(text(step.name));
       EXPECT_EQ(step.axes.size(), step.data.shape().size());
       EXPECT_FALSE(step.title.empty() || step.formula.empty());
       EXPECT_EQ(step.decimals, shown_decimals(step.data));
-      EXPECT_EQ(step.data.dtype(), step.name == "mask" ? DType::boolean : DType::float64);
+      EXPECT_EQ(step.data.dtype(), step.name == StepName::mask ? DType::boolean : DType::float64);
     }
     EXPECT_EQ(got, want);
   }
@@ -187,19 +187,19 @@ TEST(Run, HasTheStepsThatTheInputAsksForInOrder) {
 
 TEST(Run, GivesTheWorkedExample) {
   const Record record = run(worked_example());
-  EXPECT_EQ(find_step(record, "scores")->data.to_vector(),
+  EXPECT_EQ(find_step(record, StepName::scores)->data.to_vector(),
             (std::vector<double>{4, 5, 3, 5, 4, 3, 3, 3, 2}));
-  EXPECT_NEAR(find_step(record, "context")->data.at({0, 0}), 1.2447284710547977, 1e-15);
-  EXPECT_EQ(find_step(record, "scaled_scores"), nullptr);
+  EXPECT_NEAR(find_step(record, StepName::context)->data.at({0, 0}), 1.2447284710547977, 1e-15);
+  EXPECT_EQ(find_step(record, StepName::scaled_scores), nullptr);
 }
 
 TEST(Run, SaysWhyAFullyMaskedRowIsNaN) {
   const Record record =
       run(parse_input(R"({"inputs": [[1], [2]], "mask": [[true, false], [false, false]]})", "f"));
-  const Step* weights = find_step(record, "weights");
+  const Step* weights = find_step(record, StepName::weights);
   EXPECT_TRUE(std::isnan(weights->data.at({1, 0})));
   EXPECT_NE(weights->note.find("Row 1 is NaN"), std::string::npos);
-  EXPECT_NE(find_step(record, "context")->note.find("NaN"), std::string::npos);
+  EXPECT_NE(find_step(record, StepName::context)->note.find("NaN"), std::string::npos);
 }
 
 TEST(Run, RefusesAQueryThatIsNotThere) {

@@ -5,9 +5,9 @@
 
 #include <string>
 
-#include "trace/check.h"
-#include "trace/input.h"
-#include "trace/record.h"
+#include "trace/check/check.h"
+#include "trace/input/input.h"
+#include "trace/run/record.h"
 
 namespace foveal::trace {
 

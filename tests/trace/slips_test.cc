@@ -6,8 +6,8 @@
 #include <functional>
 
 #include "foveal/reference.h"
-#include "trace/agreement.h"
-#include "trace/check.h"
+#include "trace/check/agreement.h"
+#include "trace/check/check.h"
 #include "trace/plain_attention.h"
 
 namespace foveal::trace {
@@ -67,7 +67,8 @@ Example draw(plain::Random& random, const Kind& kind) {
   if (kind.dropout) {
     const double p = 0.3;
     input.settings.dropout = {p, static_cast<std::uint64_t>(random.between(0, 1000))};
-    const std::vector<double> kept = find_step(run(input), "dropout_mask")->data.to_vector();
+    const std::vector<double> kept =
+        find_step(run(input), StepName::dropout_mask)->data.to_vector();
     setup.dropout_mask.assign(setup.heads, Matrix(length, std::vector<double>(length)));
     for (std::size_t i = 0; i < kept.size(); ++i) {
       setup.dropout_mask[i / length / length][i / length % length][i % length] = kept[i];

@@ -2,7 +2,7 @@
 
 #include "draw/well_formed.h"
 #include "trace/records.h"
-#include "trace/views.h"
+#include "trace/views/views.h"
 
 namespace foveal::trace {
 namespace {

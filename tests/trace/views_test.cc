@@ -1,4 +1,4 @@
-#include "trace/views.h"
+#include "trace/views/views.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "draw/terminal.h"
-#include "trace/check.h"
+#include "trace/check/check.h"
 #include "trace/generated.h"
 
 namespace foveal::trace {
@@ -113,9 +113,9 @@ TEST(CsvView, HasOneLineANumber) {
     for (const Step& step : record.steps) {
       for (double value : step.data.to_vector()) {
         const std::string& line = lines.at(at++);
-        EXPECT_EQ(line.rfind(step.name + ",", 0), 0U);
+        EXPECT_EQ(line.rfind(text(step.name) + ",", 0), 0U);
         EXPECT_EQ(count(line, ","), 4U);
-        EXPECT_EQ(line[step.name.size() + 1] == ',', step.data.rank() == 2);
+        EXPECT_EQ(line[text(step.name).size() + 1] == ',', step.data.rank() == 2);
         EXPECT_TRUE(same_bits(std::stod(line.substr(line.rfind(',') + 1)), value)) << line;
       }
     }

@@ -1,0 +1,160 @@
+#include "trace/views/picture/panels.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "draw/look.h"
+#include "draw/text.h"
+
+namespace foveal::trace {
+namespace {
+
+constexpr double kHeatPitch = 12;
+constexpr double kTruthPitch = 14;     // masks need no numbers,
+constexpr double kLongTruthPitch = 6;  // so they are small
+constexpr double kFeaturePitch = 28;   // few columns may be wide
+constexpr double kLargestPitch = 24;   // where a narrow picture has no room for numbers
+constexpr double kSmallestPitch = 2;
+
+class StepPanel {
+ public:
+  StepPanel(const Record& record, const Step& step, const Pair& pair)
+      : record_(record), pair_(pair), shown_(shown_step(record, step)) {}
+
+  draw::Panel panel(const Room& room) {
+    draw::Panel panel;
+    panel.title = shown_.title;
+    panel.formula = shown_.formula;
+    for (std::int64_t head = 0; head < shown_.heads; ++head) panel.grids.push_back(grid(head));
+    panel.sizes = sizes(panel.grids, room);
+    arrange(panel, room.width);
+    if (shown_.is_mask) {
+      panel.note = shown_.step == StepName::mask ? "hatched: may not attend" : "hatched: dropped";
+    } else if (!panel.sizes.numbers) {
+      const ScaleEnds ends = scale_ends(shown_);
+      panel.scale = draw::Scale{ends.low, ends.high, ends.hatched};
+      if (shown_.step == StepName::weights) panel.note = most_attended();
+    }
+    return panel;
+  }
+
+ private:
+  draw::Grid grid(std::int64_t head) const {
+    draw::Grid grid;
+    if (shown_.has_heads) grid.caption = fmt::format("head {}", head);
+    for (std::int64_t column = shown_.columns.begin; column < shown_.columns.end; ++column) {
+      grid.column_labels.push_back(axis_label(record_, shown_.column_axis, column));
+    }
+    for (std::int64_t row = shown_.rows.begin; row < shown_.rows.end; ++row) {
+      grid.row_labels.push_back(axis_label(record_, shown_.row_axis, row));
+      for (std::int64_t column = shown_.columns.begin; column < shown_.columns.end; ++column) {
+        grid.cells.push_back(cell(head, row, column));
+      }
+    }
+    mark_followed(grid, head);
+    return grid;
+  }
+
+  draw::Cell cell(std::int64_t head, std::int64_t row, std::int64_t column) const {
+    const Check* wrong = wrong_at(record_, shown_, head, row, column);
+    return {shown_.text(head, row, column), shown_.heat(head, row, column),
+            shown_.hatched(head, row, column), wrong != nullptr ? pretty(wrong->printed) : ""};
+  }
+
+  // Keys and values are not the followed query's; there the key looked at counts.
+  void mark_followed(draw::Grid& grid, std::int64_t head) const {
+    const bool looked_at_here = head == pair_.head || !shown_.has_heads;
+    if (shown_.step != StepName::keys && shown_.step != StepName::values) {
+      grid.followed = static_cast<std::size_t>(record_.followed - shown_.rows.begin);
+    } else if (looked_at_here && shown_.has(head, pair_.key, shown_.columns.begin)) {
+      grid.looked_at_row = static_cast<std::size_t>(pair_.key - shown_.rows.begin);
+    }
+    if (shown_.column_axis == "key" && looked_at_here &&
+        shown_.has(head, shown_.rows.begin, pair_.key)) {
+      grid.looked_at_column = static_cast<std::size_t>(pair_.key - shown_.columns.begin);
+    }
+  }
+
+  draw::GridSizes sizes(const std::vector<draw::Grid>& grids, const Room& room) const {
+    const bool numbers = shown_.few() && !shown_.is_mask;
+    const draw::GridSizes wanted = draw::measure(grids, numbers, pitch(), room.label_limit);
+    if (wanted.width(grids[0], true) <= room.width) return wanted;
+    const double fitting =
+        (room.width - wanted.label_width) / static_cast<double>(shown_.columns.shown());
+    const double half_pixels = std::floor(std::min(fitting, kLargestPitch) * 2) / 2;
+    const double side = std::max(half_pixels, kSmallestPitch);
+    return draw::measure(grids, false, {side, side}, room.label_limit);
+  }
+
+  draw::Pitch pitch() const {
+    if (shown_.is_mask && shown_.few()) return {kTruthPitch, kTruthPitch};
+    if (shown_.is_mask) return {kLongTruthPitch, kLongTruthPitch};
+    const bool wide = shown_.columns.shown() <= draw::kMostNumbers;
+    return {wide ? kFeaturePitch : kHeatPitch, kHeatPitch};
+  }
+
+  /// "The looks most at cat 0.5760, The 0.2840", in the head of the pair.
+  std::string most_attended() const {
+    const auto weight = [&](std::int64_t key) {
+      return shown_.value(pair_.head, record_.followed, key);
+    };
+    std::vector<std::int64_t> keys;
+    for (std::int64_t key = 0; key < shown_.columns.size; ++key) {
+      if (weight(key) > 0) keys.push_back(key);
+    }
+    std::stable_sort(keys.begin(), keys.end(),
+                     [&](std::int64_t a, std::int64_t b) { return weight(a) > weight(b); });
+    keys.resize(std::min<std::size_t>(keys.size(), 3));
+    if (keys.empty()) return "";
+    std::vector<std::string> parts;
+    parts.reserve(keys.size());
+    for (const std::int64_t key : keys) {
+      parts.push_back(short_token(key) + " " + pretty(weight(key), shown_.decimals));
+    }
+    const std::string head = shown_.has_heads ? fmt::format("Head {}: ", pair_.head) : "";
+    return fmt::format("{}{} looks most at {}", head, short_token(record_.followed),
+                       fmt::join(parts, ", "));
+  }
+
+  std::string short_token(std::int64_t index) const {
+    return draw::cut(token_in_words(record_, index), draw::kLabelSize, draw::Font::sans, 56);
+  }
+
+  const Record& record_;
+  const Pair& pair_;
+  Shown shown_;
+};
+
+}  // namespace
+
+draw::Panel step_panel(const Record& record, const Step& step, const Pair& pair, const Room& room) {
+  return StepPanel(record, step, pair).panel(room);
+}
+
+std::optional<draw::Panel> weight_panel(const std::string& name, const Tensor& weight,
+                                        std::int64_t blocks, const Room& room) {
+  if (!weight.defined()) return std::nullopt;
+  const Shown shown = shown_parameter(name, weight);
+  const std::int64_t width = shown.columns.size / blocks;
+  if (shown.rows.size > draw::kMostNumbers || width > draw::kMostNumbers) return std::nullopt;
+  draw::Panel panel{shown.title, shown.formula};
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    draw::Grid grid;
+    for (std::int64_t row = 0; row < shown.rows.size; ++row) {
+      grid.row_labels.push_back(std::to_string(row));
+      for (std::int64_t column = block * width; column < (block + 1) * width; ++column) {
+        if (row == 0) grid.column_labels.push_back(std::to_string(column));
+        grid.cells.push_back({shown.text(0, row, column), shown.heat(0, row, column)});
+      }
+    }
+    panel.grids.push_back(std::move(grid));
+  }
+  panel.sizes = draw::measure(panel.grids, true, {}, room.label_limit);
+  if (panel.sizes.width(panel.grids[0], true) > room.width) return std::nullopt;
+  arrange(panel, room.width);
+  return panel;
+}
+
+}  // namespace foveal::trace

@@ -1,0 +1,68 @@
+#include "trace/views/text_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "draw/terminal.h"
+
+namespace foveal::trace {
+namespace {
+
+namespace terminal = draw::terminal;
+
+constexpr int kLongestRowLabel = 16;
+constexpr int kLongestColumnLabel = 10;
+constexpr int kGap = 2;
+
+/// Columns that every cell takes, so that all blocks line up.
+int cell_width(const TextTable& table) {
+  int width = 1;
+  for (const std::string& label : table.column_labels) {
+    width = std::max(width, std::min(terminal::width(label), kLongestColumnLabel));
+  }
+  for (const auto& row : table.cells) {
+    for (const std::string& cell : row) width = std::max(width, terminal::width(cell));
+  }
+  return width;
+}
+
+int row_label_width(const TextTable& table) {
+  int width = 0;
+  for (const std::string& label : table.row_labels) {
+    width = std::max(width, std::min(terminal::width(label), kLongestRowLabel));
+  }
+  return width;
+}
+
+}  // namespace
+
+std::string Style::in(const std::string& text, const char* code) const {
+  return colour_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
+}
+
+std::vector<std::string> table_lines(const TextTable& table, int width, const Style& style) {
+  const int label_width = row_label_width(table), one = cell_width(table) + kGap;
+  const auto columns = table.column_labels.size();
+  const auto block = static_cast<std::size_t>(std::max(1, (width - label_width - 2) / one));
+  std::vector<std::string> lines;
+  for (std::size_t first = 0; first < columns; first += block) {
+    const std::size_t last = std::min(first + block, columns);
+    if (first > 0) lines.emplace_back();
+    std::string header(static_cast<std::size_t>(label_width) + 2, ' ');
+    for (std::size_t j = first; j < last; ++j) {
+      header += terminal::pad_left(terminal::cut(table.column_labels[j], one - kGap), one);
+    }
+    lines.push_back(style.dim(header));
+    for (std::size_t i = 0; i < table.cells.size(); ++i) {
+      const bool followed = table.followed == i;
+      std::string line = followed ? "→ " : "  ";
+      line += terminal::pad_right(terminal::cut(table.row_labels[i], label_width), label_width);
+      for (std::size_t j = first; j < last; ++j) line += terminal::pad_left(table.cells[i][j], one);
+      lines.push_back(followed ? style.followed(line) : line);
+    }
+  }
+  return lines;
+}
+
+}  // namespace foveal::trace
