@@ -80,6 +80,7 @@ class Data {
            std::int64_t column) const {
     StepTemplates::Cell cell;
     cell.index = index_of(shown, head, row, column);
+    if (!shown.step) return;
     const Arithmetic how = arithmetic(record_, *shown.step, cell.index);
     cell.letters = pretty(how.letters);
     cell.numbers = pretty(how.numbers);
