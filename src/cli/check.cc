@@ -34,8 +34,10 @@ void add_check(CLI::App& program, int* status) {
     const trace::Input input = trace::read_input(options->file);
     const std::string result = naming(options->file, [&] {
       const trace::Record record = trace::run(input);
-      if (!trace::all_printed_agree(record)) *status = 1;
-      return options->json ? trace::check_json(record) : trace::check_text(record);
+      const trace::Findings findings = trace::find_slips(record);
+      if (!trace::all_agree(findings.all)) *status = 1;
+      return options->json ? trace::check_json(record, findings)
+                           : trace::check_text(record, findings);
     });
     write_result(result, options->out);
   });

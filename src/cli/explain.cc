@@ -25,7 +25,7 @@ struct ExplainOptions {
   bool json = false, narrow = false;
 };
 
-std::string cell_as_json(const trace::Cell& cell, double value, const trace::Arithmetic& how) {
+std::string cell_as_json(const trace::StepCell& cell, double value, const trace::Arithmetic& how) {
   std::string sources;
   for (const trace::Source& source : how.sources) {
     sources += fmt::format(R"({}{{"step": {}, "cell": [{}]}})", sources.empty() ? "" : ", ",
@@ -39,7 +39,7 @@ std::string cell_as_json(const trace::Cell& cell, double value, const trace::Ari
 }
 
 std::string explain_cell(const trace::Record& record, const std::string& text, bool as_json) {
-  const trace::Cell cell = trace::parse_cell(record, text);
+  const trace::StepCell cell = trace::parse_cell(record, text);
   const trace::Arithmetic how = trace::arithmetic(record, cell.step, cell.at);
   const double value = trace::find_step(record, cell.step)->data.at(cell.at);
   if (as_json) return cell_as_json(cell, value, how);

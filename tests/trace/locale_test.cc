@@ -19,6 +19,7 @@
 #include "io/safetensors_header.h"
 #include "trace/check/check.h"
 #include "trace/input/input.h"
+#include "trace/records.h"
 #include "trace/run/record.h"
 #include "trace/views/views.h"
 
@@ -124,8 +125,8 @@ void add_views(std::vector<std::string>* texts) {
               "expected": {"scores": [["-1523345.06", 0.20], ["1.5e3", null]]}})json",
       "f.json");
   trace::Record record = trace::run(input, 1);
-  texts->push_back(trace::check_text(record));
-  texts->push_back(trace::check_json(record));
+  texts->push_back(trace::check_text_of(record));
+  texts->push_back(trace::check_json_of(record));
   record.checks = trace::check(record);
   texts->push_back(trace::text_view(record));
   texts->push_back(trace::json_view(record));

@@ -33,6 +33,13 @@ inline Record generated_record(int tokens, int width, const std::string& more,
   return run(parse_input(fmt::format("{{\"inputs\": [{}]{}}}", rows, more), "generated"), followed);
 }
 
+inline std::string check_text_of(const Record& record) {
+  return check_text(record, find_slips(record));
+}
+inline std::string check_json_of(const Record& record) {
+  return check_json(record, find_slips(record));
+}
+
 inline std::size_t count(const std::string& text, const std::string& part) {
   std::size_t found = 0;
   for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "foveal/reference.h"
@@ -88,8 +89,8 @@ const Check* first_wrong(const std::vector<Check>& checks) {
 }
 
 /// Plants `slip` in many examples, prints `step`, and expects the first wrong number to be named
-/// with `words`.
-void expect_named(const Kind& kind, const std::string& step, const std::string& words,
+/// as `slip_kind`.
+void expect_named(const Kind& kind, const std::string& step, const std::string& slip_kind,
                   const std::function<void(Plan&)>& slip) {
   plain::Random random(20);
   int shown = 0;
@@ -104,20 +105,22 @@ void expect_named(const Kind& kind, const std::string& step, const std::string& 
     const Check* wrong = first_wrong(checks);
     if (wrong == nullptr) continue;  // a slip that changes nothing here
     ++shown;
-    const std::string text = wrong->slip.value_or("none");
-    const bool right = text.find(words) != std::string::npos;
-    named += right ? 1 : 0;
-    if (!right) others += fmt::format("\n  trial {}: {}", trial, text);
+    const std::string named_kind = wrong->slip_kind.value_or("none");
+    const std::vector<std::string>& also = wrong->also_possible;
+    const bool told =
+        named_kind == slip_kind || std::find(also.begin(), also.end(), slip_kind) != also.end();
+    named += told ? 1 : 0;
+    if (!told) others += fmt::format("\n  trial {}: {}", trial, named_kind);
   }
-  EXPECT_GT(shown, kTrials * 3 / 4) << step << ": " << words;
+  EXPECT_GT(shown, kTrials * 3 / 4) << step << ": " << slip_kind;
   // Now and then two slips print the same numbers.
-  EXPECT_GE(named, shown - 1) << step << ": " << words << others;
+  EXPECT_GE(named, shown - 1) << step << ": " << slip_kind << others;
 }
 
 TEST(Slips, NotScaledIsNamed) {
   for (const char* step : {"scaled_scores", "weights", "context"}) {
-    expect_named({}, step, "not scaled", [](Plan& s) { s.scale = 1; });
-    expect_named({.causal = true, .several_heads = true}, step, "not scaled",
+    expect_named({}, step, "scale_missing", [](Plan& s) { s.scale = 1; });
+    expect_named({.causal = true, .several_heads = true}, step, "scale_missing",
                  [](Plan& s) { s.scale = 1; });
   }
 }
@@ -127,7 +130,7 @@ TEST(Slips, ScaledWhereItShouldNotBeIsNamed) {
   const auto scaled = [](Plan& s) {
     s.scale = 1 / std::sqrt(static_cast<double>(s.W_query[0].size()));
   };
-  for (const char* step : {"weights", "context"}) expect_named(kind, step, "scaled by 1/√", scaled);
+  for (const char* step : {"weights", "context"}) expect_named(kind, step, "scale_extra", scaled);
 }
 
 TEST(Slips, ScaledScoresPrintedAsScoresAreNamed) {
@@ -137,15 +140,14 @@ TEST(Slips, ScaledScoresPrintedAsScoresAreNamed) {
     const auto steps = plain::run(example.setup);
     example.input.expected = {plain::expected("scores", steps.at("scaled_scores"), 4)};
     const std::vector<Check> checks = check_of(example.input);
-    ASSERT_TRUE(first_wrong(checks)->slip.has_value());
-    EXPECT_NE(first_wrong(checks)->slip->find("scaled already"), std::string::npos);
+    EXPECT_EQ(first_wrong(checks)->slip_kind, "scale_extra");
   }
 }
 
 TEST(Slips, ScaledByDIsNamed) {
   for (const char* step : {"scaled_scores", "weights", "context"}) {
-    expect_named({}, step, "scaled by D", [](Plan& s) { s.scale *= s.scale; });
-    expect_named({.causal = true}, step, "scaled by D", [](Plan& s) { s.scale *= s.scale; });
+    expect_named({}, step, "scale_by_size", [](Plan& s) { s.scale *= s.scale; });
+    expect_named({.causal = true}, step, "scale_by_size", [](Plan& s) { s.scale *= s.scale; });
   }
 }
 
@@ -154,26 +156,26 @@ TEST(Slips, ScaledByTheWidthOfAllHeadsIsNamed) {
     s.scale = 1 / std::sqrt(static_cast<double>(s.W_query[0].size()));
   };
   for (const char* step : {"scaled_scores", "weights", "context"}) {
-    expect_named({.several_heads = true}, step, "width of all heads", wide);
+    expect_named({.several_heads = true}, step, "scale_by_width", wide);
   }
 }
 
 TEST(Slips, TransposedWeightsAreNamed) {
   for (const bool heads : {false, true}) {
     const Kind kind = {.several_heads = heads, .square = true};
-    expect_named(kind, "queries", "W_query was transposed",
+    expect_named(kind, "queries", "weight_transposed",
                  [](Plan& s) { s.W_query = plain::transposed(s.W_query); });
-    expect_named(kind, "keys", "W_key was transposed",
+    expect_named(kind, "keys", "weight_transposed",
                  [](Plan& s) { s.W_key = plain::transposed(s.W_key); });
-    expect_named(kind, "values", "W_value was transposed",
+    expect_named(kind, "values", "weight_transposed",
                  [](Plan& s) { s.W_value = plain::transposed(s.W_value); });
   }
 }
 
 TEST(Slips, TransposedKeysAndScoresAreNamed) {
-  expect_named({.as_many_tokens_as_features = true}, "scores", "K was not transposed",
+  expect_named({.as_many_tokens_as_features = true}, "scores", "key_not_transposed",
                [](Plan& s) { s.product = plain::Product::untransposed; });
-  expect_named({}, "scores", "transposed: K · Qᵀ",
+  expect_named({}, "scores", "product_transposed",
                [](Plan& s) { s.product = plain::Product::key_query; });
 }
 
@@ -181,8 +183,8 @@ TEST(Slips, MaskSlipsAreNamed) {
   for (const bool heads : {false, true}) {
     const Kind kind = {.causal = true, .several_heads = heads};
     for (const char* step : {"masked_scores", "weights", "context"}) {
-      expect_named(kind, step, "mask is missing", [](Plan& s) { s.mask.clear(); });
-      expect_named(kind, step, "mask's polarity", [](Plan& s) {
+      expect_named(kind, step, "mask_missing", [](Plan& s) { s.mask.clear(); });
+      expect_named(kind, step, "mask_reversed", [](Plan& s) {
         for (auto& row : s.mask) row.flip();
       });
     }
@@ -195,16 +197,16 @@ TEST(Slips, MaskSlipsAreNamed) {
     }
   };
   for (const char* step : {"weights", "context"}) {
-    expect_named({}, step, "a causal mask was applied", causal);
+    expect_named({}, step, "mask_extra", causal);
   }
 }
 
 TEST(Slips, SoftmaxSlipsAreNamed) {
   for (const char* step : {"weights", "context"}) {
-    expect_named({}, step, "wrong axis", [](Plan& s) { s.softmax = plain::Softmax::columns; });
-    expect_named({.causal = true, .several_heads = true}, step, "wrong axis",
+    expect_named({}, step, "softmax_axis", [](Plan& s) { s.softmax = plain::Softmax::columns; });
+    expect_named({.causal = true, .several_heads = true}, step, "softmax_axis",
                  [](Plan& s) { s.softmax = plain::Softmax::columns; });
-    expect_named({.causal = true}, step, "not renormalised",
+    expect_named({.causal = true}, step, "mask_after_softmax",
                  [](Plan& s) { s.softmax = plain::Softmax::before_mask; });
   }
 }
@@ -212,9 +214,9 @@ TEST(Slips, SoftmaxSlipsAreNamed) {
 TEST(Slips, DropoutSlipsAreNamed) {
   for (const char* step : {"dropped_weights", "context"}) {
     const Kind kind = {.dropout = true};
-    expect_named(kind, step, "dropout scale missing", [](Plan& s) { s.dropout_scale = 1; });
-    expect_named(kind, step, "divided by p", [](Plan& s) { s.dropout_scale = 1 / 0.3; });
-    expect_named(kind, step, "dropout was not applied", [](Plan& s) { s.dropout_mask.clear(); });
+    expect_named(kind, step, "dropout_scale_missing", [](Plan& s) { s.dropout_scale = 1; });
+    expect_named(kind, step, "dropout_scale_by_p", [](Plan& s) { s.dropout_scale = 1 / 0.3; });
+    expect_named(kind, step, "dropout_ignored", [](Plan& s) { s.dropout_mask.clear(); });
   }
 }
 
@@ -230,8 +232,7 @@ TEST(Slips, NeighbouringRowIsNamedInEachStep) {
       example.input.expected = {plain::expected(step, right, 4)};
       const std::vector<Check> checks = check_of(example.input);
       if (first_wrong(checks) == nullptr) continue;
-      const std::string text = first_wrong(checks)->slip.value_or("none");
-      EXPECT_NE(text.find("a neighbouring row"), std::string::npos) << step << ": " << text;
+      EXPECT_EQ(first_wrong(checks)->slip_kind, "row_shifted") << step;
     }
   }
 }
@@ -245,8 +246,8 @@ TEST(Slips, ANeighbouringKeyIsNamedInOneScore) {
     example.input.expected = {plain::expected("scores", scores, 4)};
     const std::vector<Check> checks = check_of(example.input);
     if (first_wrong(checks) == nullptr) continue;
-    EXPECT_EQ(first_wrong(checks)->slip,
-              "a neighbouring row of K was taken: K_x3 in place of K_x2");
+    EXPECT_EQ(first_wrong(checks)->slip_kind, "misread");
+    EXPECT_EQ(first_wrong(checks)->slip, "misread: Score(x2, x3) was made for Score(x2, x2)");
   }
 }
 
@@ -263,8 +264,7 @@ TEST(Slips, CutNumbersAreNamed) {
     for (const Check& one : check_of(example.input)) {
       if (one.agrees) continue;
       ++cut;
-      ASSERT_TRUE(one.slip.has_value());
-      EXPECT_EQ(one.slip->rfind("cut instead of rounded", 0), 0U) << *one.slip;
+      EXPECT_EQ(one.slip_kind, "cut");
     }
   }
   EXPECT_GT(cut, kTrials);
@@ -284,8 +284,10 @@ TEST(Slips, SwappedDigitsAreNamedWhereTheyStand) {
     for (const Check& one : check_of(example.input)) {
       if (one.agrees) continue;
       EXPECT_EQ(one.cell, (std::vector<std::int64_t>{1, 1}));
-      const std::string text = one.slip.value_or("none");
-      EXPECT_EQ(text.rfind("two digits swapped", 0), 0U) << one.printed << ": " << text;
+      // Swapped digits may be off by as little as a cut.
+      if (one.slip_kind != "digits_swapped") {
+        EXPECT_EQ(one.also_possible.size(), 1U) << one.printed << " " << one.slip.value_or("none");
+      }
       ++swapped;
     }
   }
@@ -314,16 +316,45 @@ TEST(Slips, NoiseIsNotGivenASlip) {
     const std::vector<Check> checks = check_of(example.input);
     if (const Check* first = first_wrong(checks)) {
       ++wrong;
-      named += first->slip.has_value() ? 1 : 0;
+      named += first->slip_kind.has_value() ? 1 : 0;
     }
   }
   EXPECT_GT(wrong, 900);
-  EXPECT_LE(named, wrong / 100) << named << " of " << wrong;
+  EXPECT_LE(named, 3 * wrong / 100) << named << " of " << wrong;
   RecordProperty("named", named);
 }
 
-TEST(Slips, SmallWholeNumbersAreNotExplainedByChance) {
+/// Whole numbers have too few digits to tell by; what fits is said, all of it.
+TEST(Slips, OneSmallWholeNumberIsToldEverySlipThatFits) {
   plain::Random random(13);
+  int several = 0;
+  for (int trial = 0; trial < 300; ++trial) {
+    Example example = draw(random, {});
+    for (Matrix* m : {&example.setup.X, &example.setup.W_key}) {
+      for (auto& row : *m) {
+        for (double& x : row) x = random.between(0, 2);
+      }
+    }
+    example.input.inputs = plain::tensor_of(example.setup.X);
+    example.input.W_key = plain::tensor_of(example.setup.W_key);
+    Heads keys = plain::run(example.setup).at("keys");
+    double& key = keys[0][1][0];
+    const double term = example.setup.X[1][0] * example.setup.W_key[0][0];
+    if (term == 0) continue;
+    key -= term;
+    example.input.expected = {plain::expected("keys", keys, 0)};
+    const std::vector<Check> checks = check_of(example.input);
+    const Check* wrong = first_wrong(checks);
+    std::vector<std::string> kinds = wrong->also_possible;
+    kinds.push_back(wrong->slip_kind.value_or("none"));
+    EXPECT_NE(std::find(kinds.begin(), kinds.end(), "term_lost"), kinds.end());
+    several += kinds.size() > 1 ? 1 : 0;
+  }
+  EXPECT_GT(several, 50);
+}
+
+TEST(Slips, ManySmallWholeNumbersAreNotExplainedByChance) {
+  plain::Random random(14);
   int named = 0;
   for (int trial = 0; trial < 300; ++trial) {
     Example example = draw(random, {});
@@ -335,9 +366,9 @@ TEST(Slips, SmallWholeNumbersAreNotExplainedByChance) {
     example.input.inputs = plain::tensor_of(example.setup.X);
     example.input.W_key = plain::tensor_of(example.setup.W_key);
     Heads keys = plain::run(example.setup).at("keys");
-    keys[0][1][0] += random.between(1, 3);
+    for (auto& row : keys[0]) row[0] += random.between(1, 3);
     example.input.expected = {plain::expected("keys", keys, 0)};
-    named += first_wrong(check_of(example.input))->slip.has_value() ? 1 : 0;
+    named += first_wrong(check_of(example.input))->slip_kind.has_value() ? 1 : 0;
   }
   EXPECT_LE(named, 15);
 }

@@ -97,7 +97,7 @@ TEST(JsonView, HoldsChecksAndCorrections) {
   ASSERT_EQ(trace["checks"].size(), 16U);
   EXPECT_EQ(keys_of(trace["checks"][0]),
             (std::vector<std::string>{"step", "cell", "printed", "ours", "arithmetic", "slip",
-                                      "agrees"}));
+                                      "slip_kind", "also_possible", "agrees"}));
   EXPECT_EQ(keys_of(trace).back(), "corrected");
   EXPECT_EQ(trace["corrected"][0]["name"], "unscaled");
   EXPECT_EQ(trace["corrected"][0]["scores"].dump(), "[4,5,3]");

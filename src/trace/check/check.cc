@@ -34,18 +34,11 @@ bool has_printed_numbers(const Input& input) {
   return false;
 }
 
-bool all_printed_agree(const Record& record) {
-  const auto agrees = [](const Finding& cell) { return cell.agrees; };
-  for (const ExpectedStep& expected : record.input.expected) {
-    const std::vector<Finding> cells = printed_cells(record, expected);
-    if (!std::all_of(cells.begin(), cells.end(), agrees)) return false;
-  }
-  return true;
-}
+std::vector<Check> check(const Record& record) { return checks_of(record, find_slips(record)); }
 
-std::vector<Check> check(const Record& record) {
+std::vector<Check> checks_of(const Record& record, const Findings& findings) {
   std::vector<Check> checks;
-  for (const Finding& finding : find_slips(record).all) {
+  for (const Finding& finding : findings.all) {
     Check one;
     one.step = finding.step;
     one.cell = finding.cell;
@@ -53,28 +46,36 @@ std::vector<Check> check(const Record& record) {
     one.ours = finding.ours;
     one.arithmetic = arithmetic(record, finding.step, finding.cell).numbers;
     if (!finding.slip.empty()) one.slip = finding.slip;
+    if (!finding.kind.empty()) one.slip_kind = finding.kind;
+    one.also_possible = finding.also;
     one.agrees = finding.agrees;
     checks.push_back(std::move(one));
   }
   return checks;
 }
 
-std::string check_json(const Record& record) {
+std::string check_entry(const Check& check) {
+  std::vector<std::string> also;
+  for (const std::string& kind : check.also_possible) also.push_back(json_string(kind));
+  const auto or_null = [](const std::optional<std::string>& text) {
+    return text ? json_string(*text) : "null";
+  };
+  return fmt::format(
+      R"({{"step": {}, "cell": [{}], "printed": {}, "ours": {}, "arithmetic": {}, "slip": {}, )"
+      R"("slip_kind": {}, "also_possible": [{}], "agrees": {}}})",
+      json_string(text(check.step)), fmt::join(check.cell, ", "), json_string(check.printed),
+      json_number(check.ours), json_string(check.arithmetic), or_null(check.slip),
+      or_null(check.slip_kind), fmt::join(also, ", "), check.agrees);
+}
+
+std::string check_json(const Record& record, const Findings& findings) {
   std::string entries;
-  bool all_agree = true;
-  for (const Check& one : check(record)) {
-    all_agree = all_agree && one.agrees;
-    entries += fmt::format(
-        "{}\n    {{\"step\": {}, \"cell\": [{}], \"printed\": {}, \"ours\": {}, \"arithmetic\": "
-        "{}, "
-        "\"slip\": {}, \"agrees\": {}}}",
-        entries.empty() ? "" : ",", json_string(text(one.step)), fmt::join(one.cell, ", "),
-        json_string(one.printed), json_number(one.ours), json_string(one.arithmetic),
-        one.slip ? json_string(*one.slip) : "null", one.agrees);
+  for (const Check& one : checks_of(record, findings)) {
+    entries += fmt::format("{}\n    {}", entries.empty() ? "" : ",", check_entry(one));
   }
   return fmt::format(
       "{{\n  \"schema\": \"foveal.check/1\",\n  \"agrees\": {},\n  \"checks\": [{}\n  ]\n}}\n",
-      all_agree, entries);
+      all_agree(findings.all), entries);
 }
 
 std::vector<Corrected> corrected(const Input& input, std::int64_t followed) {

@@ -1,24 +1,9 @@
 #pragma once
-// Every printed number held against the record, with what is known of each wrong one.
+// Every printed number held against the record, and what explains the wrong ones.
 
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "trace/run/record.h"
+#include "trace/check/printed.h"
 
 namespace foveal::trace {
-
-struct Finding {
-  StepName step = {};
-  std::vector<std::int64_t> cell;
-  PrintedNumber printed;
-  double ours = 0;
-  bool agrees = true;
-  std::string slip;  ///< what explains a wrong number, in words; empty where nothing usual does
-  /// Wrong, but right for a wrong number before it: that one's index among the findings.
-  std::optional<std::size_t> source;
-};
 
 struct Findings {
   std::vector<Finding> all;  ///< in the order of steps, then heads, rows, columns
@@ -26,12 +11,11 @@ struct Findings {
   Record carried;
 };
 
-/// The printed cells of one step, those that are null left out; slips are not looked for. Throws
-/// Error (kind data) where the record has no such step.
-std::vector<Finding> printed_cells(const Record& record, const ExpectedStep& expected);
+/// True where no number is wrong; a remark is not.
+bool all_agree(const std::vector<Finding>& cells);
 
-/// Whether both stand in the same row (and head); the steps are not compared.
-bool same_row(const Finding& a, const Finding& b);
+/// Throws Error (kind data) where nothing is printed, or a printed step isn't in the record.
+Findings find_slips(const Record& record);
 
 /// Our number, with enough decimals to differ from the printed one.
 std::string shown_beside(const Finding& cell);
@@ -40,8 +24,5 @@ std::string shown_beside(const Finding& cell);
 /// Of a long row, or one that is printed in part, the cell alone.
 std::string misreading(const Input& input, const std::vector<Finding>& findings,
                        const Finding& cell);
-
-/// Throws Error (kind data) where nothing is printed, or a printed step isn't in the record.
-Findings find_slips(const Record& record);
 
 }  // namespace foveal::trace

@@ -34,8 +34,8 @@ std::string numbers(std::size_t count) {
 
 class Report {
  public:
-  explicit Report(const Record& record)
-      : record_(record), input_(record.input), findings_(find_slips(record)) {
+  Report(const Record& record, const Findings& findings)
+      : record_(record), input_(record.input), findings_(findings) {
     for (const Finding& finding : findings_.all) {
       if (!finding.agrees) wrong_.push_back(&finding);
     }
@@ -84,17 +84,20 @@ class Report {
                        draw::visible(cell.printed.text), shown_beside(cell));
   }
 
+  static std::string likely(const Finding& cell) {
+    if (!cell.kind.empty()) return fmt::format("Likely slip: {}.", cell.slip);
+    if (cell.also.empty()) return "None of the usual slips gives what is printed.";
+    return fmt::format("Too few digits to tell; it may be {}.", cell.also_text);
+  }
+
   void first() {
     const Finding& cell = *wrong_.front();
     text_ += "\nThe first wrong number\n";
     line(fmt::format("{} ({}[{}]).", statement(cell), text(cell.step), fmt::join(cell.cell, ",")),
          2);
     line(arithmetic_of(record_, cell), 4);
-    if (cell.slip.empty()) {
-      line("None of the usual slips gives what is printed.", 2);
-      return;
-    }
-    line("Likely slip: " + cell.slip + ".", 2);
+    line(likely(cell), 2);
+    if (cell.kind.empty()) return;
     const auto same = std::count_if(wrong_.begin(), wrong_.end(), [&cell](const Finding* other) {
       return other->step == cell.step && other->slip == cell.slip;
     });
@@ -170,10 +173,7 @@ class Report {
     } else {
       differ_as_row(row);
     }
-    const std::string& slip = row.front()->slip;
-    line(slip.empty() ? "None of the usual slips gives what is printed."
-                      : "Likely slip: " + slip + ".",
-         4);
+    line(likely(*row.front()), 4);
   }
 
   void differ_as_row(const Cells& row) {
@@ -189,13 +189,15 @@ class Report {
 
   const Record& record_;
   const Input& input_;
-  const Findings findings_;
+  const Findings& findings_;
   Cells wrong_;
   std::string text_;
 };
 
 }  // namespace
 
-std::string check_text(const Record& record) { return Report(record).write(); }
+std::string check_text(const Record& record, const Findings& findings) {
+  return Report(record, findings).write();
+}
 
 }  // namespace foveal::trace

@@ -1,69 +1,21 @@
 #include "trace/input/expected.h"
 
-#include <charconv>
 #include <cmath>
 #include <limits>
-#include <locale>
 #include <nlohmann/json.hpp>
-#include <sstream>
-#include <string_view>
 
-#include "core/ascii.h"
 #include "io/json.h"
+#include "trace/input/decimal.h"
 #include "trace/input/sizes.h"
 
 namespace foveal::trace {
 namespace {
 
-using Cell = std::optional<PrintedNumber>;
-using Row = std::vector<Cell>;
-
-/// Of a printed number, and its largest exponent.
-constexpr int kMostDigits = 400;
-
-/// Digits from `at` on; moves `at` behind them.
-std::size_t skip_digits(const std::string& text, std::size_t* at) {
-  const std::size_t start = *at;
-  while (*at < text.size() && is_digit(text[*at])) ++*at;
-  return *at - start;
-}
-
-/// "-0.27", ".5", "2." or "1.5e-3" as a number with the decimals it shows; nothing for other text.
-std::optional<PrintedNumber> parse_decimal(const std::string& text) {
-  std::size_t at = 0;
-  if (at < text.size() && (text[at] == '-' || text[at] == '+')) ++at;
-  const std::size_t whole = skip_digits(text, &at);
-  std::size_t fraction = 0;
-  if (at < text.size() && text[at] == '.') fraction = skip_digits(text, &++at);
-  if (whole + fraction == 0 || whole + fraction > kMostDigits) return std::nullopt;
-  int exponent = 0;
-  if (at < text.size() && (text[at] == 'e' || text[at] == 'E')) {
-    ++at;
-    if (at < text.size() && text[at] == '+') ++at;
-    const char* const end = text.data() + text.size();
-    const auto result = std::from_chars(text.data() + at, end, exponent);
-    if (result.ec != std::errc() || std::abs(exponent) > kMostDigits) return std::nullopt;
-    at = static_cast<std::size_t>(result.ptr - text.data());
-  }
-  if (at != text.size()) return std::nullopt;
-  std::istringstream stream(text);
-  stream.imbue(std::locale::classic());
-  PrintedNumber number{text, 0, std::max(0, static_cast<int>(fraction) - exponent)};
-  if (!(stream >> number.value) || !std::isfinite(number.value)) return std::nullopt;
-  return number;
-}
-
-/// The same where the minus may be the sign "−" (U+2212), as this program itself prints.
-std::optional<PrintedNumber> parse_printed(const std::string& text) {
-  constexpr std::string_view kMinus = "−";
-  if (text.rfind(kMinus, 0) != 0) return parse_decimal(text);
-  std::optional<PrintedNumber> number = parse_decimal("-" + text.substr(kMinus.size()));
-  if (number) number->text = text;
-  return number;
-}
+using PrintedCell = std::optional<PrintedNumber>;
+using Row = std::vector<PrintedCell>;
 
 /// A truth value is a printed cell of the mask alone.
-Cell read_cell(const Field& field, bool truth_values) {
+PrintedCell read_cell(const Field& field, bool truth_values) {
   const nlohmann::json& value = field.value();
   constexpr double infinity = std::numeric_limits<double>::infinity();
   if (value.is_null()) return std::nullopt;
@@ -79,11 +31,14 @@ Cell read_cell(const Field& field, bool truth_values) {
   if (value.is_string()) {
     const std::string text = value.get<std::string>();
     if (text == "-inf" || text == "−∞") return PrintedNumber{text, -infinity, 0};
+    if (text == "inf" || text == "∞") return PrintedNumber{text, infinity, 0};
     if (text == "nan") return PrintedNumber{text, std::nan(""), 0};
-    if (auto number = parse_printed(text)) return number;
+    if (auto number = parse_written(text)) return number;
   }
-  field.fail("must be a number, a number as text (\"0.27\", \"-inf\", \"nan\") or null, not " +
-             describe(value));
+  field.fail(
+      "must be a number, a number as text (\"0.27\", \"24%\", \"1/4\", \"-inf\", \"nan\") or null, "
+      "not " +
+      describe(value));
 }
 
 std::vector<Row> read_rows(const Field& field, std::int64_t rows, std::int64_t columns,

@@ -331,7 +331,7 @@ Arithmetic arithmetic(const Record& record, StepName step, const Index& cell) {
   return Explainer(record, found, cell).explain();
 }
 
-Cell parse_cell(const Record& record, const std::string& written) {
+StepCell parse_cell(const Record& record, const std::string& written) {
   const auto fail = [&] {
     throw Error("cell '" + written +
                     "' doesn't parse: write STEP[row,column] or "

@@ -27,14 +27,14 @@ struct Arithmetic {
 Arithmetic arithmetic(const Record& record, StepName step, const std::vector<std::int64_t>& cell);
 
 /// A cell of a step.
-struct Cell {
+struct StepCell {
   StepName step = {};
   std::vector<std::int64_t> at;
 };
 
 /// "weights[0,2]", "P[0,2]" or "attn_weights[0,2]" -> step and cell. Throws Error: kind usage where
 /// it doesn't parse, kind data where the record has no such step.
-Cell parse_cell(const Record& record, const std::string& text);
+StepCell parse_cell(const Record& record, const std::string& text);
 
 /// A number as every view shows it: integers as integers, else `decimals` decimals; -inf as "−∞",
 /// NaN as "NaN".

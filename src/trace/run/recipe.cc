@@ -37,18 +37,12 @@ Rule same_as(StepName step) {
   return [step](const Steps& before) { return before[step]; };
 }
 
-Rule projection(const Input& input, const Tensor& weight, const Tensor& bias) {
-  const std::int64_t heads = input.settings.num_heads;
-  return [heads, weight, bias](const Steps& before) {
-    return split_heads(project(before[StepName::inputs], weight, bias), heads);
-  };
-}
-
 void add_projections(const Input& input, Recipe* recipe) {
+  const std::int64_t heads = input.settings.num_heads;
   (*recipe)[StepName::inputs] = constant(input.inputs);
-  (*recipe)[StepName::queries] = projection(input, input.W_query, input.b_query);
-  (*recipe)[StepName::keys] = projection(input, input.W_key, input.b_key);
-  (*recipe)[StepName::values] = projection(input, input.W_value, input.b_value);
+  (*recipe)[StepName::queries] = projection_rule(heads, input.W_query, input.b_query);
+  (*recipe)[StepName::keys] = projection_rule(heads, input.W_key, input.b_key);
+  (*recipe)[StepName::values] = projection_rule(heads, input.W_value, input.b_value);
 }
 
 void add_scores(const Input& input, Recipe* recipe) {
@@ -108,6 +102,12 @@ Recipe right_recipe(const Input& input) {
   add_weights(input, &recipe);
   add_results(input, &recipe);
   return recipe;
+}
+
+Rule projection_rule(std::int64_t heads, const Tensor& weight, const Tensor& bias) {
+  return [heads, weight, bias](const Steps& before) {
+    return split_heads(project(before[StepName::inputs], weight, bias), heads);
+  };
 }
 
 Steps compute(const Recipe& recipe) {

@@ -22,6 +22,9 @@ using Recipe = PerStep<Rule>;
 /// reference::.
 Recipe right_recipe(const Input& input);
 
+/// Queries, keys or values from the inputs: X W + b, cut into heads.
+Rule projection_rule(std::int64_t heads, const Tensor& weight, const Tensor& bias);
+
 /// All steps by `recipe`, in order.
 Steps compute(const Recipe& recipe);
 

@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "io/json.h"
+#include "trace/check/check.h"
 #include "trace/views/views.h"
 
 namespace foveal::trace {
@@ -67,15 +68,6 @@ std::string step_text(const Step& step) {
       fmt::join(step.data.shape(), ", "), nested(step.data), json_string(step.note));
 }
 
-std::string check_text_line(const Check& check) {
-  return fmt::format(
-      R"({{"step": {}, "cell": [{}], "printed": {}, "ours": {}, "arithmetic": {}, "slip": {}, )"
-      R"("agrees": {}}})",
-      json_string(text(check.step)), fmt::join(check.cell, ", "), json_string(check.printed),
-      json_number(check.ours), json_string(check.arithmetic),
-      check.slip ? json_string(*check.slip) : "null", check.agrees);
-}
-
 std::string corrected_text(const Corrected& corrected) {
   return fmt::format(R"({{"name": {}, "scores": {}, "weights": {}, "context": {}}})",
                      json_string(corrected.name), nested(corrected.scores),
@@ -97,7 +89,7 @@ std::string json_view(const Record& record) {
       "{{\"schema\": \"foveal.trace/1\",\n\"tokens\": {},\n\"settings\": {},\n\"steps\": {},\n"
       "\"checks\": {}",
       list(record.input.tokens, json_string), settings_text(record.input.settings),
-      lines(record.steps, step_text), lines(record.checks, check_text_line));
+      lines(record.steps, step_text), lines(record.checks, check_entry));
   if (!record.corrected.empty()) {
     text += ",\n\"corrected\": " + lines(record.corrected, corrected_text);
   }

@@ -287,7 +287,7 @@ class TextReport {
   void checks() {
     line();
     line(style_.bold("The printed numbers, checked"));
-    out_ += check_text(record_);
+    out_ += check_text(record_, find_slips(record_));
   }
 
   const Record& record_;

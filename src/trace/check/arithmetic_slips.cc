@@ -1,0 +1,197 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/ascii.h"
+#include "trace/check/cell_slips.h"
+#include "trace/input/decimal.h"
+#include "trace/run/cell_names.h"
+
+namespace foveal::trace {
+namespace {
+
+/// A matrix that operands are taken from, with the names of its cells.
+struct Operands {
+  std::string name;
+  Tensor data;  ///< (rows, columns)
+};
+
+/// A product of the sum that a cell is: left[row, k] · right[k, column], each by its own cell.
+struct Term {
+  CellIndex left, right;
+};
+
+/// The sum that a cell is.
+struct Products {
+  Operands left, right;
+  std::vector<Term> terms;
+};
+
+Tensor of_head(const Tensor& data, std::int64_t head) {
+  return data.rank() == 3 ? data[head] : data;
+}
+
+Products projection(const Operands& x, const Operands& weight, std::int64_t row,
+                    std::int64_t column) {
+  Products sum{x, weight, {}};
+  for (std::int64_t k = 0; k < weight.data.size(0); ++k)
+    sum.terms.push_back({{row, k}, {k, column}});
+  return sum;
+}
+
+/// The products of a cell of scores, context, output or a projection; none of other steps.
+std::optional<Products> products_of(const Input& input, const Steps& before, StepName step,
+                                    const CellIndex& cell) {
+  const Sizes s = sizes_of(input);
+  const Place at = place_of(cell);
+  const Operands x{"X", before[StepName::inputs]};
+  const bool projected = input.W_query.defined();
+  switch (step) {
+    case StepName::queries:
+      if (!projected) return std::nullopt;
+      return projection(x, {"W_query", input.W_query}, at.row, at.head * s.D + at.column);
+    case StepName::keys:
+      if (!projected) return std::nullopt;
+      return projection(x, {"W_key", input.W_key}, at.row, at.head * s.D + at.column);
+    case StepName::values:
+      if (!projected) return std::nullopt;
+      return projection(x, {"W_value", input.W_value}, at.row, at.head * s.D_v + at.column);
+    case StepName::scores: {
+      Products sum{{"Q", of_head(before[StepName::queries], at.head)},
+                   {"K", of_head(before[StepName::keys], at.head)},
+                   {}};
+      for (std::int64_t d = 0; d < s.D; ++d) sum.terms.push_back({{at.row, d}, {at.column, d}});
+      return sum;
+    }
+    case StepName::context: {
+      const std::int64_t head = at.column / s.D_v;
+      Products sum{{"P", of_head(before[StepName::dropped_weights], head)},
+                   {"V", of_head(before[StepName::values], head)},
+                   {}};
+      for (std::int64_t j = 0; j < s.L; ++j)
+        sum.terms.push_back({{at.row, j}, {j, at.column % s.D_v}});
+      return sum;
+    }
+    case StepName::output:
+      return projection({"O", before[StepName::context]}, {"W_out", input.W_out}, at.row,
+                        at.column);
+    default:
+      return std::nullopt;
+  }
+}
+
+/// What an operand may have been read as: a number beside it, or itself with two digits swapped.
+struct MaybeRead {
+  double value = 0;
+  std::string text;
+};
+
+std::string short_number(double value) {
+  std::string text = fmt::format("{:.4f}", value);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (!text.empty() && text.back() == '.') text.pop_back();
+  return text;
+}
+
+std::vector<MaybeRead> readings(const Operands& from, const CellIndex& cell) {
+  std::vector<MaybeRead> all;
+  const double right = from.data.at(cell);
+  for (const auto& [row, column] : {std::pair(0, 1), {0, -1}, {1, 0}, {-1, 0}}) {
+    const CellIndex other = {cell[0] + row, cell[1] + column};
+    const bool inside = other[0] >= 0 && other[1] >= 0 && other[0] < from.data.size(0) &&
+                        other[1] < from.data.size(1);
+    if (!inside) continue;
+    const double value = from.data.at(other);
+    if (value == right || !std::isfinite(value)) continue;
+    all.push_back(
+        {value, fmt::format("misread: {0}[{1},{2}] = {3} was taken for {0}[{4},{5}] = {6}",
+                            from.name, other[0], other[1], short_number(value), cell[0], cell[1],
+                            short_number(right))});
+  }
+  std::string digits = short_number(right);
+  for (std::size_t i = 0; i + 1 < digits.size(); ++i) {
+    const std::size_t j = digits[i + 1] == '.' ? i + 2 : i + 1;
+    if (j >= digits.size() || !is_digit(digits[i]) || digits[i] == digits[j]) continue;
+    std::swap(digits[i], digits[j]);
+    if (const auto value = number_in(digits)) {
+      all.push_back({*value, fmt::format("misread: {}[{},{}] = {} was read as {}", from.name,
+                                         cell[0], cell[1], short_number(right), digits)});
+    }
+    std::swap(digits[i], digits[j]);
+  }
+  return all;
+}
+
+class Alternatives {
+ public:
+  explicit Alternatives(double right) : right_(right) {}
+
+  void sum(const Products& sum) {
+    for (const Term& term : sum.terms) {
+      add("term_lost", "a term is lost: " + words(sum, term), right_ - product(sum, term));
+    }
+    for (const Term& term : sum.terms) {
+      if (product(sum, term) >= 0) continue;
+      add("sign_lost", fmt::format("a sign is lost: {} is negative", words(sum, term)),
+          right_ - 2 * product(sum, term));
+    }
+    for (const Term& term : sum.terms) {
+      const double a = sum.left.data.at(term.left), b = sum.right.data.at(term.right);
+      for (const auto& read : readings(sum.left, term.left)) {
+        add("misread", read.text, right_ + (read.value - a) * b);
+      }
+      for (const auto& read : readings(sum.right, term.right)) {
+        add("misread", read.text, right_ + (read.value - b) * a);
+      }
+    }
+  }
+
+  void add(const std::string& kind, const std::string& text, double value) {
+    all_.push_back({kind, text, value});
+  }
+  std::vector<Alternative> take() { return std::move(all_); }
+
+ private:
+  static double product(const Products& sum, const Term& term) {
+    return sum.left.data.at(term.left) * sum.right.data.at(term.right);
+  }
+  static std::string words(const Products& sum, const Term& term) {
+    return fmt::format("{}[{}] · {}[{}]", sum.left.name, fmt::join(term.left, ","), sum.right.name,
+                       fmt::join(term.right, ","));
+  }
+
+  double right_;
+  std::vector<Alternative> all_;
+};
+
+/// The cells beside one in its step, made for it: the wrong row of an operand.
+void add_neighbours(const Input& input, const Tensor& data, StepName step, const CellIndex& cell,
+                    Alternatives* alternatives) {
+  for (const std::size_t axis : {cell.size() - 1, cell.size() - 2}) {
+    for (const std::int64_t away : {1, -1}) {
+      CellIndex other = cell;
+      other[axis] += away;
+      if (other[axis] < 0 || other[axis] >= data.shape()[axis]) continue;
+      const double value = data.at(other);
+      if (!std::isfinite(value)) continue;
+      alternatives->add("misread",
+                        fmt::format("misread: {} was made for {}", cell_name(input, step, other),
+                                    cell_name(input, step, cell)),
+                        value);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Alternative> alternatives_of(const Input& input, const Steps& before,
+                                         const Tensor& data, StepName step, const CellIndex& cell) {
+  if (is_given(step) || !std::isfinite(data.at(cell))) return {};
+  Alternatives alternatives(data.at(cell));
+  if (const auto sum = products_of(input, before, step, cell)) alternatives.sum(*sum);
+  add_neighbours(input, data, step, cell, &alternatives);
+  return alternatives.take();
+}
+
+}  // namespace foveal::trace

@@ -1,0 +1,160 @@
+// Slips that a row or one number shows, beside others that are right.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "trace/check/agreement.h"
+#include "trace/check/step_exam.h"
+#include "trace/run/cell_names.h"
+
+namespace foveal::trace {
+namespace {
+
+/// Of more wrong numbers, each in an arithmetic of its own, a common reason is likelier.
+constexpr std::size_t kMostAlone = 3;
+constexpr std::size_t kPens = 16;  ///< what the pen may have done to a number, about
+
+std::vector<std::vector<Finding*>> rows_of(std::vector<Finding>& cells) {
+  std::vector<std::vector<Finding*>> rows;
+  for (Finding& cell : cells) {
+    if (rows.empty() || !same_row(*rows.back().front(), cell)) rows.emplace_back();
+    rows.back().push_back(&cell);
+  }
+  return rows;
+}
+
+std::vector<Finding*> open_of(const std::vector<Finding*>& row) {
+  std::vector<Finding*> open;
+  std::copy_if(row.begin(), row.end(), std::back_inserter(open),
+               [](const Finding* cell) { return cell->is_open(); });
+  return open;
+}
+
+/// The cell `rows` further down and `columns` further right, around the row's end; nothing where
+/// there is no such row.
+std::optional<CellIndex> moved(const CellIndex& cell, const Shape& shape, std::int64_t rows,
+                               std::int64_t columns) {
+  CellIndex other = cell;
+  other[other.size() - 2] += rows;
+  const std::int64_t row = other[other.size() - 2];
+  if (row < 0 || row >= shape[shape.size() - 2]) return std::nullopt;
+  other.back() = (other.back() + columns + shape.back()) % shape.back();
+  return other;
+}
+
+}  // namespace
+
+bool StepExam::agrees_in_a_reading(const Finding& cell) const {
+  return agrees(exact_.at(cell.cell), cell.printed) || agrees(printed_.at(cell.cell), cell.printed);
+}
+
+bool StepExam::row_is(const Cells& row, std::int64_t rows, std::int64_t columns) const {
+  return std::all_of(row.begin(), row.end(), [&](const Finding* cell) {
+    const auto other = moved(cell->cell, exact_.shape(), rows, columns);
+    if (!other) return false;
+    if (agrees(exact_.at(*other), cell->printed)) return true;
+    return range_ && meet(range_->at(*other), interval_of(cell->printed));
+  });
+}
+
+void StepExam::name_rows() {
+  for (const Cells& row : rows_of(cells_)) {
+    const Cells cells = open_of(row);
+    if (cells.empty()) continue;
+    std::vector<Fit> fits;
+    for (const std::int64_t away : {1, -1}) {
+      if (!row_is(row, away, 0)) continue;
+      const CellIndex other = *moved(row.front()->cell, exact_.shape(), away, 0);
+      fits.push_back({"row_shifted",
+                      fmt::format("a neighbouring row was taken: {} in place of {}",
+                                  row_name(record_.input, step_, other),
+                                  row_name(record_.input, step_, row.front()->cell)),
+                      4, share(cells)});
+    }
+    for (const std::int64_t away : {1, -1}) {
+      if (exact_.size(-1) < 3 || !row_is(row, 0, away)) continue;
+      fits.push_back(
+          {"row_shifted",
+           fmt::format("{} moved by one place", row_name(record_.input, step_, row.front()->cell)),
+           4, share(cells)});
+    }
+    decide(cells, fits);
+  }
+}
+
+void StepExam::name_swapped_cells() {
+  const Cells cells = open();
+  for (std::size_t a = 0; a < cells.size(); ++a) {
+    for (std::size_t b = a + 1; b < cells.size(); ++b) {
+      Finding& one = *cells[a];
+      Finding& other = *cells[b];
+      const double first = exact_.at(one.cell), second = exact_.at(other.cell);
+      if (!one.is_open() || !other.is_open()) continue;
+      if (!agrees(second, one.printed) || !agrees(first, other.printed)) continue;
+      const std::string text =
+          fmt::format("{} and {} changed places", cell_name(record_.input, step_, one.cell),
+                      cell_name(record_.input, step_, other.cell));
+      decide({&one, &other}, {{"cells_swapped", text, cells.size(), share({&one, &other})}});
+      if (one.kind.empty()) continue;
+      one.meant = second;
+      other.meant = first;
+    }
+  }
+}
+
+std::vector<Alternative> StepExam::alternatives_in(Reading reading, const CellIndex& cell) const {
+  const Tensor& data = reading == Reading::exact ? exact_ : printed_;
+  const Steps& steps = carried_.steps(reading);
+  std::vector<Alternative> all = alternatives_of(record_.input, steps, data, step_, cell);
+  // A slip in a score that isn't printed shows in its scaled one.
+  const bool from_scores = step_ == StepName::scaled_scores || step_ == StepName::masked_scores;
+  if (!from_scores || carried_.is_printed(StepName::scores)) return all;
+  const Tensor& scores = steps[StepName::scores];
+  const double factor = data.at(cell) / scores.at(cell);
+  for (Alternative one : alternatives_of(record_.input, steps, scores, StepName::scores, cell)) {
+    one.value *= factor;
+    if (std::isfinite(one.value)) all.push_back(one);
+  }
+  return all;
+}
+
+std::vector<CellSlip> StepExam::slips_of_cell(const Finding& cell, bool alone) const {
+  Wanted wanted{exact_.at(cell.cell), printed_.at(cell.cell)};
+  if (range_) wanted.range = range_->at(cell.cell);
+  if (range_ && wanted.range->radius == 0) wanted.range.reset();
+  std::vector<CellSlip> slips = pen_slips(wanted, cell.printed);
+  if (is_given(step_) || !alone) return slips;
+  std::size_t tried = kPens;
+  for (const Reading reading : {Reading::exact, Reading::printed}) {
+    for (const Alternative& one : alternatives_in(reading, cell.cell)) {
+      ++tried;
+      if (agrees(one.value, cell.printed)) slips.push_back({one.kind, one.text, tried, one.value});
+    }
+  }
+  return slips;
+}
+
+std::vector<Fit> StepExam::fits_of_cell(Finding& cell, std::size_t beside) const {
+  std::vector<Fit> fits;
+  for (const CellSlip& slip : slips_of_cell(cell, beside <= kMostAlone)) {
+    Fit fit{slip.kind, slip.text, slip.tried * beside, share({&cell})};
+    // Of swapped digits those that aren't printed are not known.
+    if (slip.kind != "digits_swapped") fit.meant = slip.value;
+    fits.push_back(fit);
+  }
+  return fits;
+}
+
+void StepExam::name_cells() {
+  const Cells cells = open();
+  // One number among whole numbers has too few digits to tell; what fits is said all the same.
+  const bool one_whole_number = cells.size() == 1 && is_whole();
+  for (Finding* cell : cells) {
+    decide({cell}, fits_of_cell(*cell, cells.size()),
+           one_whole_number ? Needs::nothing : Needs::digits);
+  }
+}
+
+}  // namespace foveal::trace

@@ -1,0 +1,165 @@
+// Slips of the operands: another matrix, or a transposed one.
+
+#include <fmt/format.h>
+
+#include "foveal/operations.h"
+#include "foveal/reference.h"
+#include "trace/check/slips/list.h"
+
+namespace foveal::trace {
+namespace {
+
+/// Inputs cut into heads as queries are.
+Tensor inputs_by_head(const Steps& before, std::int64_t heads) {
+  return split_heads(before[StepName::inputs], heads);
+}
+
+Rule scores_of(StepName left, StepName right) {
+  return
+      [left, right](const Steps& before) { return reference::scores(before[left], before[right]); };
+}
+
+Rule mixed(StepName values) {
+  return [values](const Steps& before) {
+    return join_heads(reference::context(before[StepName::dropped_weights], before[values]));
+  };
+}
+
+void add_scores(SlipList* list) {
+  const Sizes& s = list->sizes();
+  const std::int64_t heads = s.H;
+  list->add("key_is_query", StepName::scores, "K is missing: Q · Qᵀ instead of Q · Kᵀ",
+            scores_of(StepName::queries, StepName::queries));
+  list->add("query_is_key", StepName::scores, "Q is missing: K · Kᵀ instead of Q · Kᵀ",
+            scores_of(StepName::keys, StepName::keys));
+  if (s.d_in == s.d) {
+    list->add("query_is_input", StepName::scores,
+              "X · Kᵀ instead of Q · Kᵀ: the inputs in place of Q", [heads](const Steps& before) {
+                return reference::scores(inputs_by_head(before, heads), before[StepName::keys]);
+              });
+    list->add("key_is_input", StepName::scores,
+              "Q · Xᵀ instead of Q · Kᵀ: the inputs in place of K", [heads](const Steps& before) {
+                return reference::scores(before[StepName::queries], inputs_by_head(before, heads));
+              });
+  }
+  list->add("product_transposed", StepName::scores,
+            "transposed: K · Qᵀ instead of Q · Kᵀ, so queries and keys changed places",
+            scores_of(StepName::keys, StepName::queries));
+  if (s.L == s.D) {
+    list->add("key_not_transposed", StepName::scores,
+              "K was not transposed: Q · K instead of Q · Kᵀ", [](const Steps& before) {
+                return matmul(before[StepName::queries], before[StepName::keys]);
+              });
+  }
+}
+
+void add_values(SlipList* list) {
+  const Sizes& s = list->sizes();
+  const std::int64_t heads = s.H;
+  list->add("weights_transposed_in_context", StepName::context,
+            "the weights were transposed: Pᵀ · V instead of P · V", [](const Steps& before) {
+              return join_heads(reference::context(
+                  before[StepName::dropped_weights].transpose(-1, -2).contiguous(),
+                  before[StepName::values]));
+            });
+  if (s.D == s.D_v) {
+    list->add("value_is_key", StepName::context, "P · K instead of P · V: the keys in place of V",
+              mixed(StepName::keys));
+    const std::string swapped = "keys and values changed places";
+    list->plant("keys_and_values_swapped", StepName::scores, swapped, [](Recipe& recipe) {
+      recipe[StepName::scores] = scores_of(StepName::queries, StepName::values);
+      recipe[StepName::context] = mixed(StepName::keys);
+    });
+    list->plant("keys_and_values_swapped", StepName::keys, swapped, [](Recipe& recipe) {
+      std::swap(recipe[StepName::keys], recipe[StepName::values]);
+    });
+  }
+  if (s.d_in == s.d_v) {
+    list->add("value_is_input", StepName::context,
+              "P · X instead of P · V: the inputs in place of V", [heads](const Steps& before) {
+                return join_heads(reference::context(before[StepName::dropped_weights],
+                                                     inputs_by_head(before, heads)));
+              });
+  }
+}
+
+/// One of the three projections.
+struct Projection {
+  StepName step;
+  const char* name;
+  const char* is_input;  ///< the kind of slip where the inputs stand in its place
+  Tensor weight, bias;
+};
+
+std::vector<Projection> projections(const Input& input) {
+  return {{StepName::queries, "query", "query_is_input", input.W_query, input.b_query},
+          {StepName::keys, "key", "key_is_input", input.W_key, input.b_key},
+          {StepName::values, "value", "value_is_input", input.W_value, input.b_value}};
+}
+
+void add_weight_matrices(SlipList* list) {
+  const std::int64_t heads = list->sizes().H;
+  for (const Projection& one : projections(list->input())) {
+    for (const Projection& other : projections(list->input())) {
+      if (one.step == other.step || one.weight.size(1) != other.weight.size(1)) continue;
+      const std::string text = fmt::format("the {} were made with W_{} instead of W_{}",
+                                           foveal::trace::text(one.step), other.name, one.name);
+      list->add("wrong_weight_matrix", one.step, text,
+                projection_rule(heads, other.weight, one.bias));
+      if (!other.bias.defined()) continue;
+      list->add("wrong_weight_matrix", one.step, text,
+                projection_rule(heads, other.weight, other.bias));
+    }
+    if (one.weight.size(0) == one.weight.size(1)) {
+      list->add(one.is_input, one.step,
+                fmt::format("the inputs themselves stand for the {}: W_{} was left out",
+                            foveal::trace::text(one.step), one.name),
+                projection_rule(heads, {}, {}));
+    }
+  }
+}
+
+void add_transposed_weights(SlipList* list) {
+  const Input& input = list->input();
+  const std::int64_t heads = list->sizes().H;
+  std::vector<Projection> square;
+  for (const Projection& one : projections(input)) {
+    if (one.weight.size(0) == one.weight.size(1)) square.push_back(one);
+  }
+  const auto transposed = [heads](const Projection& one) {
+    return projection_rule(heads, one.weight.transpose(0, 1).contiguous(), one.bias);
+  };
+  for (const Projection& one : square) {
+    list->add("weight_transposed", one.step,
+              fmt::format("W_{0} was transposed: X · W_{0}ᵀ instead of X · W_{0}", one.name),
+              transposed(one));
+  }
+  if (square.size() < 2) return;
+  list->plant("weight_transposed", square.front().step,
+              "every W was transposed: X · Wᵀ instead of X · W",
+              [square, transposed](Recipe& recipe) {
+                for (const Projection& one : square) recipe[one.step] = transposed(one);
+              });
+}
+
+void add_output_transposed(SlipList* list) {
+  const Input& input = list->input();
+  if (!input.W_out.defined() || input.W_out.size(0) != input.W_out.size(1)) return;
+  list->add("weight_transposed", StepName::output,
+            "W_out was transposed: O · W_outᵀ instead of O · W_out",
+            [weight = input.W_out.transpose(0, 1).contiguous(), bias = input.b_out](
+                const Steps& before) { return project(before[StepName::context], weight, bias); });
+}
+
+}  // namespace
+
+void add_operand_slips(SlipList* list) {
+  add_scores(list);
+  add_values(list);
+  add_output_transposed(list);
+  if (!list->input().W_query.defined()) return;
+  add_weight_matrices(list);
+  add_transposed_weights(list);
+}
+
+}  // namespace foveal::trace

@@ -1,0 +1,55 @@
+// A step rounded before it was used.
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "trace/check/slips/list.h"
+
+namespace foveal::trace {
+namespace {
+
+constexpr int kMostDecimals = 3;
+
+Tensor rounded(const Tensor& data, int decimals) {
+  const double unit = std::pow(10.0, decimals);
+  return mapped(data, [unit](double number) {
+    return std::isfinite(number) ? std::nearbyint(number * unit) / unit : number;
+  });
+}
+
+/// The rules after `step` see it rounded; the step itself is as before.
+void round_for_later(StepName step, int decimals, Recipe& recipe) {
+  for (const StepName later : kAllSteps) {
+    if (later <= step) continue;
+    recipe[later] = [rule = recipe[later], step, decimals](const Steps& before) {
+      Steps seen = before;
+      seen[step] = rounded(before[step], decimals);
+      return rule(seen);
+    };
+  }
+}
+
+StepName after(StepName step) { return static_cast<StepName>(static_cast<int>(step) + 1); }
+
+}  // namespace
+
+void add_rounding_slips(SlipList* list) {
+  for (const StepName step : steps_of(list->input())) {
+    if (is_given(step) || step == StepName::output) continue;
+    for (int decimals = 0; decimals <= kMostDecimals; ++decimals) {
+      const std::string text =
+          fmt::format("rounded early: {} were rounded to {} decimal{} before they were used",
+                      foveal::trace::text(step), decimals, decimals == 1 ? "" : "s");
+      list->plant("rounded_early", after(step), text,
+                  [step, decimals](Recipe& recipe) { round_for_later(step, decimals, recipe); });
+      list->plant("rounded_early", step, text, [step, decimals](Recipe& recipe) {
+        recipe[step] = [rule = recipe[step], decimals](const Steps& before) {
+          return rounded(rule(before), decimals);
+        };
+      });
+    }
+  }
+}
+
+}  // namespace foveal::trace

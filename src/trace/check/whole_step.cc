@@ -1,0 +1,105 @@
+// Slips that explain a whole step.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "trace/check/agreement.h"
+#include "trace/check/step_exam.h"
+#include "trace/run/cell_names.h"
+
+namespace foveal::trace {
+namespace {}  // namespace
+
+void StepExam::name_whole_step() {
+  const Cells cells = open();
+  // What one number shows may be a slip of that number as well.
+  std::vector<Fit> fits;
+  if (cells.size() == 1 && !range_) fits = fits_of_cell(*cells.front(), 1);
+  add_cut(&fits);
+  add_slips(&fits);
+  add_rounding(&fits);
+  if (!std::any_of(fits.begin(), fits.end(), [](const Fit& fit) { return fit.slip != nullptr; })) {
+    add_other_dropout(&fits);
+  }
+  const bool by_nothing = step_ == StepName::dropout_mask || (cells.size() == 1 && is_whole());
+  decide(cells, fits, by_nothing ? Needs::nothing : Needs::digits);
+  for (Finding* cell : cells) {
+    if (cell->kind == "cut") cell->meant = exact_.at(cell->cell);
+  }
+}
+
+void StepExam::add_cut(std::vector<Fit>* fits) const {
+  Cells cells;
+  for (Finding& cell : cells_) {
+    if (!cell.is_open()) continue;
+    if (!cut_instead_of_rounded(exact_.at(cell.cell), cell.printed)) return;
+    cells.push_back(&cell);
+  }
+  if (!carried_.is_exact()) return;
+  fits->push_back({"cut",
+                   pen_slips({exact_.at(cells.front()->cell), exact_.at(cells.front()->cell)},
+                             cells.front()->printed)
+                       .front()
+                       .text,
+                   1, share(cells)});
+}
+
+void StepExam::add_slips(std::vector<Fit>* fits) const {
+  Cells cells;
+  for (Finding& cell : cells_) {
+    if (cell.is_open()) cells.push_back(&cell);
+  }
+  const double left = share(cells);
+  const std::size_t first = fits->size();
+  std::size_t tried = 0;
+  for (const Slip& slip : slips_) {
+    if (slip.step > step_) continue;
+    const Carried::Outcome outcome = carried_.attempt(slip, step_);
+    if (outcome != Carried::Outcome::contradicted) ++tried;
+    if (outcome == Carried::Outcome::explains) fits->push_back({slip.kind, slip.text, 0, left, &slip});
+  }
+  for (std::size_t i = first; i < fits->size(); ++i) (*fits)[i].tried = tried;
+}
+
+void StepExam::add_rounding(std::vector<Fit>* fits) const {
+  Cells cells;
+  for (Finding& cell : cells_) {
+    if (!cell.is_open()) continue;
+    if (!agrees(printed_.at(cell.cell), cell.printed)) return;
+    cells.push_back(&cell);
+  }
+  fits->push_back({"rounded_early",
+                   "rounded early: computed from the numbers printed before, which are rounded", 1,
+                   share(cells)});
+}
+
+bool StepExam::explains_in_ranges(const Slip& slip, Fit* fit) const {
+  Recipe changed = carried_.recipe();
+  slip.plant(changed);
+  const Tensor rough = changed[step_](carried_.steps(Reading::printed));
+  for (const Finding& cell : cells_) {
+    const double distance = std::abs(rough.at(cell.cell) - cell.printed.value);
+    if (distance > 0.1 * span_) return false;
+  }
+  const Range range = carried_.range_with(slip, step_);
+  for (const Finding& cell : cells_) {
+    const Interval interval = range.at(cell.cell);
+    if (!meet(interval, interval_of(cell.printed))) return false;
+    if (cell.is_open()) fit->share += log_share(cell, interval.radius);
+  }
+  return true;
+}
+
+void StepExam::name_whole_step_in_ranges() {
+  std::vector<Fit> fits;
+  for (const Slip& slip : slips_) {
+    if (slip.step != step_) continue;
+    Fit fit{slip.kind, slip.text, slips_.size(), 0, &slip};
+    if (explains_in_ranges(slip, &fit)) fits.push_back(fit);
+  }
+  decide(open(), fits);
+}
+
+}  // namespace foveal::trace
