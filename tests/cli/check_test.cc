@@ -54,6 +54,75 @@ TEST_F(Check, RefusesWhatItCantCheck) {
   refuse("[[1, 2], [3, 4], [5, 6]]", {"bad.json: /expected/scores: ", "3 rows"});
 }
 
+TEST_F(Check, SaysWhatAStepIsCalledHere) {
+  const auto refuse = [&](const std::string& expected, const std::vector<std::string>& parts) {
+    expect_failure({"check", write("bad.json", R"({"inputs": [[1, 0], [1, 1]], "expected": )" +
+                                                   expected + "}")},
+                   3, parts);
+  };
+  refuse(R"({"attn_weights": [[1, 0]]})",
+         {"bad.json: /expected/attn_weights: ", "called \"weights\"", "rename"});
+  refuse(R"({"z": [[1, 0]]})", {"/expected/z: ", "called \"context\""});
+  refuse(R"({"alpha": [[1, 0]]})", {"/expected/alpha: ", "called \"weights\""});
+  refuse(R"({"masked_scores": [[1, 0]]})", {"/expected/masked_scores: ", "it needs \"mask\""});
+  refuse(R"({"output": [[1, 0]]})", {"/expected/output: ", "it needs \"W_out\""});
+  refuse(R"({"dropped_weights": [[1, 0]]})", {"/expected/dropped_weights: ", "\"dropout\""});
+  refuse(R"({"scaled_scores": [[1, 0]]})", {"/expected/scaled_scores: ", "scale is \"none\""});
+  refuse(R"({"something": [[1, 0]]})", {"/expected/something: ", "unknown key", "\"scores\""});
+}
+
+TEST_F(Check, ReadsNumbersAsPeopleWriteThem) {
+  const auto status = [&](const std::string& weights) {
+    return run({"check",
+                write("written.json",
+                      R"({"inputs": [[1, 0], [1, 1]], "expected": {"weights": )" + weights + "}}")})
+        .status;
+  };
+  // e / (e + e^1) = 1/2; e / (e + e²) = 0.2689
+  EXPECT_EQ(status(R"([["1/2", "50%"], ["27%", "73.1%"]])"), 0);
+  EXPECT_EQ(status(R"([["1/2", 0.5], ["26%", ".731"]])"), 1);
+  EXPECT_EQ(status(R"([["1/2", 0.5], ["1/4", "3/4"]])"), 1);
+  EXPECT_EQ(status(R"(["1/2", "50 %"])"), 0);  // one row without a list around it
+  EXPECT_EQ(status(R"([0.5, 0.2])"), 1);
+  for (const char* wrong : {"%50", "5%0", "50%%", "1/0", "/2", "1/2/3", "50% "}) {
+    expect_failure(
+        {"check", write("bad.json", with_scores(std::string("[[1, \"") + wrong + "\"]]"))}, 3,
+        {"bad.json: /expected/scores/0/1: ", "must be a number", "24%", wrong});
+  }
+}
+
+TEST_F(Check, RefusesAMillionNumbers) {
+  std::string rows, numbers;
+  for (int i = 0; i < 300; ++i) {
+    rows += (i == 0 ? "" : ",") + std::string("[1]");
+    numbers += (i == 0 ? "" : ",") + std::string("1");
+  }
+  std::string scores;
+  for (int i = 0; i < 300; ++i) scores += (i == 0 ? "[" : ",[") + numbers + "]";
+  expect_failure(
+      {"check", write("many.json", R"({"inputs": [)" + rows + R"(], "expected": {"scores": [)" +
+                                       scores + "]}}")},
+      3, {"many.json: /expected/scores: ", "50000", "fewer rows"});
+}
+
+TEST_F(Check, AFiniteNumberForMinusInfinityIsARemarkWhereTheWeightsAgree) {
+  const auto masked = [&](const std::string& fill, const std::string& weight) {
+    return write(
+        "fill.json",
+        R"({"inputs": [[1, 0], [1, 1]], "mask": "causal", "expected": {"masked_scores": [[1, ")" +
+            fill + R"("], [1, 2]], "weights": [[")" + weight + R"(", null]]}})");
+  };
+  const Outcome remark = run({"check", masked("-1e9", "1.0000"), "--json"});
+  EXPECT_EQ(remark.status, 0);
+  const json entry = json::parse(remark.out)["checks"][1];
+  EXPECT_EQ(entry["agrees"], true);
+  EXPECT_EQ(entry["slip_kind"], "mask_fill_value");
+  EXPECT_NE(entry["slip"].get<std::string>().find("-1e9"), std::string::npos);
+  const Outcome slip = run({"check", masked("-1", "0.8808"), "--json"});
+  EXPECT_EQ(slip.status, 1);
+  EXPECT_EQ(json::parse(slip.out)["checks"][1]["slip_kind"], "mask_fill_value");
+}
+
 TEST_F(Check, LeavesWhatStoodThere) {
   const std::string out = write("out.txt", "what stood there");
   expect_failure({"check", write("bad.json", "{"), "--out", out}, 3, {"bad.json"});

@@ -237,7 +237,7 @@ TEST(ParseInput, HoldsPrintedNumbersToTheShapesOfTheSteps) {
   expect_error(heads + "[[[1, 2, 3]], []]}}", "/expected/scores/0/0: ", "length 3");
   expect_error(heads + "[[[1, 2], [1, 2], [1, 2]], []]}}", "/expected/scores/0: ", "3 rows");
   expect_error(R"({"inputs": [[1]], "expected": {"mask": [[true]]}})",
-               "/expected/mask: ", "unknown key");
+               "/expected/mask: ", "it needs \"mask\"");
   expect_error(R"({"inputs": [[1]], "expected": {"scores": [[[1]]]}})",
                "/expected/scores/0/0: ", "a list");
 }

@@ -56,6 +56,7 @@ std::vector<Check> checks_of(const Record& record, const Findings& findings) {
 
 std::string check_entry(const Check& check) {
   std::vector<std::string> also;
+  also.reserve(check.also_possible.size());
   for (const std::string& kind : check.also_possible) also.push_back(json_string(kind));
   const auto or_null = [](const std::optional<std::string>& text) {
     return text ? json_string(*text) : "null";

@@ -13,6 +13,7 @@ namespace {
 
 /// A slip is named where it would fit by chance less often than this.
 const double kMostChance = std::log2(1.0 / 20);
+constexpr double kNumberForInfinity = -12;
 constexpr std::size_t kMostSaid = 4;  ///< kinds that a sentence lists
 
 bool is_chance(const Fit& fit) {
@@ -46,6 +47,8 @@ std::string either(const std::vector<Fit>& fits) {
 }  // namespace
 
 double StepExam::log_share(const Finding& cell, double more) const {
+  // Where −∞ should stand, a number of any kind tells of the mask.
+  if (std::isinf(cell.ours) && std::isfinite(cell.printed.value)) return kNumberForInfinity;
   if (!std::isfinite(cell.printed.value) || span_ == 0) return -2;
   const double width = 2 * (std::max(half_unit(cell.printed), 1e-9) + more);
   return std::min(0.0, std::log2(width / span_));

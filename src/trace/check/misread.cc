@@ -9,6 +9,7 @@
 #include "trace/check/agreement.h"
 #include "trace/check/step_exam.h"
 #include "trace/input/decimal.h"
+#include "trace/input/sizes.h"
 #include "trace/run/cell_names.h"
 
 namespace foveal::trace {
@@ -95,66 +96,73 @@ std::function<void(Recipe&)> taking_row(StepName step, const CellIndex& row,
   };
 }
 
-/// The row or the column that all of these are in: {row, -1} or {-1, column}; nothing else.
-std::optional<std::pair<std::int64_t, std::int64_t>> common_line(
-    const std::vector<Finding*>& cells) {
-  const Place first = place_of(cells.front()->cell);
-  bool row = true, column = true;
+/// The row or the column, in one head, that numbers of a step share.
+struct Line {
+  bool is_row = true, is_column = true;
+  Place first;
+};
+
+Line line_of(const std::vector<Finding*>& cells) {
+  Line line{true, true, place_of(cells.front()->cell)};
   for (const Finding* cell : cells) {
     const Place place = place_of(cell->cell);
-    if (place.head != first.head) return std::nullopt;
-    row = row && place.row == first.row;
-    column = column && place.column == first.column;
+    const bool same_head = place.head == line.first.head;
+    line.is_row = line.is_row && same_head && place.row == line.first.row;
+    line.is_column = line.is_column && same_head && place.column == line.first.column;
   }
-  if (row) return std::pair(first.row, std::int64_t{-1});
-  if (column) return std::pair(std::int64_t{-1}, first.column);
-  return std::nullopt;
+  return line;
+}
+
+/// The cells of `from` that reach all of a row, or of a column, of `step`. A row comes from the
+/// same row; a column of scores from one key, a column of the context from one feature of V.
+std::vector<CellIndex> operands(const Input& input, StepName from, const Tensor& data,
+                                StepName step, const Line& line) {
+  const Sizes sizes = sizes_of(input);
+  const bool context = step == StepName::context;
+  const bool feature = !line.is_row && context && from == StepName::values;
+  const std::int64_t head = context ? line.first.column / sizes.D_v : line.first.head;
+  std::vector<CellIndex> cells;
+  for (std::int64_t k = 0; k < data.size(feature ? -2 : -1); ++k) {
+    CellIndex cell = {line.is_row ? line.first.row : line.first.column, k};
+    if (feature) cell = {k, line.first.column % sizes.D_v};
+    if (cell[0] >= data.size(-2)) break;
+    if (data.rank() == 3) cell.insert(cell.begin(), head);
+    cells.push_back(std::move(cell));
+  }
+  return cells;
 }
 
 }  // namespace
 
+void StepExam::add_fit(const Slip& slip, std::size_t tried, std::vector<Fit>* fits) {
+  if (!carried_.fits(slip, step_)) return;
+  made_.push_back(slip);
+  fits->push_back({slip.kind, slip.text, tried, share(open()), &made_.back()});
+}
+
 void StepExam::name_misread_operand() {
-  const Cells cells = open();
-  const auto line = common_line(cells);
-  if (cells.size() < 2 || !line) return;
-  const std::int64_t head = place_of(cells.front()->cell).head;
+  const Line line = line_of(open());
+  if (open().size() < 2 || (!line.is_row && !line.is_column)) return;
   std::vector<Fit> fits;
   std::size_t tried = 0;
+  const Steps& before = carried_.steps(Reading::exact);
   for (auto at = static_cast<int>(step_) - 1; at >= 0; --at) {
     const auto from = static_cast<StepName>(at);
-    const Tensor& data = carried_.steps(Reading::exact)[from];
-    if (!data.defined() || data.dtype() != DType::float64) continue;
-    // A column of scores comes from one key, a column of the context from one feature of V.
-    const bool by_column = line->first < 0;
-    const std::int64_t fixed = by_column ? line->second : line->first;
-    const bool whole_column = by_column && step_ == StepName::context && from == StepName::values;
-    const std::int64_t others = data.size(whole_column ? -2 : -1);
-    for (std::int64_t k = 0; k < others; ++k) {
-      CellIndex cell = whole_column ? CellIndex{k, fixed % data.size(-1)} : CellIndex{fixed, k};
-      if (cell[0] >= data.size(-2)) continue;
-      if (data.rank() == 3)
-        cell.insert(cell.begin(),
-                    step_ == StepName::context
-                        ? place_of(cells.front()->cell).column / data.size(-1) % data.size(0)
-                        : head);
-      for (const Alternative& taken :
-           all_taken(record_.input, carried_.steps(Reading::exact), from, cell)) {
-        ++tried;
-        Slip slip{taken.kind, step_, taken.text, taking(from, cell, taken.value, step_)};
-        if (!carried_.fits(slip, step_)) continue;
-        made_.push_back(slip);
-        fits.push_back({taken.kind, taken.text, tried, share(cells), &made_.back()});
+    if (!before[from].defined() || before[from].dtype() != DType::float64) continue;
+    for (const CellIndex& cell : operands(record_.input, from, before[from], step_, line)) {
+      for (const Alternative& taken : all_taken(record_.input, before, from, cell)) {
+        add_fit({taken.kind, step_, taken.text, taking(from, cell, taken.value, step_)}, ++tried,
+                &fits);
       }
     }
   }
-  decide(cells, fits);
+  decide(open(), fits);
 }
 
 /// A row of a step that isn't printed, taken from beside it.
 void StepExam::name_shifted_operand() {
   std::vector<Fit> fits;
   std::size_t tried = 0;
-  const Cells cells = open();
   for (auto at = static_cast<int>(step_) - 1; at >= 0; --at) {
     const auto from = static_cast<StepName>(at);
     const Tensor& data = carried_.steps(Reading::exact)[from];
@@ -164,13 +172,10 @@ void StepExam::name_shifted_operand() {
       const std::string text =
           fmt::format("a neighbouring row was taken: {} in place of {}",
                       row_name(record_.input, from, other), row_name(record_.input, from, row));
-      const Slip slip{"row_shifted", from, text, taking_row(from, row, other)};
-      if (!carried_.fits(slip, step_)) continue;
-      made_.push_back(slip);
-      fits.push_back({slip.kind, slip.text, tried, share(cells), &made_.back()});
+      add_fit({"row_shifted", from, text, taking_row(from, row, other)}, tried, &fits);
     }
   }
-  decide(cells, fits);
+  decide(open(), fits);
 }
 
 }  // namespace foveal::trace

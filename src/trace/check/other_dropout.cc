@@ -117,7 +117,7 @@ bool StepExam::read_dropped_weights(double p, Tensor mask) const {
 }
 
 /// The context alone is printed: each row of it is tried with every way to drop.
-bool StepExam::search_dropped_weights(double p, Tensor mask, std::size_t* tried) const {
+bool StepExam::search_dropped_weights(double p, const Tensor& mask, std::size_t* tried) const {
   if (carried_.is_printed(StepName::dropped_weights)) return false;
   const Tensor& weights = carried_.steps(Reading::exact)[StepName::weights];
   const Tensor& values = carried_.steps(Reading::exact)[StepName::values];

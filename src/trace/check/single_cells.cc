@@ -55,7 +55,8 @@ bool StepExam::row_is(const Cells& row, std::int64_t rows, std::int64_t columns)
     const auto other = moved(cell->cell, exact_.shape(), rows, columns);
     if (!other) return false;
     if (agrees(exact_.at(*other), cell->printed)) return true;
-    return range_ && meet(range_->at(*other), interval_of(cell->printed));
+    if (!range_) return false;
+    return meet(range_->at(*other), interval_of(cell->printed));
   });
 }
 
@@ -65,11 +66,11 @@ void StepExam::name_rows() {
     if (cells.empty()) continue;
     std::vector<Fit> fits;
     for (const std::int64_t away : {1, -1}) {
-      if (!row_is(row, away, 0)) continue;
-      const CellIndex other = *moved(row.front()->cell, exact_.shape(), away, 0);
+      const auto other = moved(row.front()->cell, exact_.shape(), away, 0);
+      if (!other || !row_is(row, away, 0)) continue;
       fits.push_back({"row_shifted",
                       fmt::format("a neighbouring row was taken: {} in place of {}",
-                                  row_name(record_.input, step_, other),
+                                  row_name(record_.input, step_, *other),
                                   row_name(record_.input, step_, row.front()->cell)),
                       4, share(cells)});
     }
@@ -122,8 +123,10 @@ std::vector<Alternative> StepExam::alternatives_in(Reading reading, const CellIn
 
 std::vector<CellSlip> StepExam::slips_of_cell(const Finding& cell, bool alone) const {
   Wanted wanted{exact_.at(cell.cell), printed_.at(cell.cell)};
-  if (range_) wanted.range = range_->at(cell.cell);
-  if (range_ && wanted.range->radius == 0) wanted.range.reset();
+  if (range_) {
+    const Interval interval = range_->at(cell.cell);
+    if (interval.radius > 0) wanted.range = interval;
+  }
   std::vector<CellSlip> slips = pen_slips(wanted, cell.printed);
   if (is_given(step_) || !alone) return slips;
   std::size_t tried = kPens;

@@ -7,6 +7,7 @@
 
 #include "trace/check/agreement.h"
 #include "trace/check/findings.h"
+#include "trace/input/sizes.h"
 #include "trace/run/cell_names.h"
 
 namespace foveal::trace {
@@ -15,18 +16,19 @@ namespace {
 /// Where the weights aren't printed, as much as this may differ in them before a fill value shows.
 constexpr double kUnseen = 5e-5;
 
-/// Whether a wrong number `cause` of an earlier step enters into `cell`.
-bool feeds(const Finding& cause, const Finding& cell) {
-  const Place from = place_of(cause.cell);
-  const Place to = place_of(cell.cell);
-  const bool same_head = cause.cell.size() < 3 || cell.cell.size() < 3 || from.head == to.head;
-  if (!same_head) return false;
-  if (cause.step == StepName::inputs || cause.step == StepName::values) return true;
-  if (cause.step == StepName::keys) return !is_logit(cell.step) || from.row == to.column;
-  if (is_logit(cause.step) && is_logit(cell.step)) {
-    return from.row == to.row && from.column == to.column;
-  }
-  return from.row == to.row;
+/// [row] or [head, row] of a cell.
+CellIndex row_key(const CellIndex& cell) { return {cell.begin(), cell.end() - 1}; }
+
+/// The key of what may have gone into `cell` from an earlier step: a row of it, or its very cell.
+CellIndex feeding(StepName from, const CellIndex& cell, StepName step, bool heads) {
+  const Place place = place_of(cell);
+  const auto in_head = [&](CellIndex key) {
+    if (heads) key.insert(key.begin(), place.head);
+    return key;
+  };
+  if (from == StepName::keys && is_logit(step)) return in_head({place.column});
+  if (is_logit(from) && is_logit(step)) return in_head({place.row, place.column});
+  return in_head({place.row});
 }
 
 constexpr const char* kRounded = "computed from the numbers printed before, which are rounded";
@@ -53,6 +55,12 @@ StepExam::StepExam(const Record& record, const std::vector<Slip>& slips,
     }
   }
   span_ = std::max(0.0, highest - lowest);
+  for (std::size_t i = 0; i < before_.size(); ++i) {
+    if (before_[i].agrees) continue;
+    last_cause_ = i;
+    causes_[before_[i].step].emplace(row_key(before_[i].cell), i);
+    if (is_logit(before_[i].step)) causes_[before_[i].step].emplace(before_[i].cell, i);
+  }
 }
 
 void StepExam::explain() {
@@ -106,15 +114,22 @@ void StepExam::remark_on_fills() {
 }
 
 std::optional<std::size_t> StepExam::source(const Finding& cell, bool must_feed) const {
-  std::optional<std::size_t> nearest, any;
-  for (std::size_t i = 0; i < before_.size(); ++i) {
-    const Finding& cause = before_[i];
-    if (cause.agrees) continue;
-    any = i;
-    if (!feeds(cause, cell)) continue;
-    if (!nearest || before_[*nearest].step < cause.step) nearest = i;
+  for (auto at = static_cast<int>(step_) - 1; at >= 0; --at) {
+    const auto from = static_cast<StepName>(at);
+    const auto& causes = causes_[from];
+    if (causes.empty()) continue;
+    // Every row of these enters into every row of what comes later; so does any head into a cell
+    // that has none.
+    const bool any = from == StepName::inputs || from == StepName::values ||
+                     (from == StepName::keys && !is_logit(step_)) ||
+                     (causes.begin()->first.size() > 1 && cell.cell.size() == 2 &&
+                      has_head_axis(record_.input, from));
+    if (any) return causes.begin()->second;
+    const bool heads = has_head_axis(record_.input, from);
+    const auto found = causes.find(feeding(from, cell.cell, step_, heads));
+    if (found != causes.end()) return found->second;
   }
-  return nearest || must_feed ? nearest : any;
+  return must_feed ? std::nullopt : last_cause_;
 }
 
 void StepExam::follow(Finding* cell, std::size_t from) const {

@@ -2,6 +2,7 @@
 // The wrong numbers of one printed step, and what explains them.
 
 #include <list>
+#include <map>
 
 #include "trace/check/carried.h"
 #include "trace/check/cell_slips.h"
@@ -49,6 +50,7 @@ class StepExam {
   void name_whole_step_in_ranges();
   void name_misread_operand();
   void name_shifted_operand();
+  void add_fit(const Slip& slip, std::size_t tried, std::vector<Fit>* fits);
   void add_cut(std::vector<Fit>* fits) const;
   void add_slips(std::vector<Fit>* fits) const;
   void add_rounding(std::vector<Fit>* fits) const;
@@ -57,7 +59,7 @@ class StepExam {
   void add_other_dropout(std::vector<Fit>* fits);
   void add_printed_dropout_mask(const std::string& text, std::vector<Fit>* fits) const;
   bool read_dropped_weights(double p, Tensor mask) const;
-  bool search_dropped_weights(double p, Tensor mask, std::size_t* tried) const;
+  bool search_dropped_weights(double p, const Tensor& mask, std::size_t* tried) const;
 
   bool explains_in_ranges(const Slip& slip, Fit* fit) const;
 
@@ -80,6 +82,10 @@ class StepExam {
   double log_share(const Finding& cell, double more) const;
   bool agrees_in_a_reading(const Finding& cell) const;
   bool is_whole() const;
+
+  /// A wrong number of each row of an earlier step, and each of the scores: what may be a source.
+  PerStep<std::map<CellIndex, std::size_t>> causes_;
+  std::optional<std::size_t> last_cause_;
 
   const Record& record_;
   const std::vector<Slip>& slips_;

@@ -58,7 +58,8 @@ void StepExam::add_slips(std::vector<Fit>* fits) const {
     if (slip.step > step_) continue;
     const Carried::Outcome outcome = carried_.attempt(slip, step_);
     if (outcome != Carried::Outcome::contradicted) ++tried;
-    if (outcome == Carried::Outcome::explains) fits->push_back({slip.kind, slip.text, 0, left, &slip});
+    if (outcome == Carried::Outcome::explains)
+      fits->push_back({slip.kind, slip.text, 0, left, &slip});
   }
   for (std::size_t i = first; i < fits->size(); ++i) (*fits)[i].tried = tried;
 }

@@ -1,7 +1,9 @@
 #include "trace/input/expected.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "io/json.h"
@@ -13,6 +15,57 @@ namespace {
 
 using PrintedCell = std::optional<PrintedNumber>;
 using Row = std::vector<PrintedCell>;
+
+/// Printed numbers that are held against a run and against every slip.
+constexpr std::size_t kMostNumbers = 50000;
+
+/// What other books and programs call a step.
+std::optional<StepName> step_meant(const std::string& name) {
+  static const std::map<std::string, StepName> others = {{"alpha", StepName::weights},
+                                                         {"alphas", StepName::weights},
+                                                         {"attention_weights", StepName::weights},
+                                                         {"probs", StepName::weights},
+                                                         {"attn_weights", StepName::weights},
+                                                         {"softmax", StepName::weights},
+                                                         {"omega", StepName::scores},
+                                                         {"attention_scores", StepName::scores},
+                                                         {"attn_scores", StepName::scores},
+                                                         {"logits", StepName::scores},
+                                                         {"scaled", StepName::scaled_scores},
+                                                         {"masked", StepName::masked_scores},
+                                                         {"z", StepName::context},
+                                                         {"context_vec", StepName::context},
+                                                         {"context_vecs", StepName::context},
+                                                         {"attn_output", StepName::context},
+                                                         {"query", StepName::queries},
+                                                         {"q", StepName::queries},
+                                                         {"key", StepName::keys},
+                                                         {"k", StepName::keys},
+                                                         {"value", StepName::values},
+                                                         {"v", StepName::values},
+                                                         {"x", StepName::inputs},
+                                                         {"input", StepName::inputs},
+                                                         {"out", StepName::output}};
+  const auto found = others.find(name);
+  if (found != others.end()) return found->second;
+  return step_named(name);
+}
+
+/// What an input needs to have a step.
+std::string missing(StepName step) {
+  switch (step) {
+    case StepName::scaled_scores:
+      return "its scale is \"none\"";
+    case StepName::mask:
+    case StepName::masked_scores:
+      return "it needs \"mask\"";
+    case StepName::dropout_mask:
+    case StepName::dropped_weights:
+      return "it needs \"dropout\"";
+    default:
+      return "it needs \"W_out\"";
+  }
+}
 
 /// A truth value is a printed cell of the mask alone.
 PrintedCell read_cell(const Field& field, bool truth_values) {
@@ -41,24 +94,32 @@ PrintedCell read_cell(const Field& field, bool truth_values) {
       describe(value));
 }
 
+Row read_row(const Field& row, std::int64_t columns, bool truth_values) {
+  row.require_list("numbers");
+  if (static_cast<std::int64_t>(row.size()) != columns) {
+    row.fail("has length " + std::to_string(row.size()) + " but the step's rows have length " +
+             std::to_string(columns) + ": put null for a number that isn't printed");
+  }
+  Row cells;
+  for (std::size_t j = 0; j < row.size(); ++j) cells.push_back(read_cell(row[j], truth_values));
+  return cells;
+}
+
+/// Rows of a matrix, or the numbers of its first row without a list around them.
 std::vector<Row> read_rows(const Field& field, std::int64_t rows, std::int64_t columns,
                            bool truth_values = false) {
   field.require_list("rows");
+  if (field.size() > 0 && !field[0].value().is_array()) {
+    return {read_row(field, columns, truth_values)};
+  }
   if (static_cast<std::int64_t>(field.size()) > rows) {
     field.fail("has " + std::to_string(field.size()) + " rows but the step has " +
                std::to_string(rows));
   }
   std::vector<Row> result;
+  result.reserve(field.size());
   for (std::size_t i = 0; i < field.size(); ++i) {
-    const Field row = field[i];
-    row.require_list("numbers");
-    if (static_cast<std::int64_t>(row.size()) != columns) {
-      row.fail("has length " + std::to_string(row.size()) + " but the step's rows have length " +
-               std::to_string(columns) + ": put null for a number that isn't printed");
-    }
-    result.emplace_back();
-    for (std::size_t j = 0; j < row.size(); ++j)
-      result.back().push_back(read_cell(row[j], truth_values));
+    result.push_back(read_row(field[i], columns, truth_values));
   }
   return result;
 }
@@ -84,17 +145,48 @@ ExpectedStep read_step(const Field& field, const Input& input, StepName name) {
   return expected;
 }
 
+/// Lists within lists, their entries counted.
+std::size_t numbers_in(const nlohmann::json& value) {
+  if (!value.is_array()) return 1;
+  std::size_t count = 0;
+  for (const nlohmann::json& entry : value) count += numbers_in(entry);
+  return count;
+}
+
+/// Every key is a step of this input, by its own name.
+void require_steps(const Field& field, const std::vector<StepName>& steps) {
+  std::vector<std::string> names;
+  names.reserve(steps.size());
+  for (const StepName step : steps) names.push_back(text(step));
+  if (field.value().is_object()) {
+    for (const auto& entry : field.value().items()) {
+      const bool known = std::find(names.begin(), names.end(), entry.key()) != names.end();
+      const std::optional<StepName> meant = step_meant(entry.key());
+      if (known || !meant) continue;
+      if (std::find(steps.begin(), steps.end(), *meant) == steps.end()) {
+        field[entry.key()].fail("this input has no step " + text(*meant) + ": " + missing(*meant));
+      }
+      field[entry.key()].fail("the step is called \"" + text(*meant) + "\" here: rename the key");
+    }
+  }
+  field.require_object(names);
+}
+
 }  // namespace
 
 std::vector<ExpectedStep> read_expected(const Field& field, const Input& input) {
   const std::vector<StepName> steps = steps_of(input);
-  std::vector<std::string> names;
-  names.reserve(steps.size());
-  for (const StepName step : steps) names.push_back(text(step));
-  field.require_object(names);
+  require_steps(field, steps);
   std::vector<ExpectedStep> expected;
+  std::size_t count = 0;
   for (const StepName step : steps) {
     if (!field.has(text(step))) continue;
+    count += numbers_in(field[text(step)].value());
+    if (count > kMostNumbers) {
+      field[text(step)].fail("brings the printed numbers to more than " +
+                             std::to_string(kMostNumbers) +
+                             ": check fewer rows at a time, a step's first ones are enough");
+    }
     expected.push_back(read_step(field[text(step)], input, step));
   }
   return expected;

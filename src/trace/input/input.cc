@@ -248,7 +248,10 @@ Input parse_input(const std::string& text, const std::string& name,
   return input;
 }
 
-Input read_input(const std::string& path) { return parse_input(read_file(path), path, load_npy); }
+Input read_input(const std::string& path) {
+  if (path == "-") return parse_input(read_file("/dev/stdin"), "standard input", load_npy);
+  return parse_input(read_file(path), path, load_npy);
+}
 
 Input worked_example() { return parse_input(kWorkedExample, "worked example"); }
 

@@ -63,8 +63,8 @@ struct Input {
   std::vector<ExpectedStep> expected;  ///< in the order of steps
 };
 
-/// Reads and checks a file. Throws Error: kind file where it can't be read, kind data with
-/// "FILE: /json/pointer: rule" where its content is wrong.
+/// Reads and checks a file, or standard input where `path` is "-". Throws Error: kind file where it
+/// can't be read, kind data with "FILE: /json/pointer: rule" where its content is wrong.
 Input read_input(const std::string& path);
 /// The same from memory; `name` stands in errors for the file. Files that the mask names are read
 /// by `read_file`; without one they are an error.

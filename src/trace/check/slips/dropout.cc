@@ -21,8 +21,9 @@ Tensor reversed(const Tensor& mask) { return 1 - mask; }
 }  // namespace
 
 void add_dropout_slips(SlipList* list) {
-  if (!list->input().settings.dropout) return;
-  const double p = list->input().settings.dropout->p;
+  const std::optional<DropoutSetting>& dropout = list->input().settings.dropout;
+  if (!dropout) return;
+  const double p = dropout->p;
   if (p <= 0 || p >= 1) return;
   const StepName step = StepName::dropped_weights;
   list->add("dropout_scale_missing", step,
