@@ -254,7 +254,7 @@ def try_second(command, trials, seed):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("foveal")
-    parser.add_argument("--trials", type=int, default=int(os.environ.get("FOVEAL_CASES", "100")) // 10)
+    parser.add_argument("--trials", type=int, default=int(os.environ.get("FOVEAL_CASES", "100")) // 25)
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--kind", action="append")
     parser.add_argument("--show", action="store_true")

@@ -18,7 +18,7 @@ using plain::Heads;
 using plain::Matrix;
 using plain::Plan;
 
-constexpr int kTrials = 60;
+constexpr int kTrials = 20;
 
 struct Example {
   Plan setup;  ///< without slip
@@ -232,7 +232,10 @@ TEST(Slips, NeighbouringRowIsNamedInEachStep) {
       example.input.expected = {plain::expected(step, right, 4)};
       const std::vector<Check> checks = check_of(example.input);
       if (first_wrong(checks) == nullptr) continue;
-      EXPECT_EQ(first_wrong(checks)->slip_kind, "row_shifted") << step;
+      // Where two numbers of neighbouring rows changed places, both are said.
+      const Check& wrong = *first_wrong(checks);
+      const bool both = wrong.also_possible == std::vector<std::string>{"row_shifted"};
+      EXPECT_TRUE(wrong.slip_kind == "row_shifted" || both) << step;
     }
   }
 }
@@ -302,7 +305,7 @@ TEST(Slips, NoiseIsNotGivenASlip) {
   int named = 0;
   const std::vector<std::string> steps = {"queries",       "keys",          "values",  "scores",
                                           "scaled_scores", "masked_scores", "weights", "context"};
-  for (int trial = 0; trial < 1000; ++trial) {
+  for (int trial = 0; trial < 400; ++trial) {
     Example example = draw(random, {.causal = true, .several_heads = trial % 3 == 0});
     const std::string& step = steps[static_cast<std::size_t>(trial) % steps.size()];
     Heads numbers = plain::run(example.setup).at(step);
@@ -319,7 +322,7 @@ TEST(Slips, NoiseIsNotGivenASlip) {
       named += first->slip_kind.has_value() ? 1 : 0;
     }
   }
-  EXPECT_GT(wrong, 900);
+  EXPECT_GT(wrong, 350);
   EXPECT_LE(named, 3 * wrong / 100) << named << " of " << wrong;
   RecordProperty("named", named);
 }

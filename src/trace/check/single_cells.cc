@@ -65,6 +65,7 @@ void StepExam::name_rows() {
     const Cells cells = open_of(row);
     if (cells.empty()) continue;
     std::vector<Fit> fits;
+    if (cells.size() == 2) add_swapped(*cells[0], *cells[1], 1, &fits);
     for (const std::int64_t away : {1, -1}) {
       const auto other = moved(row.front()->cell, exact_.shape(), away, 0);
       if (!other || !row_is(row, away, 0)) continue;
@@ -85,22 +86,25 @@ void StepExam::name_rows() {
   }
 }
 
+void StepExam::add_swapped(Finding& one, Finding& other, std::size_t tried,
+                           std::vector<Fit>* fits) {
+  const double first = exact_.at(one.cell), second = exact_.at(other.cell);
+  if (!agrees(second, one.printed) || !agrees(first, other.printed)) return;
+  fits->push_back(
+      {"cells_swapped",
+       fmt::format("{} and {} changed places", cell_name(record_.input, step_, one.cell),
+                   cell_name(record_.input, step_, other.cell)),
+       tried, share({&one, &other})});
+}
+
 void StepExam::name_swapped_cells() {
   const Cells cells = open();
   for (std::size_t a = 0; a < cells.size(); ++a) {
     for (std::size_t b = a + 1; b < cells.size(); ++b) {
-      Finding& one = *cells[a];
-      Finding& other = *cells[b];
-      const double first = exact_.at(one.cell), second = exact_.at(other.cell);
-      if (!one.is_open() || !other.is_open()) continue;
-      if (!agrees(second, one.printed) || !agrees(first, other.printed)) continue;
-      const std::string text =
-          fmt::format("{} and {} changed places", cell_name(record_.input, step_, one.cell),
-                      cell_name(record_.input, step_, other.cell));
-      decide({&one, &other}, {{"cells_swapped", text, cells.size(), share({&one, &other})}});
-      if (one.kind.empty()) continue;
-      one.meant = second;
-      other.meant = first;
+      if (!cells[a]->is_open() || !cells[b]->is_open()) continue;
+      std::vector<Fit> fits;
+      add_swapped(*cells[a], *cells[b], cells.size(), &fits);
+      decide({cells[a], cells[b]}, fits);
     }
   }
 }

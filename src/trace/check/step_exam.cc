@@ -76,8 +76,8 @@ void StepExam::explain() {
     name_following_in_ranges();
     if (!open().empty() && !carried_.is_exact()) name_whole_step_in_ranges();
   }
-  if (!open().empty()) name_swapped_cells();
   if (!open().empty()) name_rows();
+  if (!open().empty()) name_swapped_cells();
   if (computed && !open().empty()) name_misread_operand();
   if (computed && !open().empty()) name_shifted_operand();
   if (!open().empty()) name_cells();

@@ -66,6 +66,7 @@ class StepExam {
   // single_cells.cc
   void name_rows();
   void name_swapped_cells();
+  void add_swapped(Finding& one, Finding& other, std::size_t tried, std::vector<Fit>* fits);
   void name_cells();
   bool row_is(const Cells& row, std::int64_t rows, std::int64_t columns) const;
   std::vector<Alternative> alternatives_in(Reading reading, const CellIndex& cell) const;
