@@ -20,12 +20,20 @@ namespace {
 constexpr std::int64_t kMostKeys = 12;  ///< more tokens or features: wrong numbers alone
 constexpr int kColumn = 12;
 
-/// A step as the table shows it; `names` are the record's steps, the first printed one is shown.
-struct Block {
-  std::string title;
-  std::vector<StepName> names;
-  Tensor Corrected::* numbers;
-};
+/// The input run with another scale.
+Record with_scale(const Input& input, Scale::Kind kind, std::int64_t row) {
+  Input changed = input;
+  changed.settings.scale = {kind, 1};
+  return run(changed, row);
+}
+
+/// What a record has for a printed step: scores are scaled where it has a scale, and scaled ones
+/// plain where it has none.
+const Step& step_for(const Record& record, StepName printed) {
+  const bool score = printed == StepName::scores || printed == StepName::scaled_scores;
+  const Step* found = find_step(record, score ? StepName::scaled_scores : printed);
+  return found != nullptr ? *found : *find_step(record, StepName::scores);
+}
 
 class Table {
  public:
@@ -34,7 +42,9 @@ class Table {
     const Place place = place_of(wrong.cell);
     row_ = place.row;
     head_ = wrong.step == StepName::context ? place.column / sizes_.D_v : place.head;
-    corrected_ = corrected(input_, row_);
+    for (const Scale::Kind kind : {Scale::Kind::none, Scale::Kind::sqrt}) {
+      corrected_.push_back(with_scale(input_, kind, row_));
+    }
     for (const Finding& finding : findings) {
       const Place at = place_of(finding.cell);
       const bool here = at.row == row_ && (finding.cell.size() == 2 || at.head == head_);
@@ -43,11 +53,9 @@ class Table {
   }
 
   std::string write() {
-    add({"Score",
-         {StepName::masked_scores, StepName::scaled_scores, StepName::scores},
-         &Corrected::scores});
-    add({"Weight", {StepName::dropped_weights, StepName::weights}, &Corrected::weights});
-    add({"Context", {StepName::context}, &Corrected::context});
+    add({StepName::masked_scores, StepName::scaled_scores, StepName::scores});
+    add({StepName::dropped_weights, StepName::weights});
+    add({StepName::context});
     return title() + header() + lines_ + footer();
   }
 
@@ -78,55 +86,59 @@ class Table {
     return result + "\n";
   }
 
-  const Finding* printed(const Block& block, std::int64_t column) const {
-    for (const StepName name : block.names) {
-      const auto found = printed_.find({name, column});
-      if (found != printed_.end()) return found->second;
+  /// The first of these steps that is printed in this row, else the last of them.
+  StepName shown(const std::vector<StepName>& names) const {
+    for (const StepName name : names) {
+      const auto found = printed_.lower_bound({name, 0});
+      if (found != printed_.end() && found->first.first == name) return name;
     }
-    return nullptr;
+    return names.back();
   }
 
-  void add(const Block& block) {
-    const bool context = block.title == "Context";
+  void add(const std::vector<StepName>& names) {
+    const StepName step = shown(names);
+    const bool context = step == StepName::context;
     const std::int64_t start = context ? head_ * sizes_.D_v : 0;
     const std::int64_t count = context ? sizes_.D_v : sizes_.L;
     std::int64_t left_out = 0;
-    std::int64_t shown = 0;
+    std::int64_t told = 0;
     for (std::int64_t j = start; j < start + count; ++j) {
-      const Finding* cell = printed(block, j);
+      const auto found = printed_.find({step, j});
+      const Finding* cell = found == printed_.end() ? nullptr : found->second;
       const bool wanted = count <= kMostKeys || (cell != nullptr && !cell->agrees);
-      if (!wanted || shown == kMostKeys) {
+      if (!wanted || told == kMostKeys) {
         ++left_out;
         continue;
       }
-      ++shown;
-      const std::string name = context
-                                   ? fmt::format("Context({})[{}]", token_name(input_, row_), j)
-                                   : fmt::format("{}({}, {})", block.title,
-                                                 token_name(input_, row_), token_name(input_, j));
-      add_line(name, cell, block.numbers, j);
+      ++told;
+      add_line(step, cell, j);
     }
-    if (left_out > 0 && shown > 0) lines_ += fmt::format("  … {} more\n", left_out);
+    if (left_out > 0 && told > 0) lines_ += fmt::format("  … {} more\n", left_out);
   }
 
-  void add_line(const std::string& name, const Finding* cell, Tensor Corrected::* member,
-                std::int64_t column) {
+  void add_line(StepName step, const Finding* cell, std::int64_t column) {
     std::vector<std::string> numbers;
-    for (const Corrected& one : corrected_) {
-      const Tensor& all = one.*member;
-      const Tensor row = all.rank() == 2 ? all[head_] : all;
-      numbers.push_back(show(row.at({column}), shown_decimals(row)));
+    for (const Record& record : corrected_) {
+      const Step& shown = step_for(record, step);
+      const bool by_head = shown.data.rank() == 3;
+      const Tensor matrix = by_head ? shown.data[head_] : shown.data;
+      numbers.push_back(show(matrix.at({row_, column}), shown_decimals(matrix[row_])));
     }
-    lines_ += line(
-        name, cell == nullptr ? "–" : draw::terminal::cut(draw::visible(cell->printed.text), 11),
-        numbers, cell != nullptr && !cell->agrees);
+    const std::string place =
+        is_pairwise(step)
+            ? fmt::format("({}, {})", token_name(input_, row_), token_name(input_, column))
+            : fmt::format("({})[{}]", token_name(input_, row_), column);
+    lines_ +=
+        line(words_of(step).cell + place,
+             cell == nullptr ? "–" : draw::terminal::cut(draw::visible(cell->printed.text), 11),
+             numbers, cell != nullptr && !cell->agrees);
   }
 
   const Input& input_;
   const Sizes sizes_;
   std::int64_t row_ = 0;
   std::int64_t head_ = 0;
-  std::vector<Corrected> corrected_;
+  std::vector<Record> corrected_;                                        ///< unscaled and scaled
   std::map<std::pair<StepName, std::int64_t>, const Finding*> printed_;  ///< of this row
   std::string lines_;
 };
