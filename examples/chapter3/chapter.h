@@ -29,3 +29,7 @@ inline void print(const std::string& label, const foveal::Tensor& tensor) {
 inline void print(const std::string& label, const foveal::Shape& shape) {
   std::cout << label << ": " << foveal::to_string(shape) << "\n\n";
 }
+
+inline void print(const std::string& label, bool holds) {
+  std::cout << label << ": " << (holds ? "true" : "false") << "\n\n";
+}

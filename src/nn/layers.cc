@@ -81,18 +81,9 @@ Tensor LayerNorm::forward(const Tensor& x) const { return layer_norm(x, weight, 
 
 Tensor GELU::forward(const Tensor& x) const { return gelu(x, form_); }
 
-void Sequential::take(std::unique_ptr<Module> module) {
-  if (module == nullptr) {
-    throw Error("Sequential::append: module is null: give one from std::make_unique");
-  }
-  // Owned before it is registered: what is registered must stay.
-  modules_.push_back(std::move(module));
-  register_module(std::to_string(modules_.size() - 1), *modules_.back());
-}
-
 Tensor Sequential::forward(const Tensor& x) const {
   Tensor result = x;
-  for (const auto& module : modules_) result = module->forward(result);
+  for (const Module* module : *this) result = module->forward(result);
   return result;
 }
 

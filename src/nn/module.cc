@@ -213,6 +213,24 @@ void Module::register_module(const std::string& name, Module& module) {
   modules_.emplace_back(name, &module);
 }
 
-void ModuleList::append(Module& module) { register_module(std::to_string(count_++), module); }
+void ModuleList::append(Module& module) {
+  register_module(std::to_string(list_.size()), module);
+  list_.push_back(&module);
+}
+
+void ModuleList::take(std::unique_ptr<Module> module) {
+  if (module == nullptr) {
+    throw Error("append: module is null: give one from std::make_unique");
+  }
+  // Owned before it is registered: what is registered must stay.
+  owned_.push_back(std::move(module));
+  append(*owned_.back());
+}
+
+Module& ModuleList::operator[](std::int64_t index) const {
+  if (index >= 0 && index < size()) return *list_[static_cast<std::size_t>(index)];
+  throw Error("ModuleList: index is " + std::to_string(index) + " but the list holds " +
+              std::to_string(list_.size()) + " modules: it must be from 0 to one below that");
+}
 
 }  // namespace foveal::nn

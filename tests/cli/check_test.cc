@@ -26,6 +26,19 @@ TEST_F(Check, EndsWith0WhereAllAgreeAnd1WhereANumberDiffers) {
       << wrong.out;
 }
 
+/// The chapter's input files print what the chapter prints (golden.Inputs): it comes out.
+TEST_F(Check, AgreesWithTheChapter) {
+  int files = 0;
+  for (const auto& file :
+       std::filesystem::directory_iterator(FOVEAL_TEST_DATA "/../../examples/inputs")) {
+    if (file.path().filename().string().rfind("ch03_", 0) != 0) continue;
+    ++files;
+    const Outcome outcome = run({"check", file.path().string()});
+    EXPECT_EQ(outcome.status, 0) << file.path() << outcome.out << outcome.err;
+  }
+  EXPECT_EQ(files, 8);
+}
+
 TEST_F(Check, WritesJsonWhole) {
   const std::string file = write("wrong.json", with_scores("[[1, 7]]"));
   const Outcome outcome = run({"check", file, "--json"});

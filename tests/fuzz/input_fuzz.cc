@@ -6,7 +6,8 @@
 
 #include "foveal/error.h"
 #include "trace/check/check.h"
-#include "trace/run/steps.h"
+#include "trace/input/sizes.h"
+#include "trace/run/record.h"
 #include "trace/views/views.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,4 +1,4 @@
-// LayerNorm, GELU and Sequential: names, defaults, and what they hand on.
+// LayerNorm, GELU, ModuleList and Sequential: names, defaults, and what they hand on.
 
 #include "foveal/nn/layers.h"
 
@@ -71,7 +71,7 @@ TEST(LayersTest, SequentialHandsOnWhatEachMakes) {
   layers.to(DType::float64);
   EXPECT_EQ(first.weight.dtype(), DType::float64);
   EXPECT_EQ(message_of([&] { layers.append(std::unique_ptr<Module>()); }),
-            "Sequential::append: module is null: give one from std::make_unique");
+            "append: module is null: give one from std::make_unique");
 }
 
 TEST(LayersTest, SequentialIsAModuleOfModules) {
@@ -82,6 +82,30 @@ TEST(LayersTest, SequentialIsAModuleOfModules) {
   EXPECT_EQ(names(outer.state_dict()), (Names{"0.0.weight", "0.0.bias"}));
   sum(outer.forward(randn({2, 4}, generator))).backward();
   EXPECT_TRUE(outer.parameters()[1].grad().defined());
+}
+
+TEST(LayersTest, ModuleListHoldsItsOwnAndOthers) {
+  Generator generator(4);
+  Linear elsewhere(2, 2, false, generator);
+  ModuleList list;
+  Linear& first = list.append(std::make_unique<Linear>(2, 3, true, generator));
+  list.append(elsewhere);
+  list.append(std::make_unique<GELU>());
+  EXPECT_EQ(names(list.state_dict()), (Names{"0.weight", "0.bias", "1.weight"}));
+  ASSERT_EQ(list.size(), 3);
+  EXPECT_EQ(&list[0], &first);
+  EXPECT_EQ(&list[1], &elsewhere);
+  std::vector<const Module*> walked;
+  for (const Module* module : list) walked.push_back(module);
+  EXPECT_EQ(walked, (std::vector<const Module*>{&list[0], &list[1], &list[2]}));
+  for (const std::int64_t index : {-1, 3}) {
+    EXPECT_EQ(message_of([&] { list[index].eval(); }),
+              "ModuleList: index is " + std::to_string(index) +
+                  " but the list holds 3 modules: it must be from 0 to one below that");
+  }
+  EXPECT_EQ(message_of([&] { list.append(std::unique_ptr<Module>()); }),
+            "append: module is null: give one from std::make_unique");
+  EXPECT_EQ(list.size(), 3);
 }
 
 }  // namespace

@@ -3,9 +3,6 @@
 // below 1, p is not from 0 to 1 or eps is below 0; forward where the shape or dtype of its argument
 // doesn't fit.
 
-#include <memory>
-#include <vector>
-
 #include "foveal/generator.h"
 #include "foveal/nn/module.h"
 #include "foveal/operations.h"
@@ -80,25 +77,12 @@ class GELU : public Module {
   GeluForm form_;
 };
 
-/// Owns modules, named "0", "1", ...; forward hands each one what the one before has made.
-class Sequential : public Module {
+/// A list of modules that work one after the other: forward hands each one what the one before has
+/// made.
+class Sequential : public ModuleList {
  public:
-  /// Takes the module as the next one, and gives it back, so that its members can be reached. One
-  /// at a time, so that it is plain in which order they draw their weights.
-  template <class Layer>
-  Layer& append(std::unique_ptr<Layer> module) {
-    Layer* const given = module.get();
-    take(std::move(module));
-    return *given;
-  }
-
   /// x itself where there is no module.
   Tensor forward(const Tensor& x) const override;
-
- private:
-  void take(std::unique_ptr<Module> module);
-
-  std::vector<std::unique_ptr<Module>> modules_;
 };
 
 }  // namespace foveal::nn

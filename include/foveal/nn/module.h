@@ -2,6 +2,7 @@
 // Module: named parameters, buffers and submodules.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -84,10 +85,29 @@ class Module {
 /// Submodules named "0", "1", ... in the order they were appended.
 class ModuleList : public Module {
  public:
+  /// A module that lives elsewhere, at least as long as the list.
   void append(Module& module);
+  /// Takes the module as the next one, and gives it back, so that its members can be reached. One
+  /// at a time, so that it is plain in which order they draw their weights.
+  template <class Layer>
+  Layer& append(std::unique_ptr<Layer> module) {
+    Layer* const given = module.get();
+    take(std::move(module));
+    return *given;
+  }
+
+  std::int64_t size() const { return static_cast<std::int64_t>(list_.size()); }
+  /// Throws Error where `index` is not from 0 to size() - 1.
+  Module& operator[](std::int64_t index) const;
+  /// for (const Module* module : list) ...
+  std::vector<Module*>::const_iterator begin() const { return list_.begin(); }
+  std::vector<Module*>::const_iterator end() const { return list_.end(); }
 
  private:
-  std::int64_t count_ = 0;
+  void take(std::unique_ptr<Module> module);
+
+  std::vector<Module*> list_;
+  std::vector<std::unique_ptr<Module>> owned_;
 };
 
 }  // namespace foveal::nn

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "foveal/operations.h"
 #include "trace/check/agreement.h"
 #include "trace/check/step_exam.h"
 #include "trace/run/cell_names.h"

@@ -81,6 +81,18 @@ std::int64_t Field::whole_number(std::int64_t lowest) const {
   return value_->get<std::int64_t>();
 }
 
+std::uint64_t Field::seed() const {
+  if (!value_->is_number_unsigned()) {
+    fail("must be a whole number from 0 to 2^64 - 1, not " + describe(*value_));
+  }
+  return value_->get<std::uint64_t>();
+}
+
+bool Field::boolean() const {
+  if (!value_->is_boolean()) fail("must be true or false, not " + describe(*value_));
+  return value_->get<bool>();
+}
+
 std::string Field::text() const {
   if (!value_->is_string()) fail("must be a text, not " + describe(*value_));
   return value_->get<std::string>();

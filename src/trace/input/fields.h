@@ -31,6 +31,9 @@ class Field {
   void require_list(const std::string& of) const;
   double number() const;
   std::int64_t whole_number(std::int64_t lowest) const;
+  /// A whole number from 0 to 2^64 - 1.
+  std::uint64_t seed() const;
+  bool boolean() const;
   std::string text() const;
   /// A list of numbers, at least one: float64 (n).
   Tensor vector() const;

@@ -8,6 +8,7 @@
 #include "foveal/npy.h"
 #include "io/file.h"
 #include "io/json.h"
+#include "trace/input/drawn_weights.h"
 #include "trace/input/expected.h"
 #include "trace/input/fields.h"
 #include "trace/input/worked_example.h"
@@ -17,8 +18,8 @@ namespace {
 
 const std::vector<std::string>& known_keys() {
   static const std::vector<std::string> keys = {
-      "schema",  "tokens", "inputs", "W_query",   "W_key", "W_value", "b_query", "b_key",
-      "b_value", "W_out",  "b_out",  "num_heads", "scale", "mask",    "dropout", "expected"};
+      "schema",  "tokens", "inputs", "weights",   "W_query", "W_key", "W_value", "b_query", "b_key",
+      "b_value", "W_out",  "b_out",  "num_heads", "scale",   "mask",  "dropout", "expected"};
   return keys;
 }
 
@@ -76,6 +77,7 @@ Tensor read_bias(const Field& field, const Tensor& weight, const std::string& we
 }
 
 void read_projections(const Field& file, Input* input) {
+  if (file.has("weights")) return draw_weights(file, input);
   struct Projection {
     const char* name;
     Tensor* weight;
@@ -113,6 +115,10 @@ void read_num_heads(const Field& file, Input* input) {
   const Field field = file["num_heads"];
   const std::int64_t heads = field.whole_number(1);
   input->settings.num_heads = heads;
+  if (const auto& drawn = input->settings.weights; drawn && drawn->d_out % heads != 0) {
+    file["weights"]["d_out"].fail("is " + std::to_string(drawn->d_out) + " but num_heads is " +
+                                  std::to_string(heads) + ": heads must divide it evenly");
+  }
   const auto require_divisible = [&](const Tensor& tensor, const std::string& name) {
     if (tensor.size(1) % heads == 0) return;
     field.fail("is " + std::to_string(heads) + " but " + name + " has " +
@@ -209,11 +215,7 @@ void read_dropout(const Field& file, Input* input) {
   if (dropout.p < 0 || dropout.p > 1) {
     field["p"].fail("must be from 0 to 1, not " + describe(field["p"].value()));
   }
-  const Field seed = field["seed"];
-  if (!seed.value().is_number_unsigned()) {
-    seed.fail("must be a whole number from 0 to 2^64 - 1, not " + describe(seed.value()));
-  }
-  dropout.seed = seed.value().get<std::uint64_t>();
+  dropout.seed = field["seed"].seed();
   input->settings.dropout = dropout;
 }
 

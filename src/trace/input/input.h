@@ -27,6 +27,19 @@ struct DropoutSetting {
   std::uint64_t seed = 0;
 };
 
+/// `weights` of the input: how W was drawn.
+struct WeightsSetting {
+  enum class Init {
+    rand,   ///< as SelfAttention_v1 draws: three torch.rand (d_in, d_out)
+    linear  ///< as SelfAttention_v2 draws: three nn.Linear (d_in, d_out)
+  };
+  std::uint64_t seed = 0;
+  Init init = Init::rand;
+  std::int64_t d_out = 0;
+  bool qkv_bias = false;  ///< each Linear of the three with a bias
+  bool out_proj = false;  ///< then one more Linear (d_out, d_out), with a bias
+};
+
 struct Settings {
   std::int64_t num_heads = 1;
   Scale scale;
@@ -34,6 +47,7 @@ struct Settings {
   /// Input::mask is that).
   std::string mask = "none";
   std::optional<DropoutSetting> dropout;
+  std::optional<WeightsSetting> weights;  ///< where W was drawn
 };
 
 /// A number as it was printed, with the decimals that were typed.
@@ -54,7 +68,7 @@ struct ExpectedStep {
 struct Input {
   std::vector<std::string> tokens;
   Tensor inputs;                   ///< float64 (L, d_in)
-  Tensor W_query, W_key, W_value;  ///< float64 (d_in, d), undefined where not given
+  Tensor W_query, W_key, W_value;  ///< float64 (d_in, d), undefined where neither given nor drawn
   Tensor b_query, b_key, b_value;  ///< float64 (d), undefined where not given
   Tensor W_out, b_out;             ///< float64, undefined where not given
   Settings settings;

@@ -5,13 +5,16 @@
 namespace foveal::trace {
 namespace {
 
-/// "The 2 heads lie side by side: head h has columns h·4 to h·4 + 3."
+/// "columns 4·h to 4·h + 3 are head h's", of heads `width` columns wide.
+std::string columns_of_head(std::int64_t width) {
+  if (width == 1) return "column h is head h's";
+  return fmt::format("columns {}·h to {}·h + {} are head h's", width, width, width - 1);
+}
+
 std::string heads_note(std::int64_t heads, std::int64_t width) {
   if (heads == 1) return "";
-  return fmt::format(
-      " The {} heads are this matrix cut into blocks of {} columns: head h has columns {}·h to "
-      "{}·h + {}.",
-      heads, width, width, width, width - 1);
+  return fmt::format(" The {} heads are this matrix cut between columns: {}.", heads,
+                     columns_of_head(width));
 }
 
 /// Writes formula and note of each step.
@@ -50,13 +53,25 @@ class Teller {
                           "on the right; PyTorch's Linear keeps the same numbers transposed, "
                           "(d_out, d_in).",
                           s.d_in, s.d) +
-                  heads_note(s.H, s.D)
+                  drawn_note() + heads_note(s.H, s.D)
             : "This input has no W, so queries, keys and values are the inputs themselves." +
                   heads_note(s.H, s.D));
     add(StepName::keys, projection("K", "key", input_.W_key, input_.b_key),
         "What a token can be found by. Each query meets every key, its own too.");
     add(StepName::values, projection("V", "value", input_.W_value, input_.b_value),
         "What a token hands on where it is attended to.");
+  }
+
+  /// Where the numbers of W come from, if no one typed them.
+  std::string drawn_note() const {
+    const auto& drawn = input_.settings.weights;
+    if (!drawn) return "";
+    return fmt::format(
+        " The three W are drawn from seed {}, query first, then key, then value, as {} draws them: "
+        "float32 numbers, computed with in float64.",
+        drawn->seed,
+        drawn->init == WeightsSetting::Init::rand ? "the chapter's SelfAttention_v1"
+                                                  : "PyTorch's Linear");
   }
 
   void add_scores() {
@@ -135,15 +150,16 @@ class Teller {
   void add_results() {
     const Sizes& s = sizes_;
     add(StepName::context, input_.settings.dropout ? "O = P_dropped · V" : "O = P · V",
-        s.H == 1
-            ? "Each row is the values, mixed in the shares of that row's weights."
-            : fmt::format("Each row is the values, mixed in the shares of that row's weights; "
-                          "the heads lie side by side: columns {}·h to {}·h + {} are head h's.",
-                          s.D_v, s.D_v, s.D_v - 1));
+        s.H == 1 ? "Each row is the values, mixed in the shares of that row's weights."
+                 : fmt::format("Each row is the values, mixed in the shares of that row's weights; "
+                               "the heads lie side by side: {}.",
+                               columns_of_head(s.D_v)));
     if (!input_.W_out.defined()) return;
+    const auto& drawn = input_.settings.weights;
     add(StepName::output, input_.b_out.defined() ? "O · W_out + b_out" : "O · W_out",
-        s.H == 1 ? "A last projection of the context vectors."
-                 : "A last projection; here the heads meet for the first time.");
+        std::string(s.H == 1 ? "A last projection of the context vectors."
+                             : "A last projection; here the heads meet for the first time.") +
+            (drawn && drawn->out_proj ? " W_out and b_out are drawn after the three W." : ""));
   }
 
   const Input& input_;
