@@ -17,7 +17,7 @@ using PrintedCell = std::optional<PrintedNumber>;
 using Row = std::vector<PrintedCell>;
 
 /// Printed numbers that are held against a run and against every slip.
-constexpr std::size_t kMostNumbers = 50000;
+constexpr std::size_t kMostPrintedNumbers = 50000;
 
 /// What other books and programs call a step.
 std::optional<StepName> step_meant(const std::string& name) {
@@ -182,9 +182,9 @@ std::vector<ExpectedStep> read_expected(const Field& field, const Input& input) 
   for (const StepName step : steps) {
     if (!field.has(text(step))) continue;
     count += numbers_in(field[text(step)].value());
-    if (count > kMostNumbers) {
+    if (count > kMostPrintedNumbers) {
       field[text(step)].fail("brings the printed numbers to more than " +
-                             std::to_string(kMostNumbers) +
+                             std::to_string(kMostPrintedNumbers) +
                              ": check fewer rows at a time, a step's first ones are enough");
     }
     expected.push_back(read_step(field[text(step)], input, step));
