@@ -199,6 +199,10 @@ inline std::vector<OperationCase> all() {
       {"transpose", one, [](const Tensors& t) { return t[0].transpose(0, -1); }},
       {"permute", one, [](const Tensors& t) { return t[0].permute({1, -1, 0}); }},
       {"slice", one, [](const Tensors& t) { return t[0].slice(1, 1, 4, 2); }},
+      {"narrow", one,
+       [](const Tensors& t) {
+         return t[0].narrow(-1, t[0].size(-1) / 2, t[0].size(-1) - t[0].size(-1) / 2);
+       }},
       {"select", one, [](const Tensors& t) { return t[0].select(-1, 0); }, false},
       {"slices that overlap", one,
        [](const Tensors& t) {

@@ -26,3 +26,4 @@
 #include "foveal/text/loader.h"
 #include "foveal/text/tokenizer.h"
 #include "foveal/threads.h"
+#include "foveal/version.h"

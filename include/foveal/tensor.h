@@ -86,6 +86,9 @@ class Tensor {
   /// from the end, bounds past the end are cut. step >= 1.
   Tensor slice(std::int64_t axis, std::int64_t start, std::int64_t stop,
                std::int64_t step = 1) const;
+  /// A view of `length` entries of an axis from `start` on. Throws where slice would cut: with a
+  /// negative start or length, or past the end.
+  Tensor narrow(std::int64_t axis, std::int64_t start, std::int64_t length) const;
   /// The same elements in another shape, without a copy; one size may be -1. Throws where the
   /// strides don't allow it (then reshape or contiguous().view).
   Tensor view(const Shape& shape) const;
@@ -129,7 +132,8 @@ class Tensor {
   /// Writes in place and returns this handle. Recorded like any operation; on a leaf that requires
   /// a gradient, or a view of one, this throws outside NoGrad.
   Tensor& fill_(double value);
-  /// Elements of `source`, broadcast to this shape and converted to this dtype.
+  /// Elements of `source`, broadcast to this shape and converted to this dtype. Throws where an axis of
+  /// source has one entry and this tensor none: it would be lost.
   Tensor& copy_(const Tensor& source);
   /// masked_fill (operations.h) in place.
   Tensor& masked_fill_(const Tensor& mask, double value);

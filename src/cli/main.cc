@@ -11,6 +11,7 @@
 #include "cli/signals.h"
 #include "draw/text.h"
 #include "foveal/error.h"
+#include "foveal/version.h"
 
 namespace {
 

@@ -32,7 +32,19 @@ std::pair<const char*, const char*> byte_range(const Tensor& tensor) {
   return {first + lowest * size, first + (highest + 1) * size};
 }
 
+/// One entry copied to none is an entry lost.
+void require_no_entry_lost(const Tensor& source, const Shape& shape) {
+  for (std::int64_t axis = -1; axis >= -source.rank(); --axis) {
+    const auto size = shape.size() + static_cast<std::size_t>(axis);
+    if (size >= shape.size() || source.size(axis) != 1 || shape[size] != 0) continue;
+    throw Error("copy_: source has shape " + to_string(source.shape()) +
+                " but the tensor has shape " + to_string(shape) + ": axis " + std::to_string(axis) +
+                " of it is empty, so what source holds would be lost; was it cut by slice?");
+  }
+}
+
 Tensor expand_source(const Tensor& source, const Shape& shape) {
+  require_no_entry_lost(source, shape);
   try {
     return source.expand(shape);
   } catch (const Error&) {

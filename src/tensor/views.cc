@@ -346,6 +346,19 @@ Tensor Tensor::slice(std::int64_t axis, std::int64_t start, std::int64_t stop,
   return apply(Slice(axis, start, stop, step), {*this});
 }
 
+Tensor Tensor::narrow(std::int64_t axis, std::int64_t start, std::int64_t length) const {
+  require_defined(*this, "narrow");
+  const std::int64_t size =
+      shape()[static_cast<std::size_t>(normalize_axis(axis, rank(), "narrow"))];
+  if (start < 0 || length < 0 || start > size || length > size - start) {
+    throw Error("narrow: start " + std::to_string(start) + " with length " +
+                std::to_string(length) + " reaches beyond axis " + std::to_string(axis) +
+                " of shape " + to_string(shape()) + ": both count from 0, and start + length is " +
+                std::to_string(size) + " at most (slice cuts instead)");
+  }
+  return slice(axis, start, start + length);
+}
+
 Tensor Tensor::transpose(std::int64_t axis0, std::int64_t axis1) const {
   require_defined(*this, "transpose");
   return apply(Transpose(axis0, axis1), {*this});

@@ -99,7 +99,7 @@ TEST(Copy, BroadcastsAndConverts) {
     Tensor target = Tensor::zeros(shape, samples::kNumbers[round % 5]);
     Shape part(shape.begin() + sampler.integer(0, 3), shape.end());
     for (std::int64_t& size : part) {
-      if (sampler.integer(0, 2) == 0) size = 1;
+      if (size > 0 && sampler.integer(0, 2) == 0) size = 1;  // 1 to 0 is refused
     }
     const Tensor source = sampler.tensor(part, samples::kAll[round % 6]);
     target.copy_(source);
@@ -137,6 +137,18 @@ TEST(Copy, WrongSourcesThrowAndChangeNothing) {
   expect_error([&] { t.copy_(tensor({1.0, 2.0, kNaN})); }, {"int64"});
   EXPECT_EQ(t.to_vector(), (Values{1, 1, 1, 1, 1, 1}));
   EXPECT_EQ(t.version(), 0U);
+}
+
+TEST(Copy, RefusesToLoseAnEntry) {
+  // A cache of four places, and a fifth token: slice has cut the place away.
+  Tensor cache = Tensor::zeros({2, 4, 3});
+  const Tensor token = Tensor::ones({2, 1, 3});
+  expect_error([&] { cache.slice(1, 4, 5).copy_(token); },
+               {"copy_", "(2, 1, 3)", "(2, 0, 3)", "axis -2", "empty", "lost"});
+  cache.slice(1, 4, 5).copy_(Tensor::zeros({2, 0, 3}));  // nothing to nothing
+  cache.slice(1, 4, 5).fill_(1);
+  cache.slice(1, 4, 5).copy_(tensor(1.0));  // a number for every entry, of which there are none
+  EXPECT_EQ(sum(cache).item(), 0);
 }
 
 TEST(InPlace, AnExpandedTensorCannotBeWritten) {

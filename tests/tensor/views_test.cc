@@ -60,6 +60,24 @@ TEST(Views, SliceCutsAsPythonDoes) {
   expect_error([&] { t.slice(1, 0, 1); }, {"slice", "axis 1"});
 }
 
+TEST(Views, NarrowIsSliceThatDoesNotCut) {
+  const Tensor t = Tensor::arange(24).view({4, 6});
+  EXPECT_EQ(t.narrow(1, 2, 3).to_vector(), t.slice(1, 2, 5).to_vector());
+  EXPECT_EQ(t.narrow(-2, 4, 0).shape(), (Shape{0, 6}));
+  EXPECT_EQ(t.narrow(0, 0, 4).to_vector(), t.to_vector());
+  EXPECT_TRUE(t.narrow(0, 1, 2).shares_storage(t));
+  for (const auto& [start, length] : {std::pair<std::int64_t, std::int64_t>{3, 2},
+                                      {5, 0},
+                                      {-1, 2},
+                                      {0, -1},
+                                      {1, std::numeric_limits<std::int64_t>::max()},
+                                      {std::numeric_limits<std::int64_t>::max(), 1}}) {
+    expect_error([&, s = start, l = length] { t.narrow(0, s, l); },
+                 {"narrow", "start " + std::to_string(start), "(4, 6)", "4 at most"});
+  }
+  expect_error([&] { t.narrow(2, 0, 1); }, {"narrow", "axis 2"});
+}
+
 TEST(Views, SliceMovesIndices) {
   Sampler sampler(4);
   for (int round = 0; round < 300; ++round) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "foveal/operations.h"
 #include "trace/check/slips/list.h"
 
 namespace foveal::trace {
