@@ -132,8 +132,8 @@ class Tensor {
   /// Writes in place and returns this handle. Recorded like any operation; on a leaf that requires
   /// a gradient, or a view of one, this throws outside NoGrad.
   Tensor& fill_(double value);
-  /// Elements of `source`, broadcast to this shape and converted to this dtype. Throws where an axis of
-  /// source has one entry and this tensor none: it would be lost.
+  /// Elements of `source`, broadcast to this shape and converted to this dtype. Throws where an
+  /// axis of source has one entry and this tensor none: it would be lost.
   Tensor& copy_(const Tensor& source);
   /// masked_fill (operations.h) in place.
   Tensor& masked_fill_(const Tensor& mask, double value);

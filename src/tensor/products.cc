@@ -16,6 +16,11 @@ constexpr std::int64_t kInnerBlock = 768;
 constexpr std::int64_t kRowBlock = 96;
 // Tasks enough that threads end together.
 constexpr std::int64_t kTasks = 32;
+// What a task of dot products reads, and its fewest columns: a multiple of what the kernels take.
+constexpr std::int64_t kDotBytes = 256 * 1024;
+constexpr std::int64_t kDotsAtOnce = 16;
+// Shorter rows are summed as those of larger products, to the same bits.
+constexpr std::int64_t kLongRow = 256;
 // Waking threads takes longer than so many products.
 constexpr double kSmall = 1 << 16;
 
@@ -244,6 +249,49 @@ void multiply_few(const Product<T, T, B>& product, bool alone, B* out) {
   }
 }
 
+template <class S>
+DotsKernel<Compute<S>> dots_kernel() {
+  const Target& target = find_target("");
+  if constexpr (std::is_same_v<S, double>) return target.dots_float64;
+  if constexpr (std::is_same_v<S, float>) return target.dots_float32;
+  if constexpr (std::is_same_v<S, BFloat16>) return target.dots_bfloat16;
+  if constexpr (std::is_same_v<S, Float16>) return target.dots_float16;
+}
+
+/// One row, times a matrix whose columns have unit stride, as the transposed weight of a Linear
+/// has: each number of the result is a dot product, and the matrix is read once, in order.
+template <class S>
+void multiply_row(const Matrix<S>& a, const Matrix<S>& b, const Compute<S>* bias, S* out,
+                  const ProductSize& size) {
+  using T = Compute<S>;
+  const auto dots = dots_kernel<S>();
+  const Scratch<T> row(static_cast<std::size_t>(size.inner));
+  widen_rows(a.data, size.inner, a.step, 1, size.inner, row.data());
+  const std::int64_t bytes = size.inner * static_cast<std::int64_t>(sizeof(S));
+  const std::int64_t share =
+      std::max<std::int64_t>(kDotsAtOnce, kDotBytes / std::max<std::int64_t>(1, bytes));
+  const auto columns_from = [&](std::int64_t first) {
+    const std::int64_t count = std::min(share, size.columns - first);
+    const Sums<T, S> sums(out + first, count, 1, count);
+    DotsTask<T> task;
+    task.row = row.data();
+    task.matrix = b.data + first * b.step;
+    task.matrix_row = b.step;
+    task.inner = size.inner;
+    task.count = count;
+    task.bias = bias == nullptr ? nullptr : bias + first;
+    task.out = sums.data();
+    dots(task);
+    sums.finish();
+  };
+  const std::int64_t tasks = divide_up(size.columns, share);
+  if (static_cast<double>(size.columns) * static_cast<double>(size.inner) < kSmall) {
+    for (std::int64_t n = 0; n < tasks; ++n) columns_from(n * share);
+  } else {
+    parallel_for(tasks, [&](std::int64_t n) { columns_from(n * share); });
+  }
+}
+
 }  // namespace
 
 template <class S>
@@ -251,6 +299,8 @@ void multiply_matrices(const Matrix<S>& a, const Matrix<S>& b, const Compute<S>*
                        const ProductSize& size) {
   using T = Compute<S>;
   if (size.rows == 0 || size.columns == 0) return;
+  if (size.rows == 1 && b.row == 1 && size.inner >= kLongRow)
+    return multiply_row(a, b, bias, out, size);
   const bool small =
       static_cast<double>(size.rows * size.columns) * static_cast<double>(size.inner) < kSmall;
   if (small || size.rows <= kRowBlock) {

@@ -88,6 +88,39 @@ TEST(Products, ARowsBitsDependOnNoOtherRowAndNoThread) {
   set_num_threads(before);
 }
 
+TEST(Products, OneRowTimesATransposedMatrix) {
+  Sampler sampler(53);
+  for_each_target([&] {
+    for (unsigned round = 0; round < case_count(20); ++round) {
+      const DType dtype = samples::kFloating[round % 4];
+      const std::int64_t inner = sampler.integer(250, 700), columns = sampler.integer(1, 70);
+      const Tensor a = sampler.dense({inner, 2}, dtype).transpose(0, 1).slice(0, 1, 2);
+      const std::int64_t apart = inner + sampler.integer(0, 5);
+      const Tensor b = sampler.dense({columns, apart}, dtype).slice(1, 0, inner).transpose(0, 1);
+      const Tensor row = sampler.integer(0, 1) == 0 ? a : a.contiguous();
+      ASSERT_TRUE(equal(matmul(row, b), plain_product(a, b).to(dtype)))
+          << inner << " x " << columns << ", " << to_string(dtype);
+    }
+  });
+}
+
+TEST(Products, OneLongRowKeepsItsBitsOnAnyNumberOfThreads) {
+  Generator generator(54);
+  const Tensor row = randn({1, 3000}, generator), weight = randn({700, 3000}, generator);
+  const int before = num_threads();
+  for_each_target([&] {
+    set_num_threads(1);
+    const Tensor whole = matmul(row, weight.transpose(0, 1));
+    EXPECT_TRUE(
+        allclose(whole, plain_product(row, weight.transpose(0, 1)).to(DType::float32), 0, 1e-3));
+    for (const int threads : {2, 3, 8}) {
+      set_num_threads(threads);
+      ASSERT_TRUE(equal(matmul(row, weight.transpose(0, 1)), whole)) << threads;
+    }
+  });
+  set_num_threads(before);
+}
+
 TEST(Products, HalvesAreProductsOfFloat32RoundedOnce) {
   Generator generator(54);
   for_each_target([&] {

@@ -4,6 +4,7 @@
 #include "kernels/attention_backward.h"
 #include "kernels/convert.h"
 #include "kernels/decode.h"
+#include "kernels/dots.h"
 #include "kernels/exponentials.h"
 #include "kernels/forward_partial.h"
 #include "kernels/gemm.h"
@@ -43,6 +44,10 @@ constexpr Target make_target(const char* name) {
           softmax<float, true>,
           gemm_kernels<float>(),
           gemm_kernels<double>(),
+          dots<float, float>,
+          dots<float, BrainBits>,
+          dots<float, HalfBits>,
+          dots<double, double>,
           forward_kernels<float>(),
           forward_kernels<double>(),
           backward_kernels<float>(),

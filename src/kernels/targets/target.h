@@ -5,6 +5,7 @@
 
 #include "kernels/backward_task.h"
 #include "kernels/decode_task.h"
+#include "kernels/dots_task.h"
 #include "kernels/gemm_task.h"
 #include "kernels/half_task.h"
 
@@ -54,6 +55,10 @@ struct GemmKernels {
   void (*multiply)(const GemmTask<T>& task);
 };
 
+/// One row times the rows of a matrix; by what the matrix holds.
+template <class T>
+using DotsKernel = void (*)(const DotsTask<T>& task);
+
 /// Called in this order: block_begin, then begin, tile ..., end for each tile of queries, then
 /// block_end.
 template <class T>
@@ -100,6 +105,8 @@ struct Target {
   void (*softmax_for_halves)(const float* from, int64_t count, double* room, float* to);
   GemmKernels<float> gemm_float32;
   GemmKernels<double> gemm_float64;
+  DotsKernel<float> dots_float32, dots_bfloat16, dots_float16;
+  DotsKernel<double> dots_float64;
   ForwardKernels<float> forward_float32;
   ForwardKernels<double> forward_float64;
   BackwardKernels<float> backward_float32;
