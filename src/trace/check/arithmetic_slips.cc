@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/ascii.h"
 #include "trace/check/cell_slips.h"
 #include "trace/input/decimal.h"
 #include "trace/run/cell_names.h"
@@ -109,16 +108,10 @@ std::vector<MaybeRead> readings(const Operands& from, const CellIndex& cell) {
                             from.name, other[0], other[1], short_number(value), cell[0], cell[1],
                             short_number(right))});
   }
-  std::string digits = short_number(right);
-  for (std::size_t i = 0; i + 1 < digits.size(); ++i) {
-    const std::size_t j = digits[i + 1] == '.' ? i + 2 : i + 1;
-    if (j >= digits.size() || !is_digit(digits[i]) || digits[i] == digits[j]) continue;
-    std::swap(digits[i], digits[j]);
-    if (const auto value = number_in(digits)) {
-      all.push_back({*value, fmt::format("misread: {}[{},{}] = {} was read as {}", from.name,
-                                         cell[0], cell[1], short_number(right), digits)});
-    }
-    std::swap(digits[i], digits[j]);
+  for (const std::string& digits : swapped_digits(short_number(right))) {
+    all.push_back({number_in(digits).value_or(right),
+                   fmt::format("misread: {}[{},{}] = {} was read as {}", from.name, cell[0],
+                               cell[1], short_number(right), digits)});
   }
   return all;
 }

@@ -19,6 +19,9 @@ struct Wanted {
   std::optional<Interval> range{};
 };
 
+/// `number` with two digits beside each other exchanged, in every way that changes it.
+std::vector<std::string> swapped_digits(std::string number);
+
 /// Slips of the pen: cut, sign, decimal point, swapped digits. The more usual first.
 std::vector<CellSlip> pen_slips(const Wanted& wanted, const PrintedNumber& printed);
 

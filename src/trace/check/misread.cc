@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/ascii.h"
 #include "trace/check/agreement.h"
 #include "trace/check/step_exam.h"
 #include "trace/input/decimal.h"
@@ -31,16 +30,9 @@ std::vector<Alternative> all_taken(const Input& input, const Steps& before, Step
                      right * factor});
   }
   for (const int decimals : {4, 3, 2}) {
-    std::string digits = fmt::format("{:.{}f}", right, decimals);
-    for (std::size_t i = 0; i + 1 < digits.size(); ++i) {
-      const std::size_t j = digits[i + 1] == '.' ? i + 2 : i + 1;
-      if (j >= digits.size() || !is_digit(digits[i]) || digits[i] == digits[j]) continue;
-      std::swap(digits[i], digits[j]);
-      if (const auto value = number_in(digits)) {
-        taken.push_back(
-            {"misread", fmt::format("misread: {} was read as {}", name, digits), *value});
-      }
-      std::swap(digits[i], digits[j]);
+    for (const std::string& digits : swapped_digits(fmt::format("{:.{}f}", right, decimals))) {
+      taken.push_back({"misread", fmt::format("misread: {} was read as {}", name, digits),
+                       number_in(digits).value_or(right)});
     }
   }
   return taken;

@@ -123,6 +123,18 @@ class Pen {
 
 }  // namespace
 
+std::vector<std::string> swapped_digits(std::string number) {
+  std::vector<std::string> all;
+  for (std::size_t i = 0; i + 1 < number.size(); ++i) {
+    const std::size_t j = number[i + 1] == '.' ? i + 2 : i + 1;
+    if (j >= number.size() || !is_digit(number[i]) || number[i] == number[j]) continue;
+    std::swap(number[i], number[j]);
+    all.push_back(number);
+    std::swap(number[i], number[j]);
+  }
+  return all;
+}
+
 std::vector<CellSlip> pen_slips(const Wanted& wanted, const PrintedNumber& printed) {
   if (!std::isfinite(wanted.exact) || !std::isfinite(printed.value)) return {};
   return Pen(wanted, printed).find();
