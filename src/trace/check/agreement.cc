@@ -39,6 +39,14 @@ bool agrees(double ours, const PrintedNumber& printed) {
   return std::abs(ours - printed.value) <= std::max(half_unit(printed) + ulps, 1e-9 * size);
 }
 
+bool is_float32_tie(double ours, const PrintedNumber& printed) {
+  if (!std::isfinite(ours) || !std::isfinite(printed.value)) return false;
+  const double beyond = std::abs(ours - printed.value) - half_unit(printed);
+  const double bits = 8 * std::numeric_limits<float>::epsilon() * std::max(1.0, std::abs(ours));
+  // Where a float32 has no more digits than are printed, it tells of nothing.
+  return beyond <= std::min(bits, 0.2 * half_unit(printed));
+}
+
 bool cut_instead_of_rounded(double ours, const PrintedNumber& printed) {
   if (!has_digits(ours, printed) || agrees(ours, printed)) return false;
   const double unit = std::pow(10.0, -printed.decimals);

@@ -12,6 +12,10 @@ double half_unit(const PrintedNumber& printed);
 /// themselves alone.
 bool agrees(double ours, const PrintedNumber& printed);
 
+/// Off by so little that a float32 may round the other way: what is beyond half a unit is within a
+/// few of float32's last bits.
+bool is_float32_tie(double ours, const PrintedNumber& printed);
+
 /// Digits were dropped: `printed` is `ours` cut at its decimals, and rounding gives another number.
 bool cut_instead_of_rounded(double ours, const PrintedNumber& printed);
 

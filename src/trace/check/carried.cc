@@ -11,6 +11,7 @@ namespace {
 
 /// Of more cells, a column at a time is moved.
 constexpr std::int64_t kMostMoved = 2048;
+constexpr std::array<std::int64_t, 2> kTwo = {0, 1};
 /// Moves of single numbers add up to a little less than a move of all.
 constexpr double kBeyondFirstOrder = 1.1;
 
@@ -60,7 +61,15 @@ bool fits_decimals(const Tensor& data, int decimals) {
 
 bool nearly_same(double a, double b) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
-  return a == b || std::abs(a - b) <= 1e-9 * std::max(1.0, std::abs(b));
+  if (std::isinf(a) || std::isinf(b)) return a == b;
+  return std::abs(a - b) <= 1e-9 * std::max(1.0, std::abs(b));
+}
+
+/// A row whose every key is masked or dropped is NaN; many programs print 0 there, or equal shares.
+bool stands_for_nan(StepName step, double value, const Finding& cell) {
+  if (!std::isnan(value) || step < StepName::weights) return false;
+  if (cell.printed.value == 0 || step >= StepName::context) return true;
+  return step == StepName::weights && cell.printed.value > 0 && cell.printed.value < 1;
 }
 
 bool same_numbers(const Tensor& a, const Tensor& b) {
@@ -113,8 +122,11 @@ Range Carried::range(StepName step, const Recipe& recipe) const {
     if (parent >= step || !has_radius(range)) continue;
     Steps seen = before;
     // Every other number: softmax doesn't see all of a row moved alike.
-    seen[parent] = moved(range, 0, 2);
-    if (same_numbers(rule(seen), result.centre)) continue;  // the rule doesn't read this step
+    const bool read = std::any_of(kTwo.begin(), kTwo.end(), [&](std::int64_t first) {
+      seen[parent] = moved(range, first, 2);
+      return !same_numbers(rule(seen), result.centre);
+    });
+    if (!read) continue;
     any = true;
     const std::int64_t count = range.centre.element_count();
     const std::int64_t moves = count <= kMostMoved ? count : range.centre.size(-1);
@@ -161,7 +173,8 @@ Carried::Outcome Carried::attempt(const Slip& slip, StepName last) const {
     const std::array<Tensor, 2> data = {changed[step](steps[0]), changed[step](steps[1])};
     for (const Finding& cell : cells_[step]) {
       const double exact = data[0].at(cell.cell), printed = data[1].at(cell.cell);
-      if (agrees(exact, cell.printed) || agrees(printed, cell.printed)) {
+      if (agrees(exact, cell.printed) || agrees(printed, cell.printed) ||
+          stands_for_nan(step, exact, cell)) {
         explains = explains || (cell.is_open() && !comes_out(step, cell));
         continue;
       }

@@ -80,7 +80,7 @@ class Table {
 
   static std::string line(const std::string& name, const std::string& printed,
                           const std::vector<std::string>& numbers, bool wrong) {
-    std::string result = "  " + draw::terminal::pad_right(name, 36) +
+    std::string result = "  " + draw::terminal::pad_right(draw::terminal::cut(name, 36), 36) +
                          draw::terminal::pad_left(printed, kColumn) + (wrong ? " !" : "  ");
     for (const std::string& number : numbers) result += draw::terminal::pad_left(number, kColumn);
     return result + "\n";

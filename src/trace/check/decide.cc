@@ -16,11 +16,6 @@ const double kMostChance = std::log2(1.0 / 20);
 constexpr double kNumberForInfinity = -12;
 constexpr std::size_t kMostSaid = 4;  ///< kinds that a sentence lists
 
-bool is_chance(const Fit& fit) {
-  return std::log2(static_cast<double>(std::max<std::size_t>(1, fit.tried))) + fit.share >
-         kMostChance;
-}
-
 /// One fit a kind, the first of each; a chance among them only where the kind has no better.
 std::vector<Fit> one_a_kind(const std::vector<Fit>& fits) {
   std::vector<Fit> kinds;
@@ -29,7 +24,7 @@ std::vector<Fit> one_a_kind(const std::vector<Fit>& fits) {
                                    [&fit](const Fit& k) { return k.kind == fit.kind; });
     if (same == kinds.end()) {
       kinds.push_back(fit);
-    } else if (is_chance(*same) && !is_chance(fit)) {
+    } else if (same->is_chance() && !fit.is_chance()) {
       *same = fit;
     }
   }
@@ -45,6 +40,21 @@ std::string either(const std::vector<Fit>& fits) {
 }
 
 }  // namespace
+
+bool Fit::is_chance() const {
+  return std::log2(static_cast<double>(std::max<std::size_t>(1, tried))) + share > kMostChance;
+}
+
+void StepExam::decide_together(const std::vector<Proposal>& proposals) {
+  std::size_t explained = 0;
+  for (const Proposal& one : proposals) {
+    const bool sure = std::any_of(one.fits.begin(), one.fits.end(),
+                                  [](const Fit& fit) { return !fit.is_chance(); });
+    if (sure) explained += one.cells.size();
+  }
+  if (2 * explained < open().size() && open().size() > 1) return;
+  for (const Proposal& one : proposals) decide(one.cells, one.fits);
+}
 
 double StepExam::log_share(const Finding& cell, double more) const {
   // Where −∞ should stand, a number of any kind tells of the mask.
@@ -86,7 +96,7 @@ void StepExam::decide(const Cells& cells, std::vector<Fit> fits, Needs needs) {
   prefer_what_fits_later(&fits);
   fits = one_a_kind(fits);
   const auto named = std::find_if(fits.begin(), fits.end(), [&](const Fit& fit) {
-    return needs == Needs::nothing || !is_chance(fit);
+    return needs == Needs::nothing || !fit.is_chance();
   });
   const bool certain = named != fits.end();
   if (!certain && only_certain_) return;

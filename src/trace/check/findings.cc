@@ -18,7 +18,10 @@ namespace {
 /// The record with the numbers that were carried on.
 Record carried_record(const Record& record, const Carried& carried) {
   Record result = record;
-  for (Step& step : result.steps) step.data = carried.steps(Reading::exact)[step.name].contiguous();
+  for (Step& step : result.steps) {
+    step.data = carried.steps(Reading::exact)[step.name].contiguous();
+    step.decimals = shown_decimals(step.data);
+  }
   return result;
 }
 

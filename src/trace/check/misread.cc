@@ -31,9 +31,37 @@ std::vector<Alternative> all_taken(const Input& input, const Steps& before, Step
   }
   for (const int decimals : {4, 3, 2}) {
     for (const std::string& digits : swapped_digits(fmt::format("{:.{}f}", right, decimals))) {
-      taken.push_back({"misread", fmt::format("misread: {} was read as {}", name, digits),
-                       number_in(digits).value_or(right)});
+      const double value = number_in(digits).value_or(right);
+      taken.push_back(
+          {"digits_swapped", fmt::format("two digits of {} swapped: {}", name, digits), value});
+      taken.push_back({"misread", fmt::format("misread: {} was read as {}", name, digits), value});
     }
+  }
+  return taken;
+}
+
+/// What one number of W may have been taken for.
+std::vector<Alternative> readings_of_weight(const Tensor& weight, std::int64_t row,
+                                            std::int64_t column) {
+  std::vector<Alternative> taken;
+  const double right = weight.at({row, column});
+  const std::string name = fmt::format("W[{},{}]", row, column);
+  for (const auto& [down, across] : {std::pair(0, 1), {0, -1}, {1, 0}, {-1, 0}}) {
+    const std::int64_t i = row + down, j = column + across;
+    if (i < 0 || j < 0 || i >= weight.size(0) || j >= weight.size(1)) continue;
+    taken.push_back({"misread", fmt::format("misread: W[{},{}] was taken for {}", i, j, name),
+                     weight.at({i, j})});
+  }
+  taken.push_back({"sign_lost", fmt::format("the sign of {} is lost", name), -right});
+  taken.push_back({"term_lost", fmt::format("a term is lost: {} was taken for 0", name), 0});
+  for (const double factor : {10.0, 0.1}) {
+    taken.push_back({"decimal_point",
+                     fmt::format("the decimal point of {} is off by a place", name),
+                     right * factor});
+  }
+  for (const std::string& digits : swapped_digits(fmt::format("{}", right))) {
+    taken.push_back({"misread", fmt::format("misread: {} was read as {}", name, digits),
+                     number_in(digits).value_or(right)});
   }
   return taken;
 }
@@ -132,10 +160,9 @@ void StepExam::add_fit(const Slip& slip, std::size_t tried, std::vector<Fit>* fi
   fits->push_back({slip.kind, slip.text, tried, share(open()), &made_.back()});
 }
 
-void StepExam::name_misread_operand() {
+void StepExam::add_misread_operands(std::vector<Fit>* fits) {
   const Line line = line_of(open());
   if (open().size() < 2 || (!line.is_row && !line.is_column)) return;
-  std::vector<Fit> fits;
   std::size_t tried = 0;
   const Steps& before = carried_.steps(Reading::exact);
   for (auto at = static_cast<int>(step_) - 1; at >= 0; --at) {
@@ -143,12 +170,67 @@ void StepExam::name_misread_operand() {
     if (!before[from].defined() || before[from].dtype() != DType::float64) continue;
     for (const CellIndex& cell : operands(record_.input, from, before[from], step_, line)) {
       for (const Alternative& taken : all_taken(record_.input, before, from, cell)) {
-        add_fit({taken.kind, step_, taken.text, taking(from, cell, taken.value, step_)}, ++tried,
-                &fits);
+        add_fit({taken.kind, next_step(from), taken.text, taking(from, cell, taken.value, step_)},
+                ++tried, fits);
       }
+      if (!carried_.is_printed(from)) add_swapped_operands(from, cell, &tried, fits);
     }
   }
-  decide(open(), fits);
+  if (line.is_column) add_misread_weights(line.first, fits);
+}
+
+/// Two numbers of a row that isn't printed changed places.
+void StepExam::add_swapped_operands(StepName from, const CellIndex& cell, std::size_t* tried,
+                                    std::vector<Fit>* fits) {
+  const Tensor& data = carried_.steps(Reading::exact)[from];
+  CellIndex other = cell;
+  for (++other.back(); other.back() < data.size(-1); ++other.back()) {
+    const std::string text =
+        fmt::format("{} and {} changed places", cell_name(record_.input, from, cell),
+                    cell_name(record_.input, from, other));
+    add_fit({"cells_swapped", from, text,
+             [from, cell, other](Recipe& recipe) {
+               recipe[from] = [rule = recipe[from], cell, other](const Steps& before) {
+                 const Tensor right = rule(before);
+                 Tensor data = right.clone();
+                 data.set(cell, right.at(other));
+                 data.set(other, right.at(cell));
+                 return data;
+               };
+             }},
+            ++*tried, fits);
+  }
+}
+
+/// A number of W read wrongly spoils a column of the projection.
+void StepExam::add_misread_weights(const Place& first, std::vector<Fit>* fits) {
+  const Input& input = record_.input;
+  const bool value = step_ == StepName::values, output = step_ == StepName::output;
+  if (!output && !is_projection(step_)) return;
+  const Tensor& weight = output                    ? input.W_out
+                         : value                   ? input.W_value
+                         : step_ == StepName::keys ? input.W_key
+                                                   : input.W_query;
+  const Tensor& bias = output                    ? input.b_out
+                       : value                   ? input.b_value
+                       : step_ == StepName::keys ? input.b_key
+                                                 : input.b_query;
+  if (!weight.defined()) return;
+  const Sizes sizes = sizes_of(input);
+  const std::int64_t column = first.column + first.head * (value ? sizes.D_v : sizes.D);
+  std::size_t tried = 0;
+  for (std::int64_t k = 0; k < weight.size(0); ++k) {
+    for (const Alternative& taken : readings_of_weight(weight, k, column)) {
+      Tensor changed = weight.clone();
+      changed.set({k, column}, taken.value);
+      const Rule rule = output ? Rule([changed, bias](const Steps& before) {
+        return project(before[StepName::context], changed, bias);
+      })
+                               : projection_rule(sizes.H, changed, bias);
+      add_fit({taken.kind, step_, taken.text, [step = step_, rule](Recipe& r) { r[step] = rule; }},
+              ++tried, fits);
+    }
+  }
 }
 
 /// A row of a step that isn't printed, taken from beside it.

@@ -27,6 +27,8 @@ std::string cut_text(double right, const PrintedNumber& printed) {
   return fmt::format("cut instead of rounded: {} rounds to {}", shown, at_decimals(right, printed));
 }
 
+constexpr std::size_t kDigitPairs = 10;  ///< of a printed number, about
+
 /// Tries one slip after the other.
 class Pen {
  public:
@@ -82,13 +84,15 @@ class Pen {
   /// `value` is what is wanted, times `factor`.
   bool agrees_or_in_range(double value, double factor) const {
     if (agrees(value, printed_)) return true;
-    if (!wanted_.range) return false;
+    // An interval that is wide beside its number says nothing of where its point stands.
+    if (!wanted_.range || wanted_.range->radius > 0.02 * std::abs(wanted_.range->centre))
+      return false;
     return meet({wanted_.range->centre * factor, wanted_.range->radius * std::abs(factor)},
                 {printed_.value, half_unit(printed_)});
   }
 
   void digits(double value) {
-    tried_ += 4;
+    tried_ += kDigitPairs;
     if (!two_digits_swapped(value, printed_)) return;
     add("digits_swapped",
         fmt::format("two digits swapped: {} became {}", at_decimals(value, printed_),

@@ -35,7 +35,8 @@ struct Finding {
   /// What was meant to be printed, with all its digits, where the slip tells.
   std::optional<double> meant{};
 
-  bool is_open() const { return !agrees && kind.empty() && also.empty(); }
+  /// Wrong, and nothing is said of it yet.
+  bool is_open() const { return !agrees && slip.empty() && also.empty(); }
 };
 
 /// One a printed number of a step; slips are not looked for. Throws Error (kind data) where the

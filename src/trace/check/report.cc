@@ -23,11 +23,6 @@ constexpr std::size_t kMostCells = 8;  ///< of a row written as a list
 
 using Cells = std::vector<const Finding*>;
 
-std::string capital(std::string text) {
-  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 32);
-  return text;
-}
-
 std::string numbers(std::size_t count) {
   return fmt::format("{} printed number{}", count, count == 1 ? "" : "s");
 }
@@ -45,14 +40,16 @@ class Report {
     if (wrong_.empty()) {
       line(fmt::format("{} checked. All agree, at the decimals they are printed with.",
                        numbers(findings_.all.size())));
+      remarks();
       return text_;
     }
     line(fmt::format("{} checked: {} agree, {} differ.", numbers(findings_.all.size()),
                      findings_.all.size() - wrong_.size(), wrong_.size()));
     first();
-    const std::vector<Cells> rows = rows_after_first();
-    section("What follows from it", rows, true);
-    section("Other differences", rows, false);
+    const std::vector<Cells> groups = groups_after_first();
+    section("What follows from it", groups, true);
+    section("Other differences", groups, false);
+    remarks();
     text_ += comparison_table(record_, findings_.all);
     return text_;
   }
@@ -84,7 +81,19 @@ class Report {
                        draw::visible(cell.printed.text), shown_beside(cell));
   }
 
+  /// Of numbers that agree, once each.
+  void remarks() {
+    std::string last;
+    for (const Finding& finding : findings_.all) {
+      if (!finding.agrees || finding.slip.empty() || finding.slip == last) continue;
+      last = finding.slip;
+      line(fmt::format("Remark: in {}, {}.", cell_name(input_, finding.step, finding.cell),
+                       draw::visible(finding.slip)));
+    }
+  }
+
   static std::string likely(const Finding& cell) {
+    if (cell.kind.empty() && !cell.slip.empty()) return cell.slip + ".";
     if (!cell.kind.empty()) return fmt::format("Likely slip: {}.", cell.slip);
     if (cell.also.empty()) return "None of the usual slips gives what is printed.";
     return fmt::format("Too few digits to tell; it may be {}.", cell.also_text);
@@ -108,31 +117,38 @@ class Report {
     }
   }
 
-  /// Wrong numbers by rows, without those that the first one's slip explains in its own step.
-  std::vector<Cells> rows_after_first() const {
-    const Finding& first = *wrong_.front();
-    std::vector<Cells> rows;
-    for (const Finding* cell : wrong_) {
-      const bool told = cell == &first || (!first.slip.empty() && cell->step == first.step &&
-                                           cell->slip == first.slip);
-      if (told) continue;
-      const bool same = !rows.empty() && rows.back().front()->step == cell->step &&
-                        rows.back().front()->slip == cell->slip &&
-                        same_row(*cell, *rows.back().front());
-      if (!same) rows.emplace_back();
-      rows.back().push_back(cell);
-    }
-    return rows;
+  /// Whether both are told at once: consequences by rows, slips by steps.
+  static bool told_together(const Finding& a, const Finding& b) {
+    return a.step == b.step && a.slip == b.slip && a.also == b.also &&
+           (!b.source || same_row(a, b));
   }
 
-  void section(const std::string& title, const std::vector<Cells>& rows, bool following) {
-    std::size_t count = 0;
-    for (const Cells& row : rows) {
-      if (row.front()->source.has_value() != following) continue;
-      if (count++ == 0) text_ += "\n" + title + "\n";
-      if (count <= kMostRows) following ? follow(row) : differ(row);
+  /// Wrong numbers after the first, without those that its slip explains in its own step.
+  std::vector<Cells> groups_after_first() const {
+    const Finding& first = *wrong_.front();
+    std::vector<Cells> groups;
+    for (const Finding* cell : wrong_) {
+      if (cell == &first || (!first.slip.empty() && told_together(first, *cell))) continue;
+      const auto same = std::find_if(groups.begin(), groups.end(), [cell](const Cells& group) {
+        return told_together(*group.front(), *cell);
+      });
+      if (same == groups.end()) {
+        groups.push_back({cell});
+      } else {
+        same->push_back(cell);
+      }
     }
-    if (count > kMostRows) line(fmt::format("… and {} rows more.", count - kMostRows), 2);
+    return groups;
+  }
+
+  void section(const std::string& title, const std::vector<Cells>& groups, bool following) {
+    std::size_t count = 0;
+    for (const Cells& group : groups) {
+      if (group.front()->source.has_value() != following) continue;
+      if (count++ == 0) text_ += "\n" + title + "\n";
+      if (count <= kMostRows) following ? follow(group) : differ(group);
+    }
+    if (count > kMostRows) line(fmt::format("… and {} more.", count - kMostRows), 2);
   }
 
   void follow(const Cells& row) {
@@ -166,25 +182,23 @@ class Report {
     line("as printed: " + arithmetic_of(findings_.carried, cell), 4);
   }
 
-  void differ(const Cells& row) {
-    if (row.size() == 1) {
-      line(statement(*row.front()) + ".", 2);
-      line(arithmetic_of(record_, *row.front()), 4);
+  void differ(const Cells& group) {
+    if (group.size() == 1) {
+      line(statement(*group.front()) + ".", 2);
+      line(arithmetic_of(record_, *group.front()), 4);
     } else {
-      differ_as_row(row);
+      differ_as_row(group);
     }
-    line(likely(*row.front()), 4);
+    line(likely(*group.front()), 4);
   }
 
-  void differ_as_row(const Cells& row) {
-    const Finding& cell = *row.front();
-    if (row.size() > kMostCells) {
-      line(fmt::format("{}: {} numbers differ.", capital(row_name(input_, cell.step, cell.cell)),
-                       row.size()),
-           2);
-      return;
-    }
-    for (const Finding* one : row) line(statement(*one) + ".", 2);
+  void differ_as_row(const Cells& cells) {
+    const std::size_t told = cells.size() > kMostCells ? kMostCells / 2 : cells.size();
+    for (std::size_t i = 0; i < told; ++i) line(statement(*cells[i]) + ".", 2);
+    if (told == cells.size()) return;
+    line(fmt::format("… and {} more numbers of the step {}.", cells.size() - told,
+                     text(cells.front()->step)),
+         2);
   }
 
   const Record& record_;

@@ -14,7 +14,8 @@ namespace {
 
 /// Of more wrong numbers, each in an arithmetic of its own, a common reason is likelier.
 constexpr std::size_t kMostAlone = 3;
-constexpr std::size_t kPens = 16;  ///< what the pen may have done to a number, about
+constexpr std::size_t kMostSwapped = 8;  ///< open numbers of which two may have changed places
+constexpr std::size_t kPens = 16;        ///< what the pen may have done to a number, about
 
 std::vector<std::vector<Finding*>> rows_of(std::vector<Finding>& cells) {
   std::vector<std::vector<Finding*>> rows;
@@ -60,30 +61,46 @@ bool StepExam::row_is(const Cells& row, std::int64_t rows, std::int64_t columns)
   });
 }
 
+std::vector<Fit> StepExam::fits_of_row(const Cells& row) {
+  const Cells cells = open_of(row);
+  std::vector<Fit> fits;
+  const std::string name = row_name(record_.input, step_, row.front()->cell);
+  const auto add = [&](const std::string& text) {
+    fits.push_back({"row_shifted", text, 4, share(cells)});
+  };
+  if (cells.size() == 2) add_swapped(*cells[0], *cells[1], 1, &fits);
+  for (const std::int64_t away : {1, -1}) {
+    const auto other = moved(row.front()->cell, exact_.shape(), away, 0);
+    if (!other || !row_is(row, away, 0)) continue;
+    add(fmt::format("a neighbouring row was taken: {} in place of {}",
+                    row_name(record_.input, step_, *other), name));
+  }
+  for (const std::int64_t away : {1, -1}) {
+    if (exact_.size(-1) < 3 || !row_is(row, 0, away)) continue;
+    add(fmt::format("{} moved by one place", name));
+  }
+  return fits;
+}
+
+void StepExam::add_row(std::vector<Fit>* fits) {
+  Cells open_row;
+  for (const Cells& row : rows_of(cells_)) {
+    if (open_of(row).empty()) continue;
+    if (!open_row.empty()) return;  // more than one
+    open_row = row;
+  }
+  for (const Fit& fit : fits_of_row(open_row)) fits->push_back(fit);
+}
+
 void StepExam::name_rows() {
+  std::vector<Proposal> proposals;
   for (const Cells& row : rows_of(cells_)) {
     const Cells cells = open_of(row);
     if (cells.empty()) continue;
-    std::vector<Fit> fits;
-    if (cells.size() == 2) add_swapped(*cells[0], *cells[1], 1, &fits);
-    for (const std::int64_t away : {1, -1}) {
-      const auto other = moved(row.front()->cell, exact_.shape(), away, 0);
-      if (!other || !row_is(row, away, 0)) continue;
-      fits.push_back({"row_shifted",
-                      fmt::format("a neighbouring row was taken: {} in place of {}",
-                                  row_name(record_.input, step_, *other),
-                                  row_name(record_.input, step_, row.front()->cell)),
-                      4, share(cells)});
-    }
-    for (const std::int64_t away : {1, -1}) {
-      if (exact_.size(-1) < 3 || !row_is(row, 0, away)) continue;
-      fits.push_back(
-          {"row_shifted",
-           fmt::format("{} moved by one place", row_name(record_.input, step_, row.front()->cell)),
-           4, share(cells)});
-    }
-    decide(cells, fits);
+    const std::vector<Fit> fits = fits_of_row(row);
+    if (!fits.empty()) proposals.push_back({cells, fits});
   }
+  decide_together(proposals);
 }
 
 void StepExam::add_swapped(Finding& one, Finding& other, std::size_t tried,
@@ -99,11 +116,13 @@ void StepExam::add_swapped(Finding& one, Finding& other, std::size_t tried,
 
 void StepExam::name_swapped_cells() {
   const Cells cells = open();
+  const std::size_t pairs = cells.size() * (cells.size() - 1) / 2;
+  if (cells.size() > kMostSwapped) return;
   for (std::size_t a = 0; a < cells.size(); ++a) {
     for (std::size_t b = a + 1; b < cells.size(); ++b) {
       if (!cells[a]->is_open() || !cells[b]->is_open()) continue;
       std::vector<Fit> fits;
-      add_swapped(*cells[a], *cells[b], cells.size(), &fits);
+      add_swapped(*cells[a], *cells[b], pairs, &fits);
       decide({cells[a], cells[b]}, fits);
     }
   }
@@ -157,11 +176,16 @@ std::vector<Fit> StepExam::fits_of_cell(Finding& cell, std::size_t beside) const
 void StepExam::name_cells() {
   const Cells cells = open();
   // One number among whole numbers has too few digits to tell; what fits is said all the same.
-  const bool one_whole_number = cells.size() == 1 && is_whole();
-  for (Finding* cell : cells) {
-    decide({cell}, fits_of_cell(*cell, cells.size()),
-           one_whole_number ? Needs::nothing : Needs::digits);
+  if (cells.size() == 1) {
+    const Needs needs = is_whole() ? Needs::nothing : Needs::digits;
+    return decide(cells, fits_of_cell(*cells.front(), 1), needs);
   }
+  std::vector<Proposal> proposals;
+  for (Finding* cell : cells) {
+    const std::vector<Fit> fits = fits_of_cell(*cell, cells.size());
+    if (!fits.empty()) proposals.push_back({{cell}, fits});
+  }
+  decide_together(proposals);
 }
 
 }  // namespace foveal::trace

@@ -20,15 +20,12 @@ constexpr double kUnseen = 5e-5;
 CellIndex row_key(const CellIndex& cell) { return {cell.begin(), cell.end() - 1}; }
 
 /// The key of what may have gone into `cell` from an earlier step: a row of it, or its very cell.
-CellIndex feeding(StepName from, const CellIndex& cell, StepName step, bool heads) {
-  const Place place = place_of(cell);
-  const auto in_head = [&](CellIndex key) {
-    if (heads) key.insert(key.begin(), place.head);
-    return key;
-  };
-  if (from == StepName::keys && is_logit(step)) return in_head({place.column});
-  if (is_logit(from) && is_logit(step)) return in_head({place.row, place.column});
-  return in_head({place.row});
+CellIndex feeding(StepName from, const Place& place, StepName step, bool heads) {
+  CellIndex key = {place.row};
+  if (from == StepName::keys && is_logit(step)) key = {place.column};
+  if (is_logit(from) && is_logit(step)) key = {place.row, place.column};
+  if (heads) key.insert(key.begin(), place.head);
+  return key;
 }
 
 constexpr const char* kRounded = "computed from the numbers printed before, which are rounded";
@@ -67,18 +64,20 @@ void StepExam::explain() {
   if (step_ == StepName::masked_scores) remark_on_fills();
   const bool computed = !is_given(step_);
   if (computed && slipped()) name_following();
+  remark_on_ties();
   if (computed && slipped() && !open().empty()) range_ = carried_.range(step_);
   // Where rounding may explain all that is left, no slip is looked for.
-  if (range_ && !carried_.is_exact() && all_in_range()) name_following_in_ranges();
+  if (range_ && all_in_range()) name_following_in_ranges();
+  if (computed && !open().empty() && !before_.empty() && all_by_hand()) return name_by_hand();
   only_certain_ = range_.has_value();
   if (!open().empty()) name_whole_step();
   if (range_ && !open().empty()) {
     name_following_in_ranges();
     if (!open().empty() && !carried_.is_exact()) name_whole_step_in_ranges();
   }
+  if (computed && !before_.empty()) name_by_hand();
   if (!open().empty()) name_rows();
   if (!open().empty()) name_swapped_cells();
-  if (computed && !open().empty()) name_misread_operand();
   if (computed && !open().empty()) name_shifted_operand();
   if (!open().empty()) name_cells();
   only_certain_ = false;
@@ -113,20 +112,31 @@ void StepExam::remark_on_fills() {
   }
 }
 
+void StepExam::remark_on_ties() {
+  for (Finding* cell : open()) {
+    if (!is_float32_tie(cell->ours, cell->printed)) continue;
+    cell->slip = "no slip: the last bits of a float32 round it the other way";
+  }
+}
+
 std::optional<std::size_t> StepExam::source(const Finding& cell, bool must_feed) const {
+  Place place = place_of(cell.cell);
+  if (step_ == StepName::context) place.head = place.column / sizes_of(record_.input).D_v;
   for (auto at = static_cast<int>(step_) - 1; at >= 0; --at) {
     const auto from = static_cast<StepName>(at);
     const auto& causes = causes_[from];
-    if (causes.empty()) continue;
-    // Every row of these enters into every row of what comes later; so does any head into a cell
-    // that has none.
-    const bool any = from == StepName::inputs || from == StepName::values ||
-                     (from == StepName::keys && !is_logit(step_)) ||
-                     (causes.begin()->first.size() > 1 && cell.cell.size() == 2 &&
-                      has_head_axis(record_.input, from));
-    if (any) return causes.begin()->second;
+    if (causes.empty() || (from == StepName::values && step_ < StepName::context)) continue;
     const bool heads = has_head_axis(record_.input, from);
-    const auto found = causes.find(feeding(from, cell.cell, step_, heads));
+    // Every row of these enters into every row of what comes later.
+    const bool any_row = from == StepName::inputs || from == StepName::values ||
+                         (from == StepName::keys && !is_logit(step_));
+    if (any_row || (heads && step_ == StepName::output)) {
+      const auto first = causes.lower_bound(
+          heads && step_ != StepName::output ? CellIndex{place.head} : CellIndex{});
+      if (first != causes.end()) return first->second;
+      continue;
+    }
+    const auto found = causes.find(feeding(from, place, step_, heads));
     if (found != causes.end()) return found->second;
   }
   return must_feed ? std::nullopt : last_cause_;
@@ -164,6 +174,23 @@ void StepExam::name_following_in_ranges() {
     if (!in_range(*cell)) continue;
     if (const auto from = source(*cell, true)) follow(cell, *from);
   }
+}
+
+bool StepExam::all_by_hand() const {
+  return std::all_of(cells_.begin(), cells_.end(), [this](const Finding& cell) {
+    return !cell.is_open() || agrees(printed_.at(cell.cell), cell.printed);
+  });
+}
+
+void StepExam::name_by_hand() {
+  Cells cells;
+  for (Finding* cell : open()) {
+    if (agrees(printed_.at(cell->cell), cell->printed)) cells.push_back(cell);
+  }
+  if (cells.empty()) return;
+  std::vector<Fit> fits = {{"rounded_early", kRounded, 1, share(cells)}};
+  if (cells.size() == open().size()) add_cut(&fits);
+  decide(cells, fits);
 }
 
 void StepExam::name_rounded_by_hand() {

@@ -6,6 +6,7 @@
 
 #include "trace/check/carried.h"
 #include "trace/check/cell_slips.h"
+#include "trace/run/cell_names.h"
 
 namespace foveal::trace {
 
@@ -16,6 +17,9 @@ struct Fit {
   double share = 0;               ///< log2 of the share of the span that the digits leave to chance
   const Slip* slip = nullptr;     ///< what to carry on; null: the numbers themselves
   std::optional<double> meant{};  ///< of one cell: the number with all its digits
+
+  /// Whether so many recipes would fit so few digits by chance, more often than 1 in 20.
+  bool is_chance() const;
 };
 
 /// Looks at the wrong numbers of a step in order: what follows from earlier ones, a slip of the
@@ -43,17 +47,22 @@ class StepExam {
   bool in_range(const Finding& cell) const;
   bool all_in_range() const;
   void name_following_in_ranges();
+  void remark_on_ties();
+  bool all_by_hand() const;
+  void name_by_hand();
   void name_rounded_by_hand();
 
   // whole_step.cc
   void name_whole_step();
   void name_whole_step_in_ranges();
-  void name_misread_operand();
+  void add_misread_operands(std::vector<Fit>* fits);
+  void add_swapped_operands(StepName from, const CellIndex& cell, std::size_t* tried,
+                            std::vector<Fit>* fits);
+  void add_misread_weights(const Place& first, std::vector<Fit>* fits);
   void name_shifted_operand();
   void add_fit(const Slip& slip, std::size_t tried, std::vector<Fit>* fits);
   void add_cut(std::vector<Fit>* fits) const;
   void add_slips(std::vector<Fit>* fits) const;
-  void add_rounding(std::vector<Fit>* fits) const;
 
   // other_dropout.cc
   void add_other_dropout(std::vector<Fit>* fits);
@@ -65,7 +74,17 @@ class StepExam {
 
   // single_cells.cc
   void name_rows();
+  std::vector<Fit> fits_of_row(const Cells& row);
+  void add_row(std::vector<Fit>* fits);
   void name_swapped_cells();
+  /// What may be named: some wrong numbers, and what explains them.
+  struct Proposal {
+    std::vector<Finding*> cells;
+    std::vector<Fit> fits;
+  };
+  /// Decides each, where together they explain half of what is open: numbers that are wrong for a
+  /// common reason look like many things one by one.
+  void decide_together(const std::vector<Proposal>& proposals);
   void add_swapped(Finding& one, Finding& other, std::size_t tried, std::vector<Fit>* fits);
   void name_cells();
   bool row_is(const Cells& row, std::int64_t rows, std::int64_t columns) const;

@@ -19,10 +19,11 @@ void StepExam::name_whole_step() {
   if (cells.size() == 1 && !range_) fits = fits_of_cell(*cells.front(), 1);
   add_cut(&fits);
   add_slips(&fits);
-  add_rounding(&fits);
   if (!std::any_of(fits.begin(), fits.end(), [](const Fit& fit) { return fit.slip != nullptr; })) {
     add_other_dropout(&fits);
   }
+  add_row(&fits);
+  add_misread_operands(&fits);
   const bool by_nothing = step_ == StepName::dropout_mask || (cells.size() == 1 && is_whole());
   decide(cells, fits, by_nothing ? Needs::nothing : Needs::digits);
   for (Finding* cell : cells) {
@@ -62,18 +63,6 @@ void StepExam::add_slips(std::vector<Fit>* fits) const {
       fits->push_back({slip.kind, slip.text, 0, left, &slip});
   }
   for (std::size_t i = first; i < fits->size(); ++i) (*fits)[i].tried = tried;
-}
-
-void StepExam::add_rounding(std::vector<Fit>* fits) const {
-  Cells cells;
-  for (Finding& cell : cells_) {
-    if (!cell.is_open()) continue;
-    if (!agrees(printed_.at(cell.cell), cell.printed)) return;
-    cells.push_back(&cell);
-  }
-  fits->push_back({"rounded_early",
-                   "rounded early: computed from the numbers printed before, which are rounded", 1,
-                   share(cells)});
 }
 
 bool StepExam::explains_in_ranges(const Slip& slip, Fit* fit) const {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "io/json.h"
 #include "trace/input/decimal.h"
@@ -67,10 +68,22 @@ std::string missing(StepName step) {
   }
 }
 
+/// "-inf", "−∞", "-Infinity", "nan" and the like.
+PrintedCell parse_not_finite(const std::string& text) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  std::string_view name = text;
+  const bool minus = name.rfind("-", 0) == 0 || name.rfind("−", 0) == 0;
+  if (minus) name.remove_prefix(name[0] == '-' ? 1 : std::string_view("−").size());
+  for (const char* word : {"inf", "∞", "Infinity"}) {
+    if (name == word) return PrintedNumber{text, minus ? -infinity : infinity, 0};
+  }
+  if (text == "nan" || text == "NaN") return PrintedNumber{text, std::nan(""), 0};
+  return std::nullopt;
+}
+
 /// A truth value is a printed cell of the mask alone.
 PrintedCell read_cell(const Field& field, bool truth_values) {
   const nlohmann::json& value = field.value();
-  constexpr double infinity = std::numeric_limits<double>::infinity();
   if (value.is_null()) return std::nullopt;
   if (truth_values && value.is_boolean()) {
     return PrintedNumber{value.dump(), value.get<bool>() ? 1.0 : 0.0, 0};
@@ -83,9 +96,7 @@ PrintedCell read_cell(const Field& field, bool truth_values) {
   }
   if (value.is_string()) {
     const std::string text = value.get<std::string>();
-    if (text == "-inf" || text == "−∞") return PrintedNumber{text, -infinity, 0};
-    if (text == "inf" || text == "∞") return PrintedNumber{text, infinity, 0};
-    if (text == "nan") return PrintedNumber{text, std::nan(""), 0};
+    if (const auto other = parse_not_finite(text)) return other;
     if (auto number = parse_written(text)) return number;
   }
   field.fail(

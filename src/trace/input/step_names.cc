@@ -39,6 +39,8 @@ std::optional<StepName> step_named(const std::string& text) {
   return std::nullopt;
 }
 
+StepName next_step(StepName step) { return static_cast<StepName>(static_cast<int>(step) + 1); }
+
 bool is_projection(StepName step) {
   return step == StepName::queries || step == StepName::keys || step == StepName::values;
 }

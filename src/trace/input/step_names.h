@@ -59,6 +59,9 @@ std::string text(StepName step);
 /// The step of that name, letter (P) or name in the book (attn_weights); nothing for other text.
 std::optional<StepName> step_named(const std::string& text);
 
+/// The one after it; the last has none.
+StepName next_step(StepName step);
+
 /// queries, keys and values.
 bool is_projection(StepName step);
 

@@ -35,6 +35,8 @@ void add_dropout_slips(SlipList* list) {
       "dropout_scale_inverted", step,
       fmt::format("dropout scale inverted: multiplied by 1 − p = {} instead of divided", 1 - p),
       kept_times(1 - p));
+  list->add("dropout_ignored", step, "nothing was dropped, though all was divided by 1 − p",
+            [p](const Steps& before) { return before[StepName::weights] * (1 / (1 - p)); });
   if (p != 0.5) {
     list->add("dropout_scale_by_p", step,
               fmt::format("dropout scale: divided by p = {} instead of 1 − p = {}", p, 1 - p),

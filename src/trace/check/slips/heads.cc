@@ -17,6 +17,7 @@ namespace {
 using Split = std::function<Tensor(const Tensor& wide, std::int64_t heads)>;
 using Join = std::function<Tensor(const Tensor& by_head)>;
 
+const std::vector<StepName> kProjections = {StepName::queries, StepName::keys, StepName::values};
 constexpr std::int64_t kMostOrdered = 4;  ///< heads whose every order is tried
 
 Tensor contexts(const Steps& before) {
@@ -28,8 +29,9 @@ Rule joined(const Join& join) {
 }
 
 /// Queries, keys and values cut otherwise: what was wide is joined back, then split by `split`.
-void cut_by(const Split& split, std::int64_t heads, Recipe& recipe) {
-  for (const StepName step : {StepName::queries, StepName::keys, StepName::values}) {
+void cut_by(const Split& split, std::int64_t heads, Recipe& recipe,
+            const std::vector<StepName>& steps = kProjections) {
+  for (const StepName step : steps) {
     recipe[step] = [right = recipe[step], split, heads](const Steps& before) {
       return split(join_heads(right(before)), heads);
     };
@@ -65,6 +67,16 @@ void add_cut(SlipList* list, const std::string& kind, const std::string& text, c
       cut_by(split, heads, recipe);
       recipe[StepName::context] = joined(join);
     });
+  }
+}
+
+/// One of the three cut so, the others rightly.
+void add_cut_of_one(SlipList* list, const std::string& kind, const std::string& text,
+                    const Split& split) {
+  const std::int64_t heads = list->sizes().H;
+  for (const StepName step : kProjections) {
+    list->plant(kind, step, fmt::format("{}, the {} alone", text, foveal::trace::text(step)),
+                [=](Recipe& recipe) { cut_by(split, heads, recipe, {step}); });
   }
 }
 
@@ -105,6 +117,7 @@ void add_orders(SlipList* list) {
     for (std::size_t h = 0; h < order.size(); ++h) back[order[h]] = static_cast<std::int64_t>(h);
     add_cut(list, "heads_order", text, split,
             {join_heads, [back](const Tensor& x) { return join_heads(in_order(x, back)); }});
+    add_cut_of_one(list, "heads_order", text, split);
   }
 }
 
@@ -198,6 +211,11 @@ void add_head_slips(SlipList* list) {
   add_cut(list, "heads_interleaved",
           "cut in turns: head h took columns h, h + H, … instead of a block of D columns",
           interleaved, {joined_interleaved, join_heads});
+  add_cut_of_one(list, "heads_reshaped", "cut by view alone", reshaped);
+  add_cut_of_one(list, "heads_interleaved", "cut in turns", interleaved);
+  list->add("heads_interleaved", StepName::context,
+            "joined in turns: column h, h + H, … are head h's instead of a block of D columns",
+            joined(joined_interleaved));
   add_one_head(list);
   add_averaged(list);
   add_orders(list);

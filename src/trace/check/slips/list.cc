@@ -37,6 +37,7 @@ std::vector<Slip> slips_of(const Record& record) {
   add_dropout_slips(&list);
   add_rounding_slips(&list);
   add_lost_term_slips(&list);
+  add_row_slips(&list);
   return list.take();
 }
 

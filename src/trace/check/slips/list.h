@@ -60,6 +60,7 @@ void add_projection_slips(SlipList* list);
 void add_dropout_slips(SlipList* list);
 void add_rounding_slips(SlipList* list);
 void add_lost_term_slips(SlipList* list);
+void add_row_slips(SlipList* list);
 
 /// Every slip that a run of record.input can have, the more usual ones first.
 std::vector<Slip> slips_of(const Record& record);

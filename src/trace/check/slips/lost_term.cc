@@ -5,6 +5,7 @@
 #include "foveal/operations.h"
 #include "foveal/reference.h"
 #include "trace/check/slips/list.h"
+#include "trace/run/cell_names.h"
 
 namespace foveal::trace {
 namespace {
@@ -42,7 +43,8 @@ void lose_in_softmax(SlipList* list) {
     for (std::int64_t i = 0; i < length; ++i) counted.set({i, own ? i : k}, 0);
     list->add("term_lost", StepName::weights,
               own ? "a term is lost: the sum below leaves out each token's own e^s"
-                  : fmt::format("a term is lost: the sum below leaves out e^s of key {}", k),
+                  : fmt::format("a term is lost: the sum below leaves out e^s of {}",
+                                token_name(list->input(), k)),
               [counted](const Steps& before) {
                 const Tensor powers = exp(before[StepName::masked_scores]);
                 return powers / sum(powers * counted, -1, true);

@@ -29,6 +29,15 @@ Rule masked_by(const Tensor& mask) {
   };
 }
 
+/// Scores with a large negative number added where others have −∞.
+Rule added_to(double value) {
+  return [value](const Steps& before) {
+    const Tensor& scores = before[StepName::scaled_scores];
+    const Tensor hidden = masked_fill(scores + value, before[StepName::mask], 0);
+    return hidden + masked_fill(scores, logical_not(before[StepName::mask]), 0);
+  };
+}
+
 Rule filled_with(double value) {
   return [value](const Steps& before) {
     return masked_fill(before[StepName::scaled_scores], logical_not(before[StepName::mask]), value);
@@ -55,8 +64,19 @@ void add_other_masks(SlipList* list) {
              "diagonal=2 for 1)",
              mask_where(length, [](auto i, auto j) { return j <= i + 1; }));
   }
-  add_mask(list, "own_token_masked", "each token's own key is masked too (diagonal=0 for 1)",
+  const auto sees_others = [&](std::int64_t i) {
+    for (std::int64_t j = 0; j < length; ++j) {
+      if (i != j && visible(i, j)) return true;
+    }
+    return false;
+  };
+  const std::string own = "each token's own key is masked too (diagonal=0 for 1)";
+  add_mask(list, "own_token_masked", own,
            mask_where(length, [&](auto i, auto j) { return i != j && visible(i, j); }));
+  add_mask(list, "own_token_masked", own + "; rows that would see nothing were kept",
+           mask_where(length, [&](auto i, auto j) {
+             return visible(i, j) && (i != j || !sees_others(i));
+           }));
   add_mask(list, "mask_transposed", "the mask is transposed: queries and keys changed places in it",
            mask_where(length, [&](auto i, auto j) { return visible(j, i); }));
 }
@@ -75,6 +95,11 @@ void add_fills(const std::vector<double>& printed, SlipList* list) {
               fmt::format("masked scores are {} instead of −∞, which leaves these keys a share",
                           show(fill, 0)),
               filled_with(fill));
+  }
+  for (const double added : {-1e9, -1e8, -1e6, -1e5, -1e4, -1e3, -1e2}) {
+    list->add("mask_fill_value", StepName::masked_scores,
+              fmt::format("{} was added to masked scores instead of taking −∞", show(added, 0)),
+              added_to(added));
   }
 }
 

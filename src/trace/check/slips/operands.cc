@@ -97,6 +97,24 @@ std::vector<Projection> projections(const Input& input) {
           {StepName::values, "value", "value_is_input", input.W_value, input.b_value}};
 }
 
+/// A whole step in the place of another: what its own formula made of another W.
+void add_taken_for(SlipList* list) {
+  const Sizes& s = list->sizes();
+  const auto same = [](StepName step) {
+    return [step](const Steps& before) { return before[step]; };
+  };
+  list->add("key_is_query", StepName::keys, "the queries stand for the keys",
+            same(StepName::queries));
+  list->plant("query_is_key", StepName::queries, "the keys stand for the queries",
+              [](Recipe& recipe) { recipe[StepName::queries] = recipe[StepName::keys]; });
+  if (s.D == s.D_v) {
+    list->add("value_is_key", StepName::values, "the keys stand for the values",
+              same(StepName::keys));
+  }
+  list->plant("wrong_weight_matrix", StepName::queries, "W_query and W_key changed places",
+              [](Recipe& recipe) { std::swap(recipe[StepName::queries], recipe[StepName::keys]); });
+}
+
 void add_weight_matrices(SlipList* list) {
   const std::int64_t heads = list->sizes().H;
   for (const Projection& one : projections(list->input())) {
@@ -159,6 +177,7 @@ void add_operand_slips(SlipList* list) {
   add_output_transposed(list);
   if (!list->input().W_query.defined()) return;
   add_weight_matrices(list);
+  add_taken_for(list);
   add_transposed_weights(list);
 }
 

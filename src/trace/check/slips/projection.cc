@@ -49,11 +49,18 @@ void add_all_missing(SlipList* list, const std::vector<Biased>& all) {
   }
   if (biased.size() < 2) return;
   const std::int64_t heads = list->sizes().H;
+  const auto without = [biased, heads](Recipe& recipe) {
+    for (const Biased& one : biased) recipe[one.step] = projection_rule(heads, one.weight, {});
+  };
+  list->plant("bias_missing", biased.front().step,
+              "the biases of queries, keys and values are missing", without);
+  if (!all.back().bias.defined() || all.back().step != StepName::output) return;
   list->plant("bias_missing", biased.front().step, "every bias is missing",
-              [biased, heads](Recipe& recipe) {
-                for (const Biased& one : biased) {
-                  recipe[one.step] = projection_rule(heads, one.weight, {});
-                }
+              [without, weight = all.back().weight](Recipe& recipe) {
+                without(recipe);
+                recipe[StepName::output] = [weight](const Steps& before) {
+                  return project(before[StepName::context], weight, {});
+                };
               });
 }
 

@@ -30,7 +30,10 @@ void round_for_later(StepName step, int decimals, Recipe& recipe) {
   }
 }
 
-StepName after(StepName step) { return static_cast<StepName>(static_cast<int>(step) + 1); }
+std::string lower(std::string title) {
+  title[0] = static_cast<char>(title[0] - 'A' + 'a');
+  return title;
+}
 
 }  // namespace
 
@@ -39,9 +42,9 @@ void add_rounding_slips(SlipList* list) {
     if (is_given(step) || step == StepName::output) continue;
     for (int decimals = 0; decimals <= kMostDecimals; ++decimals) {
       const std::string text =
-          fmt::format("rounded early: {} were rounded to {} decimal{} before they were used",
-                      foveal::trace::text(step), decimals, decimals == 1 ? "" : "s");
-      list->plant("rounded_early", after(step), text,
+          fmt::format("rounded early: only {} decimal{} of the {} went on", decimals,
+                      decimals == 1 ? "" : "s", lower(words_of(step).title));
+      list->plant("rounded_early", next_step(step), text,
                   [step, decimals](Recipe& recipe) { round_for_later(step, decimals, recipe); });
       list->plant("rounded_early", step, text, [step, decimals](Recipe& recipe) {
         recipe[step] = [rule = recipe[step], decimals](const Steps& before) {

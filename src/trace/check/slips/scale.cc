@@ -48,6 +48,8 @@ void add_factors(SlipList* list) {
     add("scale_by_width", 1 / root(s.d),
         fmt::format("scaled by the width of all heads: divided by √d_out = √{}", s.d));
   }
+  add("scale_by_width", 1 / root(s.d_in),
+      fmt::format("scaled by the width of the inputs: divided by √d_in = √{}", s.d_in));
   add("scale_inverted", root(s.D), fmt::format("multiplied by √{} instead of divided", s.D));
   add("scale_by_length", 1 / root(s.L),
       fmt::format("scaled by the number of tokens: divided by √L = √{}", s.L));

@@ -74,6 +74,13 @@ void add_softmax_slips(SlipList* list) {
             "softmax over the whole matrix: all its numbers together sum to 1, not each row",
             [](const Steps& before) { return over_whole_matrix(logits(before)); });
   if (list->sizes().H > 1) {
+    list->add("softmax_whole_matrix", step,
+              "softmax over all heads' matrices at once: their numbers together sum to 1",
+              [](const Steps& before) {
+                const Tensor& scores = logits(before);
+                return softmax(scores.contiguous().view({1, scores.element_count()}), -1)
+                    .view(scores.shape());
+              });
     list->add("softmax_over_heads", step,
               "softmax over the heads: the same cell of all heads sums to 1, not each row",
               [](const Steps& before) { return softmax(logits(before), 0); });
