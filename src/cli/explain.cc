@@ -66,11 +66,12 @@ void explain(ExplainOptions options) {
   apply({});
   const trace::Input input =
       options.file ? trace::read_input(*options.file) : trace::worked_example();
-  const std::int64_t followed = options.query ? trace::find_query(input, *options.query) : 0;
+  std::optional<std::int64_t> followed;
+  if (options.query) followed = trace::find_query(input, *options.query);
   trace::Record record =
       naming(options.file.value_or("worked example"), [&] { return trace::run(input, followed); });
   if (trace::has_printed_numbers(input)) record.checks = trace::check(record);
-  if (!options.file) record.corrected = trace::corrected(input, followed);
+  if (!options.file) record.corrected = trace::corrected(input, record.followed);
   const std::string result = options.cell
                                  ? explain_cell(record, *options.cell, options.format == "json")
                                  : view(record, options);
@@ -91,7 +92,8 @@ void add_explain(CLI::App& program, int*) {
   command->add_flag("--json", options->json, "the same as --format json")->excludes(format);
   command->add_option("--out", options->out, "write here instead of to standard output");
   command->add_option("--query", options->query,
-                      "the token whose row to follow, or its number from 0: '#2'");
+                      "the token whose row to follow, or its number from 0: '#2'; without it the first, "
+                      "under a causal mask the last");
   command->add_option("--cell", options->cell,
                       "the arithmetic of one cell: weights[0,2]; with several heads "
                       "weights[head,0,2]; from 0");

@@ -41,6 +41,12 @@ double longest(const std::vector<std::string>& lines, double size, Font font) {
   return width;
 }
 
+double title_width(const Panel& panel) {
+  const double title = text_width(panel.title, kStepSize, Font::sans_bold);
+  if (panel.aside.empty()) return title;
+  return title + kInside + text_width(panel.aside, kLabelSize, Font::sans);
+}
+
 double foot_height(const Panel& panel) {
   const double notes = static_cast<double>(note_lines(panel).size());
   return (panel.scale ? kScaleLine : 0) + (notes > 0 ? kNoteMargin + notes * kNoteLine : 0);
@@ -81,10 +87,10 @@ void arrange(Panel& panel, double width) {
 }
 
 double panel_width(const Panel& panel) {
-  const double text = std::max({text_width(panel.title, kStepSize, Font::sans_bold),
-                                longest(formula_lines(panel), kFormulaSize, Font::mono),
-                                longest(note_lines(panel), kLabelSize, Font::sans),
-                                panel.scale ? scale_width(*panel.scale) : 0});
+  const double text =
+      std::max({title_width(panel), longest(formula_lines(panel), kFormulaSize, Font::mono),
+                longest(note_lines(panel), kLabelSize, Font::sans),
+                panel.scale ? scale_width(*panel.scale) : 0});
   return std::max(panel.sizes.label_width + text,
                   grids_width(panel, std::min(panel.grids_a_row, panel.grids.size())));
 }
@@ -105,7 +111,8 @@ void draw_panel(Svg& svg, const Panel& panel, double x, double y, double top) {
   const Palette& palette = svg.palette();
   const GridSizes& sizes = panel.sizes;
   const double left = x + sizes.label_width;
-  svg.text(left, y + 13, panel.title, {kStepSize, palette.ink, false, 600});
+  svg.text_with_aside(left, y + 13, panel.title, {kStepSize, palette.ink, false, 600}, panel.aside,
+                      {kLabelSize, palette.ink2});
   double baseline = y + kTitleLine + 11;
   for (const std::string& line : formula_lines(panel)) {
     svg.text(left, baseline, line, {kFormulaSize, palette.ink2, true});

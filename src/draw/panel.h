@@ -16,6 +16,7 @@ struct Scale {
 
 struct Panel {
   std::string title, formula;
+  std::string aside{};  ///< beside the title, in the shade of labels
   std::vector<Grid> grids{};
   GridSizes sizes{};
   std::size_t grids_a_row = 1;

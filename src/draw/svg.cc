@@ -52,6 +52,18 @@ void Svg::text(double x, double y, std::string_view content, const TextStyle& st
   write_text(fmt::format("x=\"{}\" y=\"{}\"", coordinate(x), coordinate(y)), content, style, whole);
 }
 
+void Svg::text_with_aside(double x, double y, std::string_view content, const TextStyle& style,
+                          std::string_view aside, const TextStyle& aside_style) {
+  text(x, y, content, style);
+  if (aside.empty()) return;
+  body_.erase(body_.size() - std::string_view("</text>\n").size());
+  body_ += fmt::format(
+      "<tspan dx=\"8\" class=\"{}\" font-size=\"{}\" font-weight=\"{}\" "
+      "fill=\"{}\">{}</tspan></text>\n",
+      aside_style.mono ? "m" : "s", coordinate(aside_style.size), aside_style.weight,
+      aside_style.colour, safe(aside));
+}
+
 void Svg::vertical_text(double x, double y, std::string_view content, const TextStyle& style,
                         std::string_view whole) {
   write_text(

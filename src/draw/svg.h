@@ -30,6 +30,9 @@ class Svg {
   /// `whole`, where not empty, is what a pointer resting on the text is told (a cut token).
   void text(double x, double y, std::string_view content, const TextStyle& style,
             std::string_view whole = {});
+  /// `aside` follows `content` in its own style, wherever the font that is there lets that end.
+  void text_with_aside(double x, double y, std::string_view content, const TextStyle& style,
+                       std::string_view aside, const TextStyle& aside_style);
   /// Reads from bottom to top; (x, y) is where it starts (or ends: style.anchor).
   void vertical_text(double x, double y, std::string_view content, const TextStyle& style,
                      std::string_view whole = {});

@@ -269,6 +269,14 @@ TEST(ParseCell, TakesLettersAndTheBooksNames) {
                                    {"S[0,1]", StepName::scores},
                                    {"attn_scores[0,1]", StepName::scores},
                                    {"O[0,1]", StepName::context},
+                                   {"context_vec[0,1]", StepName::context},
+                                   {"ω[0,1]", StepName::scores},
+                                   {"α[0,1]", StepName::weights},
+                                   {"z[0,1]", StepName::context},
+                                   {"q[0,1]", StepName::queries},
+                                   {"k[0,1]", StepName::keys},
+                                   {"v[0,1]", StepName::values},
+                                   {"x[0,1]", StepName::inputs},
                                    {"X[0,1]", StepName::inputs}}) {
     EXPECT_EQ(parse_cell(record, text).step, step) << text;
   }

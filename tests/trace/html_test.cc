@@ -204,6 +204,15 @@ TEST(HtmlView, ReadsWithoutAScript) {
   }
 }
 
+TEST(HtmlView, NamesWhatTheChapterCallsAStepOnce) {
+  const std::string page = html_view(worked_record());
+  for (const char* names : {"<small>the chapter&#39;s ω, attn_scores</small>",
+                            "<small>the chapter&#39;s α, attn_weights</small>",
+                            "<small>the chapter&#39;s z, context_vec</small>"}) {
+    EXPECT_EQ(count(page, names), 1) << names;
+  }
+}
+
 TEST(HtmlView, HostileTokensStayText) {
   const std::string page = html_view(run(parse_input(
       R"({"tokens": ["</script><img src=x onerror=alert(1)>", "\"'>]]>&\u0000\u0001", "\u202eabc"],

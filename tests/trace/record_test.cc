@@ -202,6 +202,25 @@ TEST(Run, SaysWhyAFullyMaskedRowIsNaN) {
   EXPECT_NE(find_step(record, StepName::context)->note.find("NaN"), std::string::npos);
 }
 
+TEST(Run, FollowsTheLastRowUnderACausalMaskElseTheFirst) {
+  const auto followed = [](const std::string& mask) {
+    return run(parse_input(R"({"inputs": [[1], [2], [3]])" + mask + "}", "f")).followed;
+  };
+  EXPECT_EQ(followed(""), 0);
+  EXPECT_EQ(followed(R"(, "mask": "none")"), 0);
+  for (const char* causal :
+       {"\"causal\"", "\"causal()\"", "\"causal(top_left)\"", "\"causal() & window(-1, 0)\"",
+        "[[true, false, false], [true, true, false], [true, true, true]]"}) {
+    EXPECT_EQ(followed(std::string(R"(, "mask": )") + causal), 2) << causal;
+  }
+  for (const char* other :
+       {"\"window(0, 0)\"", "[[true, false, false], [true, true, false], [true, false, true]]",
+        "[[true, true, false], [true, true, false], [true, true, true]]"}) {
+    EXPECT_EQ(followed(std::string(R"(, "mask": )") + other), 0) << other;
+  }
+  EXPECT_EQ(run(parse_input(R"({"inputs": [[1], [2]], "mask": "causal"})", "f"), 0).followed, 0);
+}
+
 TEST(Run, RefusesAQueryThatIsNotThere) {
   EXPECT_THROW(run(worked_example(), 3), Error);
   EXPECT_THROW(run(worked_example(), -1), Error);

@@ -42,6 +42,15 @@ TEST(SvgView, WorkedExampleShowsItsNumbersAndTheSlip) {
   }
 }
 
+TEST(SvgView, NamesWhatTheChapterCallsAStepOnce) {
+  const std::string svg = svg_view(worked_record());
+  for (const char* names :
+       {">the chapter&#39;s ω, attn_scores<", ">the chapter&#39;s α, attn_weights<",
+        ">the chapter&#39;s z, context_vec<", ">the chapter&#39;s q<"}) {
+    EXPECT_EQ(count(svg, names), 1) << names;
+  }
+}
+
 TEST(SvgView, NarrowIs390WideAndNothingReachesBeyond) {
   for (const Record& record : {worked_record(), generated_record(12, 4, R"(, "num_heads": 2)"),
                                generated_record(70, 5, R"(, "mask": "causal")")}) {

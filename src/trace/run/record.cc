@@ -34,10 +34,10 @@ void require_memory(const Input& input) {
       sizes.L, sizes.H, sizes.H == 1 ? "" : "s", numbers, needed / 1e9, usable / 1e9));
 }
 
-void require_followed(const Input& input, std::int64_t followed) {
+void require_followed(const Input& input, std::optional<std::int64_t> followed) {
   const std::int64_t length = input.inputs.size(0);
-  if (followed >= 0 && followed < length) return;
-  throw Error(fmt::format("query #{} is out of range: there are {} tokens, #0 to #{}", followed,
+  if (!followed || (*followed >= 0 && *followed < length)) return;
+  throw Error(fmt::format("query #{} is out of range: there are {} tokens, #0 to #{}", *followed,
                           length, length - 1));
 }
 
@@ -89,12 +89,26 @@ void add_notes_on_numbers(const Step& step, const std::string& empty_rows, std::
 
 }  // namespace
 
-Record run(const Input& input, std::int64_t followed) {
+bool is_causal(const Record& record) {
+  if (record.input.settings.mask == "causal") return true;
+  const Step* mask = find_step(record, StepName::mask);
+  // One token sees itself under any mask that shows it anything.
+  if (mask == nullptr || mask->data.size(0) == 1) return false;
+  const bool* visible = mask->data.data<bool>();
+  const std::int64_t length = mask->data.size(0);
+  for (std::int64_t i = 0; i < length; ++i) {
+    for (std::int64_t j = 0; j < length; ++j) {
+      if (*visible++ != (j <= i)) return false;
+    }
+  }
+  return true;
+}
+
+Record run(const Input& input, std::optional<std::int64_t> followed) {
   require_followed(input, followed);
   require_memory(input);
   Record record;
   record.input = input;
-  record.followed = followed;
   const Steps numbers = compute(right_recipe(record.input));
   const PerStep<Told> told = tell(record.input);
   for (const StepName name : steps_of(record.input)) {
@@ -107,6 +121,7 @@ Record run(const Input& input, std::int64_t followed) {
     step.decimals = shown_decimals(step.data);
     record.steps.push_back(std::move(step));
   }
+  record.followed = followed.value_or(is_causal(record) ? input.inputs.size(0) - 1 : 0);
   const std::string empty_rows = fully_masked_rows(record);
   for (Step& step : record.steps) add_notes_on_numbers(step, empty_rows, &step.note);
   return record;

@@ -83,8 +83,10 @@ std::string step(const Record& record, const Shown& shown, std::size_t number) {
   std::string out = fmt::format("<section class=\"{}\" aria-labelledby=\"m{}\">\n",
                                 of_record == nullptr ? "step parameter" : "step", number);
   out += fmt::format("<p class=\"by\">{}</p>\n", by.empty() ? "" : safe(by) + " →");
-  out += fmt::format("<h2 id=\"m{}\">{}</h2>\n<p class=\"formula\">{}</p>\n", number,
-                     safe(shown.title), safe(shown.formula));
+  const std::string names = shown.step ? in_the_chapter(*shown.step) : "";
+  out += fmt::format(
+      "<h2 id=\"m{}\">{}{}</h2>\n<p class=\"formula\">{}</p>\n", number, safe(shown.title),
+      names.empty() ? "" : fmt::format(" <small>{}</small>", safe(names)), safe(shown.formula));
   // The note stands above, so that the matrices of one line end at the same height.
   if (!shown.note.empty()) out += fmt::format("<p class=\"note\">{}</p>\n", safe(shown.note));
   out += fmt::format("<div class=\"heads\">\n{}</div>\n{}", tables(record, shown, number),
@@ -188,6 +190,10 @@ constexpr const char* kPanel =
 std::string html_view(const Record& record) {
   const std::vector<Shown> matrices = page_matrices(record);
   std::string summary_text = safe(summary(record));
+  if (const WhereNext next = where_next(record); !next.command.empty()) {
+    summary_text =
+        fmt::format("{} <code>{}</code><br>{}", safe(next.words), safe(next.command), summary_text);
+  }
   if (const std::string note = window_note(record); !note.empty()) {
     summary_text += fmt::format(" {}", safe(note));
   }

@@ -19,6 +19,15 @@ std::string headline(const Record& record);
 /// "3 tokens, 3 features in, 2 out. The row followed: The (query 0)."
 std::string summary(const Record& record);
 
+/// Of the worked example: what it is, and the command to go on with. Empty for any other record.
+struct WhereNext {
+  std::string words, command;
+};
+WhereNext where_next(const Record& record);
+
+/// "the chapter's ω, attn_scores"; empty where the chapter has no name of its own for the step.
+std::string in_the_chapter(StepName step);
+
 /// The entries of an axis that are shown: all, or kMostCells around `centre`.
 struct Window {
   std::int64_t begin = 0, end = 0, size = 0;

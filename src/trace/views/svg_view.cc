@@ -30,7 +30,13 @@ struct Page {
 std::vector<std::string> lines_under_title(const Record& record, double width) {
   std::string text = summary(record);
   if (const std::string note = window_note(record); !note.empty()) text += " " + note;
-  return draw::wrap(text, draw::kTextSize, draw::Font::sans, width);
+  const WhereNext next = where_next(record);
+  std::vector<std::string> lines = draw::wrap(text, draw::kTextSize, draw::Font::sans, width);
+  for (std::string& line :
+       draw::wrap(next.words + " " + next.command, draw::kTextSize, draw::Font::sans, width)) {
+    lines.push_back(std::move(line));
+  }
+  return lines;
 }
 
 /// So small that it fits where another font stands in for Inter, too.

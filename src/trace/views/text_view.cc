@@ -88,6 +88,11 @@ class TextReport {
     const Sizes& s = sizes_;
     const Settings& settings = record_.input.settings;
     line(style_.bold("Attention, step by step"));
+    if (const WhereNext next = where_next(record_); !next.command.empty()) {
+      paragraph("", next.words);
+      line("  " + next.command);
+      line();
+    }
     paragraph("", fmt::format("{}, d_in = {}, {} of size D = {}{}", counted(s.L, "token"), s.d_in,
                               counted(s.H, "head"), s.D,
                               s.D_v == s.D ? "" : fmt::format(", values of size {}", s.D_v)));
@@ -103,7 +108,7 @@ class TextReport {
                               s.H > 1 ? ", those of head 0; the other heads do the same" : ""));
     paragraph("",
               "Where = stands, the shown numbers give the shown result; where ≈ stands, what "
-              "rounding to 4 decimals hides makes a difference.");
+              "rounding hides makes a difference.");
     if (s.L > kMostShown || s.d_in > kMostShown || s.d > kMostShown || s.d_v > kMostShown) {
       paragraph("", fmt::format("What is longer than {} is shown in part; --json and --format csv "
                                 "give everything.",
@@ -123,7 +128,9 @@ class TextReport {
 
   void write_step(const Step& step) {
     line();
-    line(style_.bold(fmt::format("{} {}", ++number_, step.title)));
+    const std::string names = in_the_chapter(step.name);
+    line(style_.bold(fmt::format("{} {}", ++number_, step.title)) +
+         (names.empty() ? "" : fmt::format(" ({})", names)));
     paragraph("  ", step.formula);
     line(fmt::format("  shape {}: {}", to_string(step.data.shape()), fmt::join(step.axes, ", ")));
     if (!step.note.empty()) paragraph("  ", step.note);

@@ -26,6 +26,7 @@ class StepPanel {
   draw::Panel panel(const Room& room) {
     draw::Panel panel;
     panel.title = shown_.title;
+    panel.aside = in_the_chapter(*shown_.step);
     panel.formula = shown_.formula;
     for (std::int64_t head = 0; head < shown_.heads; ++head) panel.grids.push_back(grid(head));
     panel.sizes = sizes(panel.grids, room);
@@ -139,7 +140,9 @@ std::optional<draw::Panel> weight_panel(const std::string& name, const Tensor& w
   const Shown shown = shown_parameter(name, weight);
   const std::int64_t width = shown.columns.size / blocks;
   if (shown.rows.size > draw::kMostNumbers || width > draw::kMostNumbers) return std::nullopt;
-  draw::Panel panel{shown.title, shown.formula};
+  draw::Panel panel;
+  panel.title = shown.title;
+  panel.formula = shown.formula;
   for (std::int64_t block = 0; block < blocks; ++block) {
     draw::Grid grid;
     for (std::int64_t row = 0; row < shown.rows.size; ++row) {
