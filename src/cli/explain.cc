@@ -40,7 +40,7 @@ std::string cell_as_json(const trace::StepCell& cell, double value, const trace:
 
 std::string explain_cell(const trace::Record& record, const std::string& text, bool as_json) {
   const trace::StepCell cell = trace::parse_cell(record, text);
-  const trace::Arithmetic how = trace::arithmetic(record, cell.step, cell.at);
+  const trace::Arithmetic how = trace::arithmetic(record, cell.step, cell.at, trace::Terms::all);
   const double value = trace::find_step(record, cell.step)->data.at(cell.at);
   if (as_json) return cell_as_json(cell, value, how);
   return how.letters + "\n" + std::string(how.letters.find('='), ' ') + "= " + how.numbers + "\n";

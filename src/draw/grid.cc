@@ -25,9 +25,10 @@ double widest(const std::vector<std::string>& labels, double limit) {
   return std::min(width, limit);
 }
 
-struct Corner {
-  double x, y;
-};
+/// Of the part from the point on.
+double fraction_width(const Cell& cell) {
+  return text_width(after_point(cell.text).value_or(""), kTextSize, Font::mono);
+}
 
 class Drawing {
  public:
@@ -118,7 +119,9 @@ class Drawing {
     if (cell.hatched) {
       svg_.text(middle, baseline, cell.text, {kTextSize, palette.ink, true, 400, Anchor::middle});
     } else {
-      svg_.text(middle + sizes_.text_width / 2, baseline, cell.text,
+      const double behind =
+          after_point(cell.text) ? sizes_.fraction_width - fraction_width(cell) : 0;
+      svg_.text(middle + sizes_.text_width / 2 - behind, baseline, cell.text,
                 {kTextSize, palette.ink, true, 400, Anchor::end});
     }
   }
@@ -186,18 +189,22 @@ GridSizes measure(const std::vector<Grid>& grids, bool numbers, const Pitch& pit
   GridSizes sizes;
   sizes.numbers = numbers;
   double column_label = 0;
+  double whole = 0;
   bool captions = false;
   for (const Grid& grid : grids) {
     sizes.label_width = std::max(sizes.label_width, widest(grid.row_labels, label_limit) + kInside);
     column_label = std::max(column_label, widest(grid.column_labels, kVerticalLimit));
     captions = captions || !grid.caption.empty();
     for (const Cell& cell : grid.cells) {
-      sizes.text_width = std::max(sizes.text_width, text_width(cell.text, kTextSize, Font::mono));
+      const double fraction = fraction_width(cell);
+      whole = std::max(whole, text_width(cell.text, kTextSize, Font::mono) - fraction);
+      sizes.fraction_width = std::max(sizes.fraction_width, fraction);
       if (cell.printed.empty()) continue;
       sizes.cell_width = std::max(
           sizes.cell_width, text_width(kNot + cell.printed, kLabelSize, Font::mono) + kInside);
     }
   }
+  sizes.text_width = whole + sizes.fraction_width;
   if (numbers) {
     sizes.cell_width = std::max(sizes.cell_width, sizes.text_width + 12);
   } else {

@@ -32,9 +32,10 @@ struct Grid {
 struct GridSizes {
   bool numbers = true;  ///< false: heat alone
   double cell_width = kCellWidth, cell_height = kCellHeight, gap = kCellGap;
-  double label_width = 0;    ///< left of the rows, with its margin
-  double header_height = 0;  ///< above the rows, with the caption
-  double text_width = 0;     ///< the longest number
+  double label_width = 0;     ///< left of the rows, with its margin
+  double header_height = 0;   ///< above the rows, with the caption
+  double text_width = 0;      ///< the longest number, points below one another
+  double fraction_width = 0;  ///< the longest part from a point on
 
   /// Whether column labels stand upright; else they read from bottom to top.
   bool upright() const { return numbers || cell_width >= 20; }

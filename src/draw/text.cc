@@ -150,6 +150,13 @@ std::string escape(std::string_view text) {
   return out;
 }
 
+std::optional<std::string_view> after_point(std::string_view text) {
+  const std::size_t digit = text.find_first_of("0123456789");
+  if (digit == std::string_view::npos) return std::nullopt;
+  const std::size_t end = text.find_first_not_of("0123456789", digit);
+  return text.substr(std::min(end, text.size()));
+}
+
 double text_width(std::string_view text, double size, Font font) {
   double width = 0;
   for (std::size_t at = 0; at < text.size();) {

@@ -1,6 +1,7 @@
 #pragma once
 // Text in pictures: made safe to show, measured, cut, wrapped, escaped. All text is UTF-8.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,11 @@ std::string visible(std::string_view text);
 /// For XML and HTML text and double-quoted attributes: & < > " ' as entities. Expects text that
 /// went through visible().
 std::string escape(std::string_view text);
+
+/// What a number has from its point (or exponent) on: ".25" of "−0.25", "" of "4". Nothing for text
+/// that is no number: "−∞", "true". Numbers of a column stand so that these parts begin at one
+/// place.
+std::optional<std::string_view> after_point(std::string_view text);
 
 /// Width in px when set at `size`. Exact for JetBrains Mono and for ASCII in Inter; close for
 /// others.

@@ -5,6 +5,7 @@
 #include "draw/text.h"
 #include "trace/records.h"
 #include "trace/run/arithmetic.h"
+#include "trace/views/page/data.h"
 #include "trace/views/page/matrices.h"
 #include "trace/views/page/templates.h"
 #include "trace/views/shown.h"
@@ -132,6 +133,7 @@ bool on_page(const std::vector<Shown>& matrices, const Source& source) {
 /// The page gives for every cell exactly what arithmetic() gives.
 void expect_whole(const Record& record) {
   const Page page(record);
+  const Terms terms = terms_on_page(record);
   for (std::size_t matrix = 0; matrix < page.matrices.size(); ++matrix) {
     const Shown& shown = page.matrices[matrix];
     if (!shown.step) continue;
@@ -139,7 +141,7 @@ void expect_whole(const Record& record) {
       for (std::int64_t row = shown.rows.begin; row < shown.rows.end; ++row) {
         for (std::int64_t column = shown.columns.begin; column < shown.columns.end; ++column) {
           const Index cell = shown.has_heads ? Index{head, row, column} : Index{row, column};
-          const Arithmetic how = arithmetic(record, *shown.step, cell);
+          const Arithmetic how = arithmetic(record, *shown.step, cell, terms);
           ASSERT_EQ(page.letters(matrix, cell), pretty(how.letters));
           ASSERT_EQ(page.numbers(matrix, cell), pretty(how.numbers)) << how.letters;
           std::vector<Source> wanted;

@@ -178,7 +178,6 @@ TEST(Run, HasTheStepsThatTheInputAsksForInOrder) {
       got.push_back(text(step.name));
       EXPECT_EQ(step.axes.size(), step.data.shape().size());
       EXPECT_FALSE(step.title.empty() || step.formula.empty());
-      EXPECT_EQ(step.decimals, shown_decimals(step.data));
       EXPECT_EQ(step.data.dtype(), step.name == StepName::mask ? DType::boolean : DType::float64);
     }
     EXPECT_EQ(got, want);

@@ -67,7 +67,7 @@ TEST(SvgView, NarrowIs390WideAndNothingReachesBeyond) {
 
 TEST(SvgView, NegativeNumbersHaveARealMinus) {
   const std::string svg = svg_view(generated_record(4, 3, ""));
-  EXPECT_NE(svg.find(">−1.2500</text>"), std::string::npos);
+  EXPECT_NE(svg.find(">−1.25</text>"), std::string::npos);
   EXPECT_EQ(svg.find(">-1"), std::string::npos);
 }
 

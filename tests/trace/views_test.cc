@@ -167,6 +167,12 @@ TEST(TextView, SaysWhereToGoFromTheWorkedExample) {
   EXPECT_EQ(lines.at(3), "  foveal explain examples/inputs/the_cat_sat_scaled.json");
 }
 
+TEST(TextView, NumbersStandAtTheirPoints) {
+  const std::string text =
+      text_view(run(parse_input(R"({"inputs": [[0.5, -12], [1.25, 3]]})", "f")));
+  EXPECT_NE(text.find("  → 0 x1    0.5   -12\n    1 x2    1.25    3\n"), std::string::npos) << text;
+}
+
 TEST(TextView, IsColouredOnlyWhenAsked) {
   const Record record = run(worked_example());
   EXPECT_EQ(text_view(record).find('\x1b'), std::string::npos);

@@ -8,6 +8,7 @@
 
 #include "foveal/tensor.h"
 #include "trace/input/input.h"
+#include "trace/run/numbers.h"
 
 namespace foveal::trace {
 
@@ -18,7 +19,7 @@ struct Step {
   std::vector<std::string> axes;  ///< one a dimension: "head", "token", "query", "key", "feature"
   Tensor data;                    ///< float64; bool for mask
   std::string note;               ///< empty, or what a learner should know of this step
-  int decimals = 0;               ///< shown_decimals(data)
+  Digits digits{};                ///< how the numbers are shown
 };
 
 /// One printed number held against ours.
@@ -50,7 +51,8 @@ struct Record {
 };
 
 /// Runs attention on `input`, step by step. `followed` is 0 .. L-1; without it the last row under a
-/// causal mask, since the first sees itself alone, else the first. Doesn't fill checks or corrected.
+/// causal mask, since the first sees itself alone, else the first. Doesn't fill checks or
+/// corrected.
 Record run(const Input& input, std::optional<std::int64_t> followed = {});
 
 /// Whether each query sees itself and what stands before it, and nothing else, however the mask is

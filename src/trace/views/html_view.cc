@@ -137,7 +137,7 @@ std::string printed_section(const Record& record) {
     const Check& check = *wrong[i];
     rows += fmt::format("<tr><th scope=\"row\">{}[{}]</th><td>{}</td><td>{}</td>", text(check.step),
                         fmt::join(check.cell, ","), safe(pretty(check.printed)),
-                        pretty(check.ours, find_step(record, check.step)->decimals));
+                        pretty(check.ours, find_step(record, check.step)->digits));
     if (i == 0 || wrong[i - 1]->slip != check.slip) {
       rows += fmt::format("<td class=\"slip\" rowspan=\"{}\">{}</td>", same_slip(wrong, i),
                           safe(pretty(check.slip.value_or(""))));
@@ -157,9 +157,9 @@ std::string printed_section(const Record& record) {
 }
 
 std::string numbers(const Tensor& data) {
-  const int decimals = shown_decimals(data);
+  const Digits digits = digits_of(data);
   std::vector<std::string> texts;
-  for (const double value : data.to_vector()) texts.push_back(pretty(value, decimals));
+  for (const double value : data.to_vector()) texts.push_back(pretty(value, digits));
   return fmt::format("{}", fmt::join(texts, " "));
 }
 

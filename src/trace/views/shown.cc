@@ -33,7 +33,7 @@ double Shown::value(std::int64_t head, std::int64_t row, std::int64_t column) co
 std::string Shown::text(std::int64_t head, std::int64_t row, std::int64_t column) const {
   const double number = value(head, row, column);
   if (is_truth) return number != 0 ? "true" : "false";
-  return pretty(number, decimals);
+  return pretty(number, digits);
 }
 
 double Shown::heat(std::int64_t head, std::int64_t row, std::int64_t column) const {
@@ -57,8 +57,8 @@ ScaleEnds scale_ends(const Shown& shown) {
       std::any_of(values.begin(), values.end(), [](double value) { return !std::isfinite(value); });
   const bool has_negative = std::any_of(
       values.begin(), values.end(), [](double value) { return value < 0 && std::isfinite(value); });
-  return {has_negative ? pretty(-shown.full_heat, shown.decimals) : "",
-          pretty(shown.full_heat, shown.step == StepName::weights ? 0 : shown.decimals),
+  return {has_negative ? pretty(-shown.full_heat, shown.digits) : "",
+          pretty(shown.full_heat, shown.step == StepName::weights ? Digits{} : shown.digits),
           has_masked};
 }
 
@@ -77,7 +77,7 @@ Shown shown_step(const Record& record, const Step& step) {
   shown.heads = shown.has_heads ? step.data.size(0) : 1;
   shown.rows = window_of(record, shown.row_axis, step.data.size(-2));
   shown.columns = window_of(record, shown.column_axis, step.data.size(-1));
-  shown.decimals = step.decimals;
+  shown.digits = step.digits;
   shown.values = step.data.to_vector();
   shown.full_heat = step.name == StepName::weights ? 1 : largest_magnitude(shown.values);
   return shown;
@@ -92,7 +92,7 @@ Shown shown_parameter(const std::string& name, const Tensor& data) {
   shown.row_axis = shown.column_axis = "feature";
   shown.rows = window_around(0, shown.is_vector ? 1 : data.size(0));
   shown.columns = window_around(0, data.size(-1));
-  shown.decimals = shown_decimals(data);
+  shown.digits = digits_of_given(data);
   shown.values = data.to_vector();
   shown.full_heat = largest_magnitude(shown.values);
   return shown;

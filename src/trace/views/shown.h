@@ -21,7 +21,7 @@ struct Shown {
   bool is_truth = false;              ///< true and false, not 1 and 0
   std::int64_t heads = 1;
   Window rows, columns;
-  int decimals = 0;
+  Digits digits;
   double full_heat = 1;  ///< the magnitude that has the full colour
   std::vector<double> values{};
 

@@ -126,7 +126,7 @@ std::string pretty(const std::string& text) {
   return out;
 }
 
-std::string pretty(double value, int decimals) { return pretty(show(value, decimals)); }
+std::string pretty(double value, const Digits& digits) { return pretty(show(value, digits)); }
 
 std::string led_by(const Record& record, const Step& step) {
   const Settings& settings = record.input.settings;

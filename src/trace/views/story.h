@@ -44,7 +44,7 @@ Window window_of(const Record& record, const std::string& axis, std::int64_t siz
 std::string window_note(const Record& record);
 
 /// A number as the picture and the page write it: show() with the sign −.
-std::string pretty(double value, int decimals);
+std::string pretty(double value, const Digits& digits);
 /// The same for a text that holds such numbers.
 std::string pretty(const std::string& text);
 

@@ -170,19 +170,19 @@ class TextReport {
     for (std::int64_t i : rows) {
       if (i == record_.followed) table.followed = table.cells.size();
       table.row_labels.push_back(token_label(i, rows.back()));
-      table.cells.push_back(cells_of_row(data, i, columns, step.decimals));
+      table.cells.push_back(cells_of_row(data, i, columns, step.digits));
     }
     write_table(table);
     if (step.name == StepName::weights && data.size(-1) > kMostShown) largest_weights(step, data);
   }
 
   static std::vector<std::string> cells_of_row(const Tensor& data, std::int64_t i,
-                                               const Indices& columns, int decimals) {
+                                               const Indices& columns, const Digits& digits) {
     const bool is_bool = data.dtype() == DType::boolean;
     std::vector<std::string> cells;
     for (std::int64_t j : columns) {
       const double value = data.at({i, j});
-      cells.push_back(is_bool ? (value != 0 ? "true" : "false") : show(value, decimals));
+      cells.push_back(is_bool ? (value != 0 ? "true" : "false") : show(value, digits));
     }
     return cells;
   }
@@ -207,16 +207,16 @@ class TextReport {
     if (!weight.defined()) return false;
     const Indices rows = shown_indices(weight.size(0), 0);
     const Indices columns = shown_indices(weight.size(1), 0);
-    const int decimals = shown_decimals(weight);
+    const Digits digits = digits_of_given(weight);
     TextTable table;
     for (std::int64_t j : columns) table.column_labels.push_back(index_label(j));
     for (std::int64_t i : rows) {
       table.row_labels.push_back(index_label(i));
-      table.cells.push_back(cells_of_row(weight, i, columns, decimals));
+      table.cells.push_back(cells_of_row(weight, i, columns, digits));
     }
     if (bias.defined()) {
       table.row_labels.push_back("b_" + name);
-      table.cells.push_back(cells_of_row(bias.unsqueeze(0), 0, columns, shown_decimals(bias)));
+      table.cells.push_back(cells_of_row(bias.unsqueeze(0), 0, columns, digits_of_given(bias)));
     }
     line();
     line(style_.bold(fmt::format("  W_{}", name)) +
@@ -239,7 +239,7 @@ class TextReport {
     parts.reserve(weights.size());
     for (const auto& [negated, j] : weights) {
       parts.push_back(
-          fmt::format("{} {} {}", j, terminal::cut(token(j), 12), show(-negated, step.decimals)));
+          fmt::format("{} {} {}", j, terminal::cut(token(j), 12), show(-negated, step.digits)));
     }
     paragraph("  ", fmt::format("Largest weights of row {}: {}", record_.followed,
                                 fmt::join(parts, ", ")));

@@ -4,6 +4,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "draw/look.h"
+#include "trace/input/sizes.h"
 #include "trace/run/arithmetic.h"
 #include "trace/views/page/templates.h"
 
@@ -38,7 +40,7 @@ void append(std::vector<std::string>& values, const Index& numbers) {
 class Data {
  public:
   Data(const Record& record, const std::vector<Shown>& matrices)
-      : record_(record), matrices_(matrices) {
+      : record_(record), matrices_(matrices), terms_(terms_on_page(record)) {
     for (const Shown& shown : matrices) names_.push_back(shown.name);
   }
 
@@ -81,7 +83,7 @@ class Data {
     StepTemplates::Cell cell;
     cell.index = index_of(shown, head, row, column);
     if (!shown.step) return;
-    const Arithmetic how = arithmetic(record_, *shown.step, cell.index);
+    const Arithmetic how = arithmetic(record_, *shown.step, cell.index, terms_);
     cell.letters = pretty(how.letters);
     cell.numbers = pretty(how.numbers);
     cell.values_of_numbers = {shown.text(head, row, column)};
@@ -107,10 +109,17 @@ class Data {
 
   const Record& record_;
   const std::vector<Shown>& matrices_;
+  Terms terms_;
   std::vector<std::string> names_;
 };
 
 }  // namespace
+
+Terms terms_on_page(const Record& record) {
+  const Sizes sizes = sizes_of(record.input);
+  const bool whole = std::max({sizes.L, sizes.d_in, sizes.d, sizes.d_v}) <= draw::kMostCells;
+  return whole ? Terms::all : Terms::largest;
+}
 
 std::string page_data(const Record& record, const std::vector<Shown>& matrices) {
   const std::string text = Data(record, matrices).all().dump();

@@ -39,9 +39,9 @@ void add_wrong(const Record& record, Card& card) {
   bool new_slip = true;
   for (std::size_t i = 0; i < told; ++i) {
     const Check& check = *wrong[i];
-    const int decimals = find_step(record, check.step)->decimals;
+    const Digits digits = find_step(record, check.step)->digits;
     card.lines.push_back({fmt::format("✗ {} is {}, printed {}", place(check),
-                                      pretty(check.ours, decimals), pretty(check.printed)),
+                                      pretty(check.ours, digits), pretty(check.printed)),
                           true, true, new_slip && i > 0 ? 6.0 : 0.0});
     new_slip = i + 1 == told || wrong[i + 1]->slip != check.slip;
     if (new_slip && check.slip) card.lines.push_back({pretty(*check.slip)});
@@ -53,9 +53,9 @@ void add_wrong(const Record& record, Card& card) {
 }
 
 std::string row(const Tensor& data) {
-  const int decimals = shown_decimals(data);
+  const Digits digits = digits_of(data);
   std::vector<std::string> numbers;
-  for (const double value : data.to_vector()) numbers.push_back(pretty(value, decimals));
+  for (const double value : data.to_vector()) numbers.push_back(pretty(value, digits));
   return fmt::format("[{}]", fmt::join(numbers, ", "));
 }
 

@@ -112,7 +112,7 @@ class StepPanel {
     std::vector<std::string> parts;
     parts.reserve(keys.size());
     for (const std::int64_t key : keys) {
-      parts.push_back(short_token(key) + " " + pretty(weight(key), shown_.decimals));
+      parts.push_back(short_token(key) + " " + pretty(weight(key), shown_.digits));
     }
     const std::string head = shown_.has_heads ? fmt::format("Head {}: ", pair_.head) : "";
     return fmt::format("{}{} looks most at {}", head, short_token(record_.followed),
