@@ -83,12 +83,28 @@ struct Page {
   }
 
   std::string numbers(std::size_t matrix, const Index& cell) const {
-    std::vector<std::string> values{text_of({matrices[matrix].name, cell})};
+    std::vector<std::string> values{text_of({matrices[matrix].name, cell}), "", ""};
     for (const Source& source : sources(matrix, cell)) values.push_back(text_of(source));
+    if (matrices[matrix].step == StepName::weights)
+      scores_of_weight(cell, sources(matrix, cell), &values);
     for (const std::int64_t index : cell) values.push_back(std::to_string(index));
     values.push_back(flat(matrix, cell));
     const json& how = data["matrices"][matrix]["how"];
     return fill(how["numbers"][kind(matrix, cell)[1].get<std::size_t>()], values);
+  }
+
+  /// Its own score, and the largest of its row.
+  void scores_of_weight(const Index& cell, const std::vector<Source>& sources,
+                        std::vector<std::string>* values) const {
+    double highest = -HUGE_VAL;
+    for (const Source& source : sources) {
+      const std::string text = text_of(source);
+      if (source.cell == cell) (*values)[1] = text;
+      const double value =
+          std::strtod(replace_all(replace_all(text, "−", "-"), "∞", "inf").c_str(), nullptr);
+      if (value > highest) (*values)[2] = text;
+      highest = std::max(highest, value);
+    }
   }
 
   std::string letters(std::size_t matrix, const Index& cell) const {
@@ -165,6 +181,7 @@ TEST(HtmlView, EveryCellHasItsArithmeticAndSources) {
   expect_whole(generated_record(1, 1, ""));
   expect_whole(generated_record(
       6, 4, R"(, "num_heads": 2, "mask": "causal", "dropout": {"p": 0.5, "seed": 1})"));
+  expect_whole(generated_record(7, 6, R"(, "scale": 40, "mask": "causal")"));
   expect_whole(generated_record(13, 12, R"(, "scale": 0.37, "num_heads": 3)"));
   expect_whole(generated_record(3, 2, R"(, "W_query": [[1,-2],[0,1]], "W_key": [[0,1],[1.5,0]],
       "W_value": [[1,1],[0,1]], "b_query": [1,2], "b_key": [0,-1], "b_value": [0.5,0],
@@ -180,6 +197,15 @@ TEST(HtmlView, FortyTokensStaySmall) {
   const std::string more =
       R"(, "num_heads": 2, "mask": "causal", "dropout": {"p": 0.1, "seed": 1})";
   EXPECT_LT(html_view(generated_record(40, 64, more)).size(), 3'000'000);
+}
+
+TEST(HtmlView, WeightsOfLargeScoresHaveFewKinds) {
+  const json page =
+      data_of(html_view(generated_record(40, 12, R"(, "scale": 40, "mask": "causal")")));
+  for (const json& matrix : page["matrices"]) {
+    if (matrix["name"] != "weights") continue;
+    EXPECT_LT(matrix["how"]["numbers"].size(), 100) << matrix["how"]["numbers"].size();
+  }
 }
 
 TEST(HtmlView, SaysWhatIsNotShown) {

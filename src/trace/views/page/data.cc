@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "draw/look.h"
@@ -86,7 +87,8 @@ class Data {
     const Arithmetic how = arithmetic(record_, *shown.step, cell.index, terms_);
     cell.letters = pretty(how.letters);
     cell.numbers = pretty(how.numbers);
-    cell.values_of_numbers = {shown.text(head, row, column)};
+    const auto [own, largest] = scores_of(shown, how.sources, cell.index);
+    cell.values_of_numbers = {shown.text(head, row, column), own, largest};
     for (const Source& source : how.sources) {
       const Shown* from = find_matrix(matrices_, source.matrix);
       if (from == nullptr) continue;
@@ -105,6 +107,28 @@ class Data {
       append(cell.values_of_letters, cell.sources[k].cell);
     }
     templates.add(cell);
+  }
+
+  /// Of a weight its own score, and the largest of its row: both stand in all weights of a row, at
+  /// another of the sources in each.
+  struct Scores {
+    std::string own, largest;
+  };
+  Scores scores_of(const Shown& shown, const std::vector<Source>& sources,
+                   const Index& cell) const {
+    Scores scores;
+    if (shown.step != StepName::weights) return scores;
+    double highest = -std::numeric_limits<double>::infinity();
+    for (const Source& source : sources) {
+      const Shown* from = find_matrix(matrices_, source.matrix);
+      const auto [h, i, j] = place(*from, source.cell);
+      if (!from->has(h, i, j)) continue;
+      if (source.cell == cell) scores.own = from->text(h, i, j);
+      if (!(from->value(h, i, j) > highest)) continue;
+      highest = from->value(h, i, j);
+      scores.largest = from->text(h, i, j);
+    }
+    return scores;
   }
 
   const Record& record_;
