@@ -55,7 +55,8 @@ std::string view(const trace::Record& record, const ExplainOptions& options) {
     return options.format == "svg" ? svg : draw::png_from_svg(svg);
   }
   if (options.format == "html") return trace::html_view(record);
-  return trace::text_view(record, 80, !options.out && colour_on_stdout());
+  if (options.out) return trace::text_view(record);
+  return trace::text_view(record, width_of_stdout(), colour_on_stdout());
 }
 
 void explain(ExplainOptions options) {
@@ -91,9 +92,10 @@ void add_explain(CLI::App& program, int*) {
           ->check(CLI::IsMember({"text", "json", "csv", "svg", "png", "html"}));
   command->add_flag("--json", options->json, "the same as --format json")->excludes(format);
   command->add_option("--out", options->out, "write here instead of to standard output");
-  command->add_option("--query", options->query,
-                      "the token whose row to follow, or its number from 0: '#2'; without it the first, "
-                      "under a causal mask the last");
+  command->add_option(
+      "--query", options->query,
+      "the token whose row to follow, or its number from 0: '#2'; without it the first, "
+      "under a causal mask the last");
   command->add_option("--cell", options->cell,
                       "the arithmetic of one cell: weights[0,2]; with several heads "
                       "weights[head,0,2]; from 0");

@@ -1,10 +1,14 @@
 #include "cli/output.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <system_error>
 
 #include "cli/signals.h"
@@ -45,6 +49,20 @@ void write_results(const std::vector<std::pair<std::string, std::string>>& files
 bool colour_on_stdout() {
   const char* no_colour = std::getenv("NO_COLOR");
   return ::isatty(STDOUT_FILENO) == 1 && (no_colour == nullptr || *no_colour == '\0');
+}
+
+int width_of_stdout() {
+  constexpr int kNarrowest = 80, kWidest = 160;
+  if (::isatty(STDOUT_FILENO) != 1) return kNarrowest;
+  int columns = 0;
+  if (winsize size{}; ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) columns = size.ws_col;
+  if (const char* asked = std::getenv("COLUMNS")) {
+    int number = 0;
+    const char* const end = asked + std::strlen(asked);
+    const auto [stop, problem] = std::from_chars(asked, end, number);
+    if (problem == std::errc() && stop == end && number > 0) columns = number;
+  }
+  return std::clamp(columns, kNarrowest, kWidest);
 }
 
 }  // namespace foveal::cli

@@ -22,6 +22,10 @@ void write_results(const std::vector<std::pair<std::string, std::string>>& files
 /// True where standard output is a terminal and NO_COLOR is unset or empty.
 bool colour_on_stdout();
 
+/// How wide text for standard output may be: as wide as the terminal (COLUMNS, where set, counts),
+/// from 80 to 160 columns; 80 where it is no terminal.
+int width_of_stdout();
+
 /// Runs `work` on what was read from `file`; its errors name the place in the file, the file's own
 /// name goes before it.
 template <class Work>
