@@ -83,17 +83,23 @@ class Drawing {
               {kLabelSize, svg_.palette().ink2, false, 600});
   }
 
-  void followed_row() {
-    if (!grid_.followed) return;
-    const double row = static_cast<double>(*grid_.followed);
-    svg_.outline(
-        {x_ - 1, y_ + row * sizes_.cell_height - 1,
-         static_cast<double>(grid_.columns()) * sizes_.cell_width - sizes_.gap + 2 + sizes_.gap,
-         sizes_.cell_height - sizes_.gap + 2 + sizes_.gap},
-        svg_.palette().accent, sizes_.numbers ? 2 : 1.5, sizes_.numbers ? 5 : 2);
+  void outlines() {
+    if (grid_.looked_at_row) outline_row(*grid_.looked_at_row, svg_.palette().select);
+    if (grid_.followed) outline_row(*grid_.followed, svg_.palette().accent);
+    if (!grid_.followed || !grid_.looked_at_column) return;
+    const Box cell = box(*grid_.followed * grid_.columns() + *grid_.looked_at_column);
+    svg_.outline(cell, svg_.palette().select, sizes_.numbers ? 2.5 : 1.5,
+                 sizes_.numbers ? kCellRadius : 1);
   }
 
  private:
+  void outline_row(std::size_t row, const std::string& colour) {
+    svg_.outline(
+        {x_ - 1, y_ + static_cast<double>(row) * sizes_.cell_height - 1,
+         static_cast<double>(grid_.columns()) * sizes_.cell_width + 2, sizes_.cell_height + 2},
+        colour, sizes_.numbers ? 2 : 1.5, sizes_.numbers ? 5 : 2);
+  }
+
   Box box(std::size_t index) const {
     const std::size_t row = index / grid_.columns();
     const std::size_t column = index % grid_.columns();
@@ -116,11 +122,10 @@ class Drawing {
       mark_corner(at);
       baseline -= 7;
     }
-    if (cell.hatched) {
+    if (!after_point(cell.text)) {
       svg_.text(middle, baseline, cell.text, {kTextSize, palette.ink, true, 400, Anchor::middle});
     } else {
-      const double behind =
-          after_point(cell.text) ? sizes_.fraction_width - fraction_width(cell) : 0;
+      const double behind = sizes_.fraction_width - fraction_width(cell);
       svg_.text(middle + sizes_.text_width / 2 - behind, baseline, cell.text,
                 {kTextSize, palette.ink, true, 400, Anchor::end});
     }
@@ -224,7 +229,7 @@ void draw_grid(Svg& svg, const Grid& grid, const GridSizes& sizes, double x, dou
   if (labels) drawing.row_labels();
   drawing.column_labels();
   drawing.caption();
-  drawing.followed_row();
+  drawing.outlines();
 }
 
 }  // namespace foveal::draw

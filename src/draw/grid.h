@@ -22,7 +22,8 @@ struct Grid {
   std::vector<Cell> cells{};              ///< row-major
   std::optional<std::size_t> followed{};  ///< the row with an outline and a bold label
   std::optional<std::size_t> looked_at_row{},
-      looked_at_column{};  ///< the key looked at: bold label
+      looked_at_column{};  ///< the key looked at: bold label, and an outline around the row, or
+                           ///< around the cell where the column meets the followed row
 
   std::size_t rows() const { return row_labels.size(); }
   std::size_t columns() const { return column_labels.size(); }

@@ -54,8 +54,8 @@ double foot_height(const Panel& panel) {
 
 double scale_width(const Scale& scale) {
   const double ends = text_width(scale.low + scale.high, kLabelSize, Font::mono);
-  const double masked = text_width("−∞ masked", kLabelSize, Font::mono) + kScaleHeight * 2 + 6;
-  return ends + kScaleWidth + 20 + (scale.hatched ? kBetween + masked : 0);
+  const double hatched = text_width(scale.hatched, kLabelSize, Font::mono) + kScaleHeight * 2 + 6;
+  return ends + kScaleWidth + 20 + (scale.hatched.empty() ? 0 : kBetween + hatched);
 }
 
 void draw_scale(Svg& svg, const Scale& scale, double x, double y) {
@@ -71,9 +71,9 @@ void draw_scale(Svg& svg, const Scale& scale, double x, double y) {
   x += kScaleWidth + 6;
   svg.text(x, baseline, scale.high, style);
   x += text_width(scale.high, kLabelSize, Font::mono) + kBetween;
-  if (!scale.hatched) return;
+  if (scale.hatched.empty()) return;
   svg.fill({x, y, kScaleHeight * 2, kScaleHeight}, svg.hatch(), 2);
-  svg.text(x + kScaleHeight * 2 + 6, baseline, "−∞ masked", style);
+  svg.text(x + kScaleHeight * 2 + 6, baseline, scale.hatched, style);
 }
 
 }  // namespace

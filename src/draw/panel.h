@@ -11,7 +11,7 @@ namespace foveal::draw {
 /// The ends of the colours, where a panel shows no numbers.
 struct Scale {
   std::string low, high;  ///< "−2.5", "2.5"; an empty low: from zero up
-  bool hatched = false;   ///< whether masked cells occur
+  std::string hatched;    ///< what hatched cells are: "−∞ masked"; empty where there are none
 };
 
 struct Panel {

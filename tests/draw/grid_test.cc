@@ -94,6 +94,20 @@ TEST(Grid, MaskedCellsAreHatchedAndSayWhy) {
   EXPECT_EQ(count(svg, "−∞"), 1);
 }
 
+TEST(Grid, FollowedRowAndSelectedCellHaveColoursOfTheirOwn) {
+  Grid grid = sample(3, 3);
+  grid.followed = 1;
+  grid.looked_at_column = 2;
+  for (const bool numbers : {true, false}) {
+    const std::string svg = picture(grid, numbers);
+    EXPECT_EQ(count(svg, "stroke=\"" + light_palette().accent + "\""), 1);
+    EXPECT_EQ(count(svg, "stroke=\"" + light_palette().select + "\""), 1);
+  }
+  Grid keys = sample(3, 2);
+  keys.looked_at_row = 2;
+  EXPECT_EQ(count(picture(keys, true), "stroke=\"" + light_palette().select + "\""), 1);
+}
+
 TEST(Grid, WrongCellsHaveABorderAndAMark) {
   Grid grid = sample(1, 2);
   const std::size_t before = count(picture(grid, true), "stroke=");

@@ -214,6 +214,13 @@ TEST(HtmlView, SaysWhatIsNotShown) {
   EXPECT_EQ(count(page, "<bdi>x1</bdi>"), 0);
 }
 
+TEST(HtmlView, MaskedWeightsAreHatched) {
+  const std::string page = html_view(generated_record(4, 2, R"(, "mask": "causal")"));
+  EXPECT_EQ(count(page, "<td class=\"hatched word\">−∞"), 6);
+  EXPECT_EQ(count(page, "<td class=\"hatched word\">false"), 6);
+  EXPECT_EQ(count(page, "<td class=\"hatched\">0.0000"), 6);
+}
+
 TEST(HtmlView, IsSelfContained) {
   const std::string page = html_view(worked_record());
   for (const char* outside :

@@ -77,6 +77,22 @@ TEST(SvgView, MaskedCellsSayWhy) {
   EXPECT_GE(count(svg, "fill=\"url(#hatch)\""), 6);
 }
 
+TEST(SvgView, MaskedAndDroppedWeightsAreHatchedToo) {
+  const auto hatched = [](const std::string& more) {
+    const std::string svg = svg_view(generated_record(4, 2, more));
+    return count(svg, "fill=\"url(#hatch)\"");
+  };
+  EXPECT_EQ(hatched(""), 0);
+  // Masked scores, and weights; the small cells of the mask are one path.
+  EXPECT_EQ(hatched(R"(, "mask": "causal")"), 6 + 6 + 1);
+  EXPECT_EQ(hatched(R"(, "dropout": {"p": 1, "seed": 1})"), 16 + 1);
+  const std::string many =
+      svg_view(generated_record(20, 3, R"(, "mask": "causal", "dropout": {"p": 0.5, "seed": 1})"));
+  EXPECT_EQ(count(many, ">−∞ masked</text>"), 1);
+  EXPECT_EQ(count(many, ">masked</text>"), 1);
+  EXPECT_EQ(count(many, ">masked or dropped</text>"), 1);
+}
+
 TEST(SvgView, MoreThan16TokensAreHeatWithAScale) {
   const std::string few = svg_view(generated_record(16, 3, ""));
   const std::string many = svg_view(generated_record(17, 3, ""));

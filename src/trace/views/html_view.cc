@@ -18,9 +18,9 @@ std::string safe(const std::string& text) {
 }
 
 std::string colours(const draw::Palette& palette) {
-  std::string css =
-      fmt::format("--paper:{};--card:{};--ink:{};--ink2:{};--rule:{};--accent:{};", palette.paper,
-                  palette.card, palette.ink, palette.ink2, palette.rule, palette.accent);
+  std::string css = fmt::format(
+      "--paper:{};--card:{};--ink:{};--ink2:{};--rule:{};--accent:{};--select:{};", palette.paper,
+      palette.card, palette.ink, palette.ink2, palette.rule, palette.accent, palette.select);
   for (int level = 0; level <= kHeatLevels; ++level) {
     const double heat = static_cast<double>(level) / kHeatLevels;
     css += fmt::format("--p{}:{};", level, draw::heat_colour(palette, heat));
@@ -72,9 +72,10 @@ std::string scale(const Shown& shown) {
                        shown.step == StepName::mask ? "may not attend" : "dropped");
   }
   const ScaleEnds ends = scale_ends(shown);
-  return fmt::format("<p class=\"scale\">{} <i class=\"{}\"></i> {}{}</p>\n",
-                     ends.low.empty() ? "0" : ends.low, ends.low.empty() ? "up" : "both", ends.high,
-                     ends.hatched ? " <i class=\"hatched\"></i> −∞ masked" : "");
+  return fmt::format(
+      "<p class=\"scale\">{} <i class=\"{}\"></i> {}{}</p>\n", ends.low.empty() ? "0" : ends.low,
+      ends.low.empty() ? "up" : "both", ends.high,
+      ends.hatched.empty() ? "" : fmt::format(" <i class=\"hatched\"></i> {}", ends.hatched));
 }
 
 std::string step(const Record& record, const Shown& shown, std::size_t number) {

@@ -27,8 +27,10 @@ struct Page {
   double width = 0;  ///< of the content
 };
 
-std::vector<std::string> lines_under_title(const Record& record, double width) {
-  std::string text = summary(record);
+std::vector<std::string> lines_under_title(const Record& record, const Pair& pair, double width) {
+  const std::string key = pair.key == pair.query ? "itself" : token_in_words(record, pair.key);
+  std::string text =
+      fmt::format("{} Outlined: its row, and how it looks at {}.", summary(record), key);
   if (const std::string note = window_note(record); !note.empty()) text += " " + note;
   const WhereNext next = where_next(record);
   std::vector<std::string> lines = draw::wrap(text, draw::kTextSize, draw::Font::sans, width);
@@ -149,7 +151,7 @@ std::string svg_view(const Record& record, Theme theme, bool narrow) {
   double y = page.around + 16;
   svg.text(page.around, y, title, {title_size(title, page.width), palette.ink, false, 650});
   y += 24;
-  for (const std::string& line : lines_under_title(record, page.width)) {
+  for (const std::string& line : lines_under_title(record, pair, page.width)) {
     svg.text(page.around, y, line, {draw::kTextSize, palette.ink2});
     y += kHeaderLine;
   }

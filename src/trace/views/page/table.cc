@@ -109,6 +109,7 @@ class Tables {
     const Check* wrong = wrong_at(record_, shown_, head, row, column);
     std::string classes =
         shown_.hatched(head, row, column) ? "hatched" : heat_class(shown_.heat(head, row, column));
+    if (shown_.hatched(head, row, column) && !draw::after_point(text)) classes += " word";
     if (wrong != nullptr) classes += " wrong";
     const std::size_t after =
         draw::after_point(text) ? letters_.fraction - letters_of_fraction(text) : 0;
