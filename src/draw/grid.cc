@@ -11,6 +11,7 @@ namespace foveal::draw {
 namespace {
 
 constexpr double kHeader = 20;         // a line of column labels
+constexpr double kApart = 6;           // above a row that stands apart
 constexpr double kCaption = 18;        // a line for the head's name
 constexpr double kVerticalLimit = 72;  // the longest column label that stands upright
 constexpr double kLabelPitch = 12;     // labels closer than this would touch
@@ -48,7 +49,7 @@ class Drawing {
       const bool strong = row == grid_.followed || row == grid_.looked_at_row;
       if (!strong && !has_room(row, sizes_.cell_height, grid_.followed, grid_.looked_at_row))
         continue;
-      const double middle = y_ + (static_cast<double>(row) + 0.5) * sizes_.cell_height;
+      const double middle = y_ + sizes_.row_top(grid_, row) + sizes_.cell_height / 2;
       label(grid_.row_labels[row], sizes_.label_width - kInside, strong,
             [&](const std::string& text, const TextStyle& style, const std::string& whole) {
               TextStyle ending = style;
@@ -95,7 +96,7 @@ class Drawing {
  private:
   void outline_row(std::size_t row, const std::string& colour) {
     svg_.outline(
-        {x_ - 1, y_ + static_cast<double>(row) * sizes_.cell_height - 1,
+        {x_ - 1, y_ + sizes_.row_top(grid_, row) - 1,
          static_cast<double>(grid_.columns()) * sizes_.cell_width + 2, sizes_.cell_height + 2},
         colour, sizes_.numbers ? 2 : 1.5, sizes_.numbers ? 5 : 2);
   }
@@ -104,8 +105,8 @@ class Drawing {
     const std::size_t row = index / grid_.columns();
     const std::size_t column = index % grid_.columns();
     return {x_ + static_cast<double>(column) * sizes_.cell_width + sizes_.gap / 2,
-            y_ + static_cast<double>(row) * sizes_.cell_height + sizes_.gap / 2,
-            sizes_.cell_width - sizes_.gap, sizes_.cell_height - sizes_.gap};
+            y_ + sizes_.row_top(grid_, row) + sizes_.gap / 2, sizes_.cell_width - sizes_.gap,
+            sizes_.cell_height - sizes_.gap};
   }
 
   void numbered_cell(std::size_t index) {
@@ -181,12 +182,17 @@ class Drawing {
 
 }  // namespace
 
+double GridSizes::row_top(const Grid& grid, std::size_t row) const {
+  const bool behind = grid.apart && row >= *grid.apart;
+  return static_cast<double>(row) * cell_height + (behind ? kApart : 0);
+}
+
 double GridSizes::width(const Grid& grid, bool labels) const {
   return (labels ? label_width : 0) + static_cast<double>(grid.columns()) * cell_width;
 }
 
 double GridSizes::height(const Grid& grid) const {
-  return header_height + static_cast<double>(grid.rows()) * cell_height;
+  return header_height + row_top(grid, grid.rows());
 }
 
 GridSizes measure(const std::vector<Grid>& grids, bool numbers, const Pitch& pitch,

@@ -20,6 +20,7 @@ struct Grid {
   std::string caption{};  ///< "head 0", or empty
   std::vector<std::string> row_labels{}, column_labels{};
   std::vector<Cell> cells{};              ///< row-major
+  std::optional<std::size_t> apart{};     ///< a row that is no part of the matrix: it stands apart
   std::optional<std::size_t> followed{};  ///< the row with an outline and a bold label
   std::optional<std::size_t> looked_at_row{},
       looked_at_column{};  ///< the key looked at: bold label, and an outline around the row, or
@@ -40,6 +41,8 @@ struct GridSizes {
 
   /// Whether column labels stand upright; else they read from bottom to top.
   bool upright() const { return numbers || cell_width >= 20; }
+  /// From the first row's top.
+  double row_top(const Grid& grid, std::size_t row) const;
   double width(const Grid& grid, bool labels) const;
   double height(const Grid& grid) const;
 };

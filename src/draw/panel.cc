@@ -44,7 +44,8 @@ double longest(const std::vector<std::string>& lines, double size, Font font) {
 double title_width(const Panel& panel) {
   const double title = text_width(panel.title, kStepSize, Font::sans_bold);
   if (panel.aside.empty()) return title;
-  return title + kInside + text_width(panel.aside, kLabelSize, Font::sans);
+  constexpr double kWidestFont = 1.2;  // where another font stands in for Inter
+  return (title + text_width(panel.aside, kLabelSize, Font::sans)) * kWidestFont + kInside;
 }
 
 double foot_height(const Panel& panel) {
@@ -91,8 +92,11 @@ double panel_width(const Panel& panel) {
       std::max({title_width(panel), longest(formula_lines(panel), kFormulaSize, Font::mono),
                 longest(note_lines(panel), kLabelSize, Font::sans),
                 panel.scale ? scale_width(*panel.scale) : 0});
-  return std::max(panel.sizes.label_width + text,
-                  grids_width(panel, std::min(panel.grids_a_row, panel.grids.size())));
+  return std::max(panel.sizes.label_width + text, cells_width(panel));
+}
+
+double cells_width(const Panel& panel) {
+  return grids_width(panel, std::min(panel.grids_a_row, panel.grids.size()));
 }
 
 double first_cell(const Panel& panel) {

@@ -29,6 +29,8 @@ struct Panel {
 void arrange(Panel& panel, double width);
 
 double panel_width(const Panel& panel);
+/// From the left of its labels to the right of its cells.
+double cells_width(const Panel& panel);
 /// From the panel's top to the top of its first cell, at least.
 double first_cell(const Panel& panel);
 

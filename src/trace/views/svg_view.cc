@@ -34,9 +34,10 @@ std::vector<std::string> lines_under_title(const Record& record, const Pair& pai
   if (const std::string note = window_note(record); !note.empty()) text += " " + note;
   const WhereNext next = where_next(record);
   std::vector<std::string> lines = draw::wrap(text, draw::kTextSize, draw::Font::sans, width);
-  for (std::string& line :
-       draw::wrap(next.words + " " + next.command, draw::kTextSize, draw::Font::sans, width)) {
-    lines.push_back(std::move(line));
+  for (const std::string& part : {next.words, next.command}) {
+    for (std::string& line : draw::wrap(part, draw::kTextSize, draw::Font::sans, width)) {
+      lines.push_back(std::move(line));
+    }
   }
   return lines;
 }
@@ -55,7 +56,7 @@ double wanted_width(const std::vector<Station>& stations) {
     widest = std::max(widest, draw::panel_width(station.main));
   }
   const std::vector<Station> first(stations.begin(), stations.begin() + 4);
-  const double projection = Rail(first, kWidestRail).width();
+  const double projection = Rail(first, kWidestRail, 0).width();
   return std::max({widest, projection, widest > kSmallStep ? kLargeRail : kSmallRail});
 }
 
@@ -144,7 +145,7 @@ std::string svg_view(const Record& record, Theme theme, bool narrow) {
   const double room = narrow ? kNarrow - 2 * page.around : kWidestRail;
   std::vector<Station> all = stations(record, pair, {room, narrow ? 72.0 : 96.0});
   const double wanted = narrow ? room : wanted_width(all);
-  const Rail rail(std::move(all), wanted);
+  const Rail rail(std::move(all), wanted, page.around);
   page.width = narrow ? room : std::max(rail.width(), 640.0);
 
   const std::string title = headline(record);
