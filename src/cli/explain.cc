@@ -7,7 +7,6 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/run_options.h"
-#include "draw/png.h"
 #include "foveal/error.h"
 #include "io/json.h"
 #include "trace/check/check.h"
@@ -52,7 +51,7 @@ std::string view(const trace::Record& record, const ExplainOptions& options) {
   if (options.format == "svg" || options.format == "png") {
     const auto theme = options.theme == "dark" ? trace::Theme::dark : trace::Theme::light;
     const std::string svg = trace::svg_view(record, theme, options.narrow);
-    return options.format == "svg" ? svg : draw::png_from_svg(svg);
+    return options.format == "svg" ? svg : png_of(svg);
   }
   if (options.format == "html") return trace::html_view(record);
   if (options.out) return trace::text_view(record);

@@ -12,6 +12,8 @@
 #include <system_error>
 
 #include "cli/signals.h"
+#include "draw/png.h"
+#include "draw/text.h"
 #include "io/file.h"
 
 namespace foveal::cli {
@@ -44,6 +46,14 @@ void write_results(const std::vector<std::pair<std::string, std::string>>& files
   }
   const SignalsHeld held;
   write_files(contents);
+}
+
+std::string png_of(const std::string& svg) {
+  draw::Png png = draw::png_from_svg(svg);
+  if (const std::string note = draw::missing_note(png); !note.empty()) {
+    std::fprintf(stderr, "foveal: %s\n", draw::visible(note).c_str());
+  }
+  return std::move(png.bytes);
 }
 
 bool colour_on_stdout() {

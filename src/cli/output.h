@@ -19,6 +19,9 @@ void write_result(const std::string& result, const std::optional<std::string>& p
 /// once all files were complete for a try.
 void write_results(const std::vector<std::pair<std::string, std::string>>& files);
 
+/// The bytes of the picture as PNG; a line on standard error says which characters no font has.
+std::string png_of(const std::string& svg);
+
 /// True where standard output is a terminal and NO_COLOR is unset or empty.
 bool colour_on_stdout();
 

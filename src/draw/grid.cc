@@ -54,6 +54,7 @@ class Drawing {
             [&](const std::string& text, const TextStyle& style, const std::string& whole) {
               TextStyle ending = style;
               ending.anchor = Anchor::end;
+              ending.room = sizes_.label_width - kInside;
               svg_.text(x_ - kInside, middle + kLabelSize * kBaseline, text, ending, whole);
             });
     }
@@ -69,8 +70,10 @@ class Drawing {
             [&](const std::string& text, TextStyle style, const std::string& whole) {
               if (sizes_.upright()) {
                 style.anchor = Anchor::middle;
+                style.room = sizes_.cell_width;
                 svg_.text(middle, y_ - 7, text, style, whole);
               } else {
+                style.room = kVerticalLimit;
                 svg_.vertical_text(middle + kLabelSize * kBaseline, y_ - 5, text, style, whole);
               }
             });

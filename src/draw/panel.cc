@@ -37,15 +37,14 @@ std::vector<std::string> note_lines(const Panel& panel) {
 
 double longest(const std::vector<std::string>& lines, double size, Font font) {
   double width = 0;
-  for (const std::string& line : lines) width = std::max(width, text_width(line, size, font));
+  for (const std::string& line : lines) width = std::max(width, widest_width(line, size, font));
   return width;
 }
 
 double title_width(const Panel& panel) {
-  const double title = text_width(panel.title, kStepSize, Font::sans_bold);
+  const double title = widest_width(panel.title, kStepSize, Font::sans_bold);
   if (panel.aside.empty()) return title;
-  constexpr double kWidestFont = 1.2;  // where another font stands in for Inter
-  return (title + text_width(panel.aside, kLabelSize, Font::sans)) * kWidestFont + kInside;
+  return title + kInside + widest_width(panel.aside, kLabelSize, Font::sans);
 }
 
 double foot_height(const Panel& panel) {

@@ -16,6 +16,8 @@ struct TextStyle {
   bool mono = false;
   int weight = 400;
   Anchor anchor = Anchor::start;
+  /// Where more than 0: letters whose widths can't be known here are clipped to so much.
+  double room = 0;
 };
 
 struct Box {
@@ -54,13 +56,15 @@ class Svg {
                      std::string_view description) const;
 
  private:
-  void write_text(const std::string& place, std::string_view content, const TextStyle& style,
-                  std::string_view whole);
+  /// (x, y) is where `place` puts the text, in coordinates that turn with it.
+  void write_text(const std::string& place, double x, double y, std::string_view content,
+                  const TextStyle& style, std::string_view whole);
+  std::string clip(double x, double y, std::string_view content, const TextStyle& style);
 
   Palette palette_;
   std::string body_;
   std::string definitions_;
-  int gradients_ = 0;
+  int gradients_ = 0, clips_ = 0;
 };
 
 /// A coordinate with at most 2 decimals: "12.5", "40".

@@ -28,10 +28,13 @@ std::optional<std::string_view> after_point(std::string_view text);
 /// others.
 double text_width(std::string_view text, double size, Font font);
 
+/// The same where another font stands in: the usual ones are at most so much wider than Inter.
+double widest_width(std::string_view text, double size, Font font);
+
 /// `text` if it is no wider than `width`, else as much of it as fits with "…".
 std::string cut(std::string_view text, double size, Font font, double width);
 
-/// Lines no wider than `width` (unless a single word is), broken at spaces.
+/// Lines whose widest_width is no more than `width` (unless a single word's is), broken at spaces.
 std::vector<std::string> wrap(std::string_view text, double size, Font font, double width);
 
 }  // namespace foveal::draw

@@ -86,6 +86,18 @@ TEST_F(Explain, WritesOutOneCell) {
   expect_failure({"explain", "--cell", "wieghts[0,0]"}, 3, {"wieghts", "weights"});
 }
 
+// U+0378 is no character yet, so no font has it.
+TEST_F(Explain, SaysWhichCharactersNoFontHas) {
+  const std::string file =
+      write("a.json", "{\"tokens\": [\"\u0378\", \"b\"], \"inputs\": [[1], [2]]}");
+  const Outcome outcome = run({"explain", file, "--format", "png", "--out", path("a.png")});
+  if (outcome.status == 4) GTEST_SKIP() << outcome.err;  // without rsvg-convert or fonts
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "U+0378")) << outcome.err;
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1);
+  EXPECT_EQ(read(path("a.png")).substr(1, 3), "PNG");
+}
+
 TEST_F(Explain, NamesFilePlaceAndRuleOfBadInput) {
   const auto refuse = [&](const std::string& text, const std::vector<std::string>& parts) {
     const std::string file = write("bad.json", text);

@@ -44,9 +44,8 @@ std::vector<std::string> lines_under_title(const Record& record, const Pair& pai
 
 /// So small that it fits where another font stands in for Inter, too.
 double title_size(const std::string& title, double width) {
-  constexpr double kWidestFont = 1.2;  // of the usual ones, DejaVu Sans, against Inter
-  const double natural = draw::text_width(title, draw::kTitleSize, draw::Font::sans_bold);
-  return draw::kTitleSize * std::min(1.0, width / (natural * kWidestFont));
+  const double natural = draw::widest_width(title, draw::kTitleSize, draw::Font::sans_bold);
+  return draw::kTitleSize * std::min(1.0, width / natural);
 }
 
 /// The width that a rail of this record wants: wide steps and the line of X, Q, K, V count.
@@ -125,6 +124,7 @@ std::string description(const Record& record, const std::vector<Column>& columns
   titles.reserve(record.steps.size());
   for (const Step& step : record.steps) titles.push_back(step.title);
   std::string text = fmt::format("{} Steps: {}.", summary(record), fmt::join(titles, ", "));
+  if (const std::string note = window_note(record); !note.empty()) text += " " + note;
   for (const Column& column : columns) {
     for (const Card& card : column) {
       text += fmt::format(" {}:", card.title);
@@ -153,7 +153,7 @@ std::string svg_view(const Record& record, Theme theme, bool narrow) {
   svg.text(page.around, y, title, {title_size(title, page.width), palette.ink, false, 650});
   y += 24;
   for (const std::string& line : lines_under_title(record, pair, page.width)) {
-    svg.text(page.around, y, line, {draw::kTextSize, palette.ink2});
+    svg.text(page.around, y, line, {.colour = palette.ink2, .room = page.width});
     y += kHeaderLine;
   }
   y += draw::kBetween;

@@ -96,9 +96,9 @@ double card_height(const Card& card, double width) {
 }
 
 double card_width(const Card& card, double most) {
-  double width = draw::text_width(card.title, draw::kStepSize, draw::Font::sans_bold);
+  double width = draw::widest_width(card.title, draw::kStepSize, draw::Font::sans_bold);
   for (const CardLine& line : card.lines) {
-    width = std::max(width, draw::text_width(line.text, size_of(line), font_of(line)));
+    width = std::max(width, draw::widest_width(line.text, size_of(line), font_of(line)));
   }
   return std::min(most, width + 2 * kPadding + 2);
 }
@@ -109,14 +109,17 @@ void draw_card(draw::Svg& svg, const Card& card, const draw::Box& box) {
   svg.outline(box, palette.rule, 1, 8);
   const double x = box.x + kPadding;
   double y = box.y + kPadding + 12;
-  svg.text(x, y,
-           draw::cut(card.title, draw::kStepSize, draw::Font::sans_bold, box.width - 2 * kPadding),
-           {draw::kStepSize, palette.ink, false, 600}, card.title);
+  svg.text(
+      x, y, draw::cut(card.title, draw::kStepSize, draw::Font::sans_bold, box.width - 2 * kPadding),
+      {draw::kStepSize, palette.ink, false, 600, draw::Anchor::start, box.width - 2 * kPadding},
+      card.title);
   y += kTitleHeight;
   for (const CardLine& line : card.lines) {
     y += line.before;
     for (const std::string& part : wrapped(line, box.width)) {
-      svg.text(x, y, part, {size_of(line), line.strong ? palette.ink : palette.ink2, line.mono});
+      svg.text(x, y, part,
+               {size_of(line), line.strong ? palette.ink : palette.ink2, line.mono, 400,
+                draw::Anchor::start, box.width - kPadding - 2});
       y += kLineHeight;
     }
   }
