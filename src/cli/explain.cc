@@ -63,6 +63,7 @@ void explain(ExplainOptions options) {
   if (options.cell && options.format != "text" && options.format != "json") {
     throw Error("--cell gives text or json, not " + options.format, ErrorKind::usage);
   }
+  if (options.file) refuse_to_replace(options.out, {*options.file});
   apply({});
   const trace::Input input =
       options.file ? trace::read_input(*options.file) : trace::worked_example();

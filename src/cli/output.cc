@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <system_error>
 
 #include "cli/signals.h"
@@ -30,6 +31,17 @@ void write_stdout(const std::string& result) {
 void write_result(const std::string& result, const std::optional<std::string>& path) {
   if (!path) return write_stdout(result);
   write_results({{*path, result}});
+}
+
+void refuse_to_replace(const std::optional<std::string>& out,
+                       const std::vector<std::string>& inputs) {
+  std::error_code failure;
+  if (!out || !std::filesystem::is_regular_file(*out, failure)) return;
+  for (const std::string& input : inputs) {
+    if (!std::filesystem::equivalent(*out, input, failure) || failure) continue;
+    throw Error(*out + ": is the input, which the result would replace: write to another file",
+                ErrorKind::usage);
+  }
 }
 
 void write_results(const std::vector<std::pair<std::string, std::string>>& files) {

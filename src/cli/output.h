@@ -14,6 +14,11 @@ namespace foveal::cli {
 /// takes its name only when it is complete; Ctrl-C waits for that. Throws Error (kind file).
 void write_result(const std::string& result, const std::optional<std::string>& path);
 
+/// Throws Error (kind usage) where `out` is one of the files that are read, by whatever name: the
+/// result would take its place.
+void refuse_to_replace(const std::optional<std::string>& out,
+                       const std::vector<std::string>& inputs);
+
 /// Path and bytes of several files: all are complete before the first one takes its name, and a
 /// signal that comes meanwhile waits until all have theirs. Pipes and devices are written before,
 /// once all files were complete for a try.

@@ -153,6 +153,19 @@ TEST_F(Explain, WritesOutWholeOrNotAtAll) {
   EXPECT_EQ(names_in_folder().size(), 2U);
 }
 
+TEST_F(Explain, RefusesToReplaceItsInput) {
+  const std::string file = write("a.json", tiny);
+  std::filesystem::create_symlink(file, path("link.json"));
+  for (const std::string& out : {file, path("./a.json"), path("link.json")}) {
+    expect_failure({"explain", file, "--out", out}, 2, {"is the input", "another file"});
+  }
+  expect_failure({"explain", path("link.json"), "--format", "svg", "--out", file}, 2,
+                 {"is the input"});
+  EXPECT_EQ(read(file), tiny);
+  EXPECT_EQ(run({"explain", file, "--out", path("b.json")}).status, 0);
+  EXPECT_EQ(run({"explain", file, "--out", path("b.json")}).status, 0);
+}
+
 TEST_F(Explain, EndsWith130OnCtrlCAndLeavesNothing) {
   // It waits for someone to write into the pipe.
   const std::string pipe = path("pipe");
