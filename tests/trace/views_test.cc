@@ -167,6 +167,15 @@ TEST(TextView, SaysWhereToGoFromTheWorkedExample) {
   EXPECT_EQ(lines.at(3), "  foveal explain examples/inputs/the_cat_sat_scaled.json");
 }
 
+TEST(TextView, SaysWhereAGivenMatrixIsRounded) {
+  const Record record = run(parse_input(
+      R"({"inputs": [[1]], "W_query": [[0.123456789012]], "W_key": [[0.25]], "W_value": [[1]]})",
+      "f"));
+  const std::string text = text_view(record);
+  EXPECT_NE(text.find("W_query, shape (1, 1), shown with 4 decimals\n"), std::string::npos);
+  EXPECT_NE(text.find("W_key, shape (1, 1)\n"), std::string::npos);
+}
+
 TEST(TextView, NumbersStandAtTheirPoints) {
   const std::string text =
       text_view(run(parse_input(R"({"inputs": [[0.5, -12], [1.25, 3]]})", "f")));

@@ -128,6 +128,11 @@ std::string pretty(const std::string& text) {
 
 std::string pretty(double value, const Digits& digits) { return pretty(show(value, digits)); }
 
+std::string rounded(const Digits& given) {
+  if (given.kind == Digits::Kind::given || given.decimals == 0) return "";
+  return fmt::format(", shown with {} decimals", given.decimals);
+}
+
 std::string led_by(const Record& record, const Step& step) {
   const Settings& settings = record.input.settings;
   if (step.name == StepName::queries) return record.input.W_query.defined() ? "· W" : "";

@@ -220,7 +220,7 @@ class TextReport {
     }
     line();
     line(style_.bold(fmt::format("  W_{}", name)) +
-         fmt::format(", shape {}", to_string(weight.shape())));
+         fmt::format(", shape {}{}", to_string(weight.shape()), rounded(digits)));
     write_table(table);
     left_out(
         {part_shown("rows", rows, weight.size(0)), part_shown("columns", columns, weight.size(1))});
