@@ -74,10 +74,22 @@ draw::Point place_of(const std::string& svg, const std::string& content) {
   return {std::stod(svg.substr(start + 9)), std::stod(svg.substr(svg.find(" y=\"", start) + 4))};
 }
 
-/// Whether a wire begins below the step of that title, at its first column, and one ends above it.
+/// Whether a wire begins at the first column of the step of that title, below it and above all that
+/// is further down; and one ends above it.
 bool wire_leaves(const std::string& svg, const std::string& title) {
-  const std::string x = draw::coordinate(place_of(svg, title).x + 8);
-  return svg.find("<path d=\"M" + x + " ") != std::string::npos;
+  const draw::Point at = place_of(svg, title);
+  double next = HUGE_VAL;
+  for (const char* other : {"W_query", "Queries", "W_key", "Keys", "W_value", "Values", "Scores"}) {
+    const double y = place_of(svg, other).y;
+    if (y > at.y + 1) next = std::min(next, y);
+  }
+  const std::string start = "<path d=\"M" + draw::coordinate(at.x + 8) + " ";
+  for (std::size_t found = svg.find(start); found != std::string::npos;
+       found = svg.find(start, found + 1)) {
+    const double y = std::stod(svg.substr(found + start.size()));
+    if (y > at.y && y < next) return true;
+  }
+  return false;
 }
 bool wire_enters(const std::string& svg, const std::string& title) {
   const draw::Point at = place_of(svg, title);
