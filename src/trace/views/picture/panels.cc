@@ -36,7 +36,7 @@ class StepPanel {
   draw::Panel panel(const Room& room) {
     draw::Panel panel;
     panel.title = shown_.title;
-    panel.aside = in_the_chapter(*shown_.step);
+    if (shown_.step) panel.aside = in_the_chapter(*shown_.step);
     panel.formula = shown_.formula;
     for (std::int64_t head = 0; head < shown_.heads; ++head) panel.grids.push_back(grid(head));
     panel.sizes = sizes(panel.grids, room);
