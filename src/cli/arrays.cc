@@ -42,6 +42,11 @@ std::string names_in(const SafetensorsFile& file) {
 
 }  // namespace
 
+std::string file_of(const std::string& name) {
+  const std::size_t colon = name.rfind(std::string(kSuffix) + ":");
+  return colon == std::string::npos ? name : name.substr(0, colon + kSuffix.size());
+}
+
 Tensor ArrayReader::read(const std::string& name) {
   const std::size_t colon = name.rfind(std::string(kSuffix) + ":");
   if (colon == std::string::npos) {

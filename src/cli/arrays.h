@@ -9,6 +9,9 @@
 
 namespace foveal::cli {
 
+/// "a.safetensors" of "a.safetensors:x".
+std::string file_of(const std::string& name);
+
 /// Reads each safetensors file once. Every function throws Error that names the file.
 class ArrayReader {
  public:

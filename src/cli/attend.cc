@@ -43,6 +43,16 @@ struct Inputs {
   bool flat = false;         ///< they came as (L, D)
 };
 
+std::vector<std::string> files_read(const Options& options) {
+  std::vector<std::string> files;
+  for (const auto& name : {options.query, options.key, options.value})
+    files.push_back(file_of(name));
+  for (const auto& name : {options.bias, options.alibi, options.sinks}) {
+    if (name) files.push_back(file_of(*name));
+  }
+  return files;
+}
+
 void check_outputs(const Options& options) {
   if (!options.out && !options.lse && !options.weights && !options.json && !options.plan) {
     throw Error("attend: nothing is asked for: give --out, --lse, --weights, --json or --plan",
@@ -52,7 +62,9 @@ void check_outputs(const Options& options) {
     throw Error("attend: --statistics are written by --json: give that too", ErrorKind::usage);
   }
   const std::optional<std::string>* const paths[] = {&options.out, &options.lse, &options.weights};
+  const std::vector<std::string> inputs = files_read(options);
   for (const auto* a : paths) {
+    refuse_to_replace(*a, inputs);
     for (const auto* b : paths) {
       if (a != b && *a && *a == *b) {
         throw Error("attend: two results can't go to one file, '" + **a + "'", ErrorKind::usage);

@@ -30,6 +30,7 @@ void add_check(CLI::App& program, int* status) {
   command->add_flag("--json", options->json, "Write foveal.check/1");
   command->add_option("--out", options->out, "Write to this file instead of standard output");
   command->callback([options, status] {
+    refuse_to_replace(options->out, {options->file});
     apply({});
     const trace::Input input = trace::read_input(options->file);
     const std::string result = naming(options->file, [&] {

@@ -12,7 +12,6 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
-#include "draw/png.h"
 #include "foveal/nn/variants.h"
 #include "measure/compare/compare.h"
 
@@ -52,7 +51,7 @@ std::string shown(const measure::Comparison& comparison, const CompareOptions& o
   const bool dark = options.theme == "dark";
   if (options.json) return measure::compare_json(comparison);
   if (options.svg) return measure::compare_svg(comparison, dark);
-  if (options.png) return draw::png_from_svg(measure::compare_svg(comparison, dark));
+  if (options.png) return png_of(measure::compare_svg(comparison, dark));
   if (options.html) return measure::compare_html(comparison);
   return measure::compare_text(comparison, !options.out && colour_on_stdout());
 }

@@ -7,7 +7,6 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/run_options.h"
-#include "draw/png.h"
 #include "foveal/error.h"
 #include "io/json.h"
 #include "trace/check/check.h"
@@ -40,7 +39,7 @@ std::string cell_as_json(const trace::StepCell& cell, double value, const trace:
 
 std::string explain_cell(const trace::Record& record, const std::string& text, bool as_json) {
   const trace::StepCell cell = trace::parse_cell(record, text);
-  const trace::Arithmetic how = trace::arithmetic(record, cell.step, cell.at);
+  const trace::Arithmetic how = trace::arithmetic(record, cell.step, cell.at, trace::Terms::all);
   const double value = trace::find_step(record, cell.step)->data.at(cell.at);
   if (as_json) return cell_as_json(cell, value, how);
   return how.letters + "\n" + std::string(how.letters.find('='), ' ') + "= " + how.numbers + "\n";
@@ -52,10 +51,11 @@ std::string view(const trace::Record& record, const ExplainOptions& options) {
   if (options.format == "svg" || options.format == "png") {
     const auto theme = options.theme == "dark" ? trace::Theme::dark : trace::Theme::light;
     const std::string svg = trace::svg_view(record, theme, options.narrow);
-    return options.format == "svg" ? svg : draw::png_from_svg(svg);
+    return options.format == "svg" ? svg : png_of(svg);
   }
   if (options.format == "html") return trace::html_view(record);
-  return trace::text_view(record, 80, !options.out && colour_on_stdout());
+  if (options.out) return trace::text_view(record);
+  return trace::text_view(record, width_of_stdout(), colour_on_stdout());
 }
 
 void explain(ExplainOptions options) {
@@ -63,14 +63,16 @@ void explain(ExplainOptions options) {
   if (options.cell && options.format != "text" && options.format != "json") {
     throw Error("--cell gives text or json, not " + options.format, ErrorKind::usage);
   }
+  if (options.file) refuse_to_replace(options.out, {*options.file});
   apply({});
   const trace::Input input =
       options.file ? trace::read_input(*options.file) : trace::worked_example();
-  const std::int64_t followed = options.query ? trace::find_query(input, *options.query) : 0;
+  std::optional<std::int64_t> followed;
+  if (options.query) followed = trace::find_query(input, *options.query);
   trace::Record record =
       naming(options.file.value_or("worked example"), [&] { return trace::run(input, followed); });
   if (trace::has_printed_numbers(input)) record.checks = trace::check(record);
-  if (!options.file) record.corrected = trace::corrected(input, followed);
+  if (!options.file) record.corrected = trace::corrected(input, record.followed);
   const std::string result = options.cell
                                  ? explain_cell(record, *options.cell, options.format == "json")
                                  : view(record, options);
@@ -90,8 +92,10 @@ void add_explain(CLI::App& program, int*) {
           ->check(CLI::IsMember({"text", "json", "csv", "svg", "png", "html"}));
   command->add_flag("--json", options->json, "the same as --format json")->excludes(format);
   command->add_option("--out", options->out, "write here instead of to standard output");
-  command->add_option("--query", options->query,
-                      "the token whose row to follow, or its number from 0: '#2'");
+  command->add_option(
+      "--query", options->query,
+      "the token whose row to follow, or its number from 0: '#2'; without it the first, "
+      "under a causal mask the last");
   command->add_option("--cell", options->cell,
                       "the arithmetic of one cell: weights[0,2]; with several heads "
                       "weights[head,0,2]; from 0");

@@ -11,6 +11,7 @@ namespace foveal::draw {
 namespace {
 
 constexpr double kHeader = 20;         // a line of column labels
+constexpr double kApart = 6;           // above a row that stands apart
 constexpr double kCaption = 18;        // a line for the head's name
 constexpr double kVerticalLimit = 72;  // the longest column label that stands upright
 constexpr double kLabelPitch = 12;     // labels closer than this would touch
@@ -25,9 +26,10 @@ double widest(const std::vector<std::string>& labels, double limit) {
   return std::min(width, limit);
 }
 
-struct Corner {
-  double x, y;
-};
+/// Of the part from the point on.
+double fraction_width(const Cell& cell) {
+  return text_width(after_point(cell.text).value_or(""), kTextSize, Font::mono);
+}
 
 class Drawing {
  public:
@@ -47,11 +49,12 @@ class Drawing {
       const bool strong = row == grid_.followed || row == grid_.looked_at_row;
       if (!strong && !has_room(row, sizes_.cell_height, grid_.followed, grid_.looked_at_row))
         continue;
-      const double middle = y_ + (static_cast<double>(row) + 0.5) * sizes_.cell_height;
+      const double middle = y_ + sizes_.row_top(grid_, row) + sizes_.cell_height / 2;
       label(grid_.row_labels[row], sizes_.label_width - kInside, strong,
             [&](const std::string& text, const TextStyle& style, const std::string& whole) {
               TextStyle ending = style;
               ending.anchor = Anchor::end;
+              ending.room = sizes_.label_width - kInside;
               svg_.text(x_ - kInside, middle + kLabelSize * kBaseline, text, ending, whole);
             });
     }
@@ -67,8 +70,10 @@ class Drawing {
             [&](const std::string& text, TextStyle style, const std::string& whole) {
               if (sizes_.upright()) {
                 style.anchor = Anchor::middle;
+                style.room = sizes_.cell_width;
                 svg_.text(middle, y_ - 7, text, style, whole);
               } else {
+                style.room = kVerticalLimit;
                 svg_.vertical_text(middle + kLabelSize * kBaseline, y_ - 5, text, style, whole);
               }
             });
@@ -82,23 +87,29 @@ class Drawing {
               {kLabelSize, svg_.palette().ink2, false, 600});
   }
 
-  void followed_row() {
-    if (!grid_.followed) return;
-    const double row = static_cast<double>(*grid_.followed);
-    svg_.outline(
-        {x_ - 1, y_ + row * sizes_.cell_height - 1,
-         static_cast<double>(grid_.columns()) * sizes_.cell_width - sizes_.gap + 2 + sizes_.gap,
-         sizes_.cell_height - sizes_.gap + 2 + sizes_.gap},
-        svg_.palette().accent, sizes_.numbers ? 2 : 1.5, sizes_.numbers ? 5 : 2);
+  void outlines() {
+    if (grid_.looked_at_row) outline_row(*grid_.looked_at_row, svg_.palette().select);
+    if (grid_.followed) outline_row(*grid_.followed, svg_.palette().accent);
+    if (!grid_.followed || !grid_.looked_at_column) return;
+    const Box cell = box(*grid_.followed * grid_.columns() + *grid_.looked_at_column);
+    svg_.outline(cell, svg_.palette().select, sizes_.numbers ? 2.5 : 1.5,
+                 sizes_.numbers ? kCellRadius : 1);
   }
 
  private:
+  void outline_row(std::size_t row, const std::string& colour) {
+    svg_.outline(
+        {x_ - 1, y_ + sizes_.row_top(grid_, row) - 1,
+         static_cast<double>(grid_.columns()) * sizes_.cell_width + 2, sizes_.cell_height + 2},
+        colour, sizes_.numbers ? 2 : 1.5, sizes_.numbers ? 5 : 2);
+  }
+
   Box box(std::size_t index) const {
     const std::size_t row = index / grid_.columns();
     const std::size_t column = index % grid_.columns();
     return {x_ + static_cast<double>(column) * sizes_.cell_width + sizes_.gap / 2,
-            y_ + static_cast<double>(row) * sizes_.cell_height + sizes_.gap / 2,
-            sizes_.cell_width - sizes_.gap, sizes_.cell_height - sizes_.gap};
+            y_ + sizes_.row_top(grid_, row) + sizes_.gap / 2, sizes_.cell_width - sizes_.gap,
+            sizes_.cell_height - sizes_.gap};
   }
 
   void numbered_cell(std::size_t index) {
@@ -115,10 +126,11 @@ class Drawing {
       mark_corner(at);
       baseline -= 7;
     }
-    if (cell.hatched) {
+    if (!after_point(cell.text)) {
       svg_.text(middle, baseline, cell.text, {kTextSize, palette.ink, true, 400, Anchor::middle});
     } else {
-      svg_.text(middle + sizes_.text_width / 2, baseline, cell.text,
+      const double behind = sizes_.fraction_width - fraction_width(cell);
+      svg_.text(middle + sizes_.text_width / 2 - behind, baseline, cell.text,
                 {kTextSize, palette.ink, true, 400, Anchor::end});
     }
   }
@@ -173,12 +185,17 @@ class Drawing {
 
 }  // namespace
 
+double GridSizes::row_top(const Grid& grid, std::size_t row) const {
+  const bool behind = grid.apart && row >= *grid.apart;
+  return static_cast<double>(row) * cell_height + (behind ? kApart : 0);
+}
+
 double GridSizes::width(const Grid& grid, bool labels) const {
   return (labels ? label_width : 0) + static_cast<double>(grid.columns()) * cell_width;
 }
 
 double GridSizes::height(const Grid& grid) const {
-  return header_height + static_cast<double>(grid.rows()) * cell_height;
+  return header_height + row_top(grid, grid.rows());
 }
 
 GridSizes measure(const std::vector<Grid>& grids, bool numbers, const Pitch& pitch,
@@ -186,18 +203,22 @@ GridSizes measure(const std::vector<Grid>& grids, bool numbers, const Pitch& pit
   GridSizes sizes;
   sizes.numbers = numbers;
   double column_label = 0;
+  double whole = 0;
   bool captions = false;
   for (const Grid& grid : grids) {
     sizes.label_width = std::max(sizes.label_width, widest(grid.row_labels, label_limit) + kInside);
     column_label = std::max(column_label, widest(grid.column_labels, kVerticalLimit));
     captions = captions || !grid.caption.empty();
     for (const Cell& cell : grid.cells) {
-      sizes.text_width = std::max(sizes.text_width, text_width(cell.text, kTextSize, Font::mono));
+      const double fraction = fraction_width(cell);
+      whole = std::max(whole, text_width(cell.text, kTextSize, Font::mono) - fraction);
+      sizes.fraction_width = std::max(sizes.fraction_width, fraction);
       if (cell.printed.empty()) continue;
       sizes.cell_width = std::max(
           sizes.cell_width, text_width(kNot + cell.printed, kLabelSize, Font::mono) + kInside);
     }
   }
+  sizes.text_width = whole + sizes.fraction_width;
   if (numbers) {
     sizes.cell_width = std::max(sizes.cell_width, sizes.text_width + 12);
   } else {
@@ -217,7 +238,7 @@ void draw_grid(Svg& svg, const Grid& grid, const GridSizes& sizes, double x, dou
   if (labels) drawing.row_labels();
   drawing.column_labels();
   drawing.caption();
-  drawing.followed_row();
+  drawing.outlines();
 }
 
 }  // namespace foveal::draw

@@ -20,9 +20,11 @@ struct Grid {
   std::string caption{};  ///< "head 0", or empty
   std::vector<std::string> row_labels{}, column_labels{};
   std::vector<Cell> cells{};              ///< row-major
+  std::optional<std::size_t> apart{};     ///< a row that is no part of the matrix: it stands apart
   std::optional<std::size_t> followed{};  ///< the row with an outline and a bold label
   std::optional<std::size_t> looked_at_row{},
-      looked_at_column{};  ///< the key looked at: bold label
+      looked_at_column{};  ///< the key looked at: bold label, and an outline around the row, or
+                           ///< around the cell where the column meets the followed row
 
   std::size_t rows() const { return row_labels.size(); }
   std::size_t columns() const { return column_labels.size(); }
@@ -32,12 +34,15 @@ struct Grid {
 struct GridSizes {
   bool numbers = true;  ///< false: heat alone
   double cell_width = kCellWidth, cell_height = kCellHeight, gap = kCellGap;
-  double label_width = 0;    ///< left of the rows, with its margin
-  double header_height = 0;  ///< above the rows, with the caption
-  double text_width = 0;     ///< the longest number
+  double label_width = 0;     ///< left of the rows, with its margin
+  double header_height = 0;   ///< above the rows, with the caption
+  double text_width = 0;      ///< the longest number, points below one another
+  double fraction_width = 0;  ///< the longest part from a point on
 
   /// Whether column labels stand upright; else they read from bottom to top.
   bool upright() const { return numbers || cell_width >= 20; }
+  /// From the first row's top.
+  double row_top(const Grid& grid, std::size_t row) const;
   double width(const Grid& grid, bool labels) const;
   double height(const Grid& grid) const;
 };

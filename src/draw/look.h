@@ -11,7 +11,8 @@ struct Palette {
   std::string ink;            ///< text, numbers
   std::string ink2;           ///< labels, formulas
   std::string rule;           ///< hair lines
-  std::string accent;         ///< the followed row, the selected cell, focus
+  std::string accent;         ///< the followed row
+  std::string select;         ///< the selected cell and its sources, focus
   std::string heat_zero;      ///< a cell at zero
   std::string heat_positive;  ///< the largest positive value of the step
   std::string heat_negative;  ///< the largest negative value

@@ -37,8 +37,14 @@ std::vector<std::string> note_lines(const Panel& panel) {
 
 double longest(const std::vector<std::string>& lines, double size, Font font) {
   double width = 0;
-  for (const std::string& line : lines) width = std::max(width, text_width(line, size, font));
+  for (const std::string& line : lines) width = std::max(width, widest_width(line, size, font));
   return width;
+}
+
+double title_width(const Panel& panel) {
+  const double title = widest_width(panel.title, kStepSize, Font::sans_bold);
+  if (panel.aside.empty()) return title;
+  return title + kInside + widest_width(panel.aside, kLabelSize, Font::sans);
 }
 
 double foot_height(const Panel& panel) {
@@ -48,8 +54,8 @@ double foot_height(const Panel& panel) {
 
 double scale_width(const Scale& scale) {
   const double ends = text_width(scale.low + scale.high, kLabelSize, Font::mono);
-  const double masked = text_width("−∞ masked", kLabelSize, Font::mono) + kScaleHeight * 2 + 6;
-  return ends + kScaleWidth + 20 + (scale.hatched ? kBetween + masked : 0);
+  const double hatched = text_width(scale.hatched, kLabelSize, Font::mono) + kScaleHeight * 2 + 6;
+  return ends + kScaleWidth + 20 + (scale.hatched.empty() ? 0 : kBetween + hatched);
 }
 
 void draw_scale(Svg& svg, const Scale& scale, double x, double y) {
@@ -65,9 +71,9 @@ void draw_scale(Svg& svg, const Scale& scale, double x, double y) {
   x += kScaleWidth + 6;
   svg.text(x, baseline, scale.high, style);
   x += text_width(scale.high, kLabelSize, Font::mono) + kBetween;
-  if (!scale.hatched) return;
+  if (scale.hatched.empty()) return;
   svg.fill({x, y, kScaleHeight * 2, kScaleHeight}, svg.hatch(), 2);
-  svg.text(x + kScaleHeight * 2 + 6, baseline, "−∞ masked", style);
+  svg.text(x + kScaleHeight * 2 + 6, baseline, scale.hatched, style);
 }
 
 }  // namespace
@@ -81,12 +87,15 @@ void arrange(Panel& panel, double width) {
 }
 
 double panel_width(const Panel& panel) {
-  const double text = std::max({text_width(panel.title, kStepSize, Font::sans_bold),
-                                longest(formula_lines(panel), kFormulaSize, Font::mono),
-                                longest(note_lines(panel), kLabelSize, Font::sans),
-                                panel.scale ? scale_width(*panel.scale) : 0});
-  return std::max(panel.sizes.label_width + text,
-                  grids_width(panel, std::min(panel.grids_a_row, panel.grids.size())));
+  const double text =
+      std::max({title_width(panel), longest(formula_lines(panel), kFormulaSize, Font::mono),
+                longest(note_lines(panel), kLabelSize, Font::sans),
+                panel.scale ? scale_width(*panel.scale) : 0});
+  return std::max(panel.sizes.label_width + text, cells_width(panel));
+}
+
+double cells_width(const Panel& panel) {
+  return grids_width(panel, std::min(panel.grids_a_row, panel.grids.size()));
 }
 
 double first_cell(const Panel& panel) {
@@ -105,7 +114,8 @@ void draw_panel(Svg& svg, const Panel& panel, double x, double y, double top) {
   const Palette& palette = svg.palette();
   const GridSizes& sizes = panel.sizes;
   const double left = x + sizes.label_width;
-  svg.text(left, y + 13, panel.title, {kStepSize, palette.ink, false, 600});
+  svg.text_with_aside(left, y + 13, panel.title, {kStepSize, palette.ink, false, 600}, panel.aside,
+                      {kLabelSize, palette.ink2});
   double baseline = y + kTitleLine + 11;
   for (const std::string& line : formula_lines(panel)) {
     svg.text(left, baseline, line, {kFormulaSize, palette.ink2, true});

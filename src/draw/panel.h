@@ -11,11 +11,12 @@ namespace foveal::draw {
 /// The ends of the colours, where a panel shows no numbers.
 struct Scale {
   std::string low, high;  ///< "−2.5", "2.5"; an empty low: from zero up
-  bool hatched = false;   ///< whether masked cells occur
+  std::string hatched;    ///< what hatched cells are: "−∞ masked"; empty where there are none
 };
 
 struct Panel {
   std::string title, formula;
+  std::string aside{};  ///< beside the title, in the shade of labels
   std::vector<Grid> grids{};
   GridSizes sizes{};
   std::size_t grids_a_row = 1;
@@ -28,6 +29,8 @@ struct Panel {
 void arrange(Panel& panel, double width);
 
 double panel_width(const Panel& panel);
+/// From the left of its labels to the right of its cells.
+double cells_width(const Panel& panel);
 /// From the panel's top to the top of its first cell, at least.
 double first_cell(const Panel& panel);
 

@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 
+#include "draw/fonts.h"
 #include "draw/process.h"
+#include "draw/utf8.h"
 #include "foveal/error.h"
 
 namespace foveal::draw {
@@ -44,14 +48,31 @@ bool has_font() {
 
 }  // namespace
 
-std::string png_from_svg(const std::string& svg, double scale) {
+Png png_from_svg(const std::string& svg, double scale) {
   if (!has_font()) {
     throw Error(
         "png: no font is installed, so no letter can be drawn: install fonts-dejavu-core (or "
         "fonts-inter and fonts-jetbrains-mono), or use --format svg",
         ErrorKind::file);
   }
-  return convert(svg, scale);
+  Drawable picture = drawable(svg);
+  return {convert(picture.text, scale), std::move(picture.missing)};
+}
+
+std::string missing_note(const Png& png) {
+  if (png.missing.empty()) return "";
+  constexpr std::size_t kMostNamed = 8;
+  std::string named;
+  for (std::size_t i = 0; i < std::min(png.missing.size(), kMostNamed); ++i) {
+    const auto code = static_cast<std::uint32_t>(decode(png.missing[i], 0).code);
+    named += fmt::format("{}{} (U+{:04X})", i == 0 ? "" : ", ", png.missing[i], code);
+  }
+  if (png.missing.size() > kMostNamed) {
+    named += fmt::format(" and {} more", png.missing.size() - kMostNamed);
+  }
+  return fmt::format(
+      "png: no font here has {}: drawn as □. Install one that has them, or use --format svg",
+      named);
 }
 
 }  // namespace foveal::draw

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "draw/text.h"
@@ -35,10 +36,27 @@ std::string coordinate(double value) {
   return fmt::format("{}", rounded == 0 ? 0.0 : rounded);
 }
 
-void Svg::write_text(const std::string& place, std::string_view content, const TextStyle& style,
-                     std::string_view whole) {
-  body_ += fmt::format("<text {} class=\"{}\" font-size=\"{}\" fill=\"{}\"", place,
-                       style.mono ? "m" : "s", coordinate(style.size), style.colour);
+/// A reference to the room of a text, where that could be wider than measured: beyond ASCII another
+/// font may stand in, with other widths.
+std::string Svg::clip(double x, double y, std::string_view content, const TextStyle& style) {
+  const bool is_ascii =
+      std::all_of(content.begin(), content.end(), [](char letter) { return (letter & 0x80) == 0; });
+  if (style.room <= 0 || is_ascii) return "";
+  const double before = style.anchor == Anchor::start    ? 0
+                        : style.anchor == Anchor::middle ? style.room / 2
+                                                         : style.room;
+  const int id = clips_++;
+  definitions_ +=
+      fmt::format("<clipPath id=\"c{}\"><rect {}/></clipPath>\n", id,
+                  place({x - before, y - 1.2 * style.size, style.room, 1.6 * style.size}));
+  return fmt::format(" clip-path=\"url(#c{})\"", id);
+}
+
+void Svg::write_text(const std::string& place, double x, double y, std::string_view content,
+                     const TextStyle& style, std::string_view whole) {
+  body_ += fmt::format("<text {} class=\"{}\" font-size=\"{}\" fill=\"{}\"{}", place,
+                       style.mono ? "m" : "s", coordinate(style.size), style.colour,
+                       clip(x, y, content, style));
   if (style.anchor != Anchor::start)
     body_ += fmt::format(" text-anchor=\"{}\"", name(style.anchor));
   if (style.weight != 400) body_ += fmt::format(" font-weight=\"{}\"", style.weight);
@@ -49,13 +67,26 @@ void Svg::write_text(const std::string& place, std::string_view content, const T
 
 void Svg::text(double x, double y, std::string_view content, const TextStyle& style,
                std::string_view whole) {
-  write_text(fmt::format("x=\"{}\" y=\"{}\"", coordinate(x), coordinate(y)), content, style, whole);
+  write_text(fmt::format("x=\"{}\" y=\"{}\"", coordinate(x), coordinate(y)), x, y, content, style,
+             whole);
+}
+
+void Svg::text_with_aside(double x, double y, std::string_view content, const TextStyle& style,
+                          std::string_view aside, const TextStyle& aside_style) {
+  text(x, y, content, style);
+  if (aside.empty()) return;
+  body_.erase(body_.size() - std::string_view("</text>\n").size());
+  body_ += fmt::format(
+      "<tspan dx=\"8\" class=\"{}\" font-size=\"{}\" font-weight=\"{}\" "
+      "fill=\"{}\">{}</tspan></text>\n",
+      aside_style.mono ? "m" : "s", coordinate(aside_style.size), aside_style.weight,
+      aside_style.colour, safe(aside));
 }
 
 void Svg::vertical_text(double x, double y, std::string_view content, const TextStyle& style,
                         std::string_view whole) {
   write_text(
-      fmt::format("transform=\"translate({} {}) rotate(-90)\"", coordinate(x), coordinate(y)),
+      fmt::format("transform=\"translate({} {}) rotate(-90)\"", coordinate(x), coordinate(y)), 0, 0,
       content, style, whole);
 }
 

@@ -16,6 +16,8 @@ struct TextStyle {
   bool mono = false;
   int weight = 400;
   Anchor anchor = Anchor::start;
+  /// Where more than 0: letters whose widths can't be known here are clipped to so much.
+  double room = 0;
 };
 
 struct Box {
@@ -30,6 +32,9 @@ class Svg {
   /// `whole`, where not empty, is what a pointer resting on the text is told (a cut token).
   void text(double x, double y, std::string_view content, const TextStyle& style,
             std::string_view whole = {});
+  /// `aside` follows `content` in its own style, wherever the font that is there lets that end.
+  void text_with_aside(double x, double y, std::string_view content, const TextStyle& style,
+                       std::string_view aside, const TextStyle& aside_style);
   /// Reads from bottom to top; (x, y) is where it starts (or ends: style.anchor).
   void vertical_text(double x, double y, std::string_view content, const TextStyle& style,
                      std::string_view whole = {});
@@ -51,13 +56,15 @@ class Svg {
                      std::string_view description) const;
 
  private:
-  void write_text(const std::string& place, std::string_view content, const TextStyle& style,
-                  std::string_view whole);
+  /// (x, y) is where `place` puts the text, in coordinates that turn with it.
+  void write_text(const std::string& place, double x, double y, std::string_view content,
+                  const TextStyle& style, std::string_view whole);
+  std::string clip(double x, double y, std::string_view content, const TextStyle& style);
 
   Palette palette_;
   std::string body_;
   std::string definitions_;
-  int gradients_ = 0;
+  int gradients_ = 0, clips_ = 0;
 };
 
 /// A coordinate with at most 2 decimals: "12.5", "40".

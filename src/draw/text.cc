@@ -6,10 +6,10 @@
 #include <array>
 #include <cstdint>
 
+#include "draw/utf8.h"
+
 namespace foveal::draw {
 namespace {
-
-constexpr char32_t kInvalid = 0xFFFD;
 
 // Widths of Inter in thousandths of the size, from U+0020 to U+007E.
 constexpr std::array<int, 95> kInter{
@@ -40,16 +40,6 @@ bool is_wide(char32_t code) {
   return within(code, std::begin(kWide), std::end(kWide));
 }
 
-// Marks that sit on the letter before them, and joiners inside an emoji.
-bool is_mark(char32_t code) {
-  static constexpr Range kMarks[] = {
-      {0x0300, 0x036F}, {0x0483, 0x0489},   {0x0591, 0x05BD},  {0x064B, 0x065F}, {0x0900, 0x0902},
-      {0x093C, 0x093C}, {0x0941, 0x0948},   {0x0E31, 0x0E31},  {0x0E34, 0x0E3A}, {0x0E47, 0x0E4E},
-      {0x1AB0, 0x1AFF}, {0x1DC0, 0x1DFF},   {0x200D, 0x200D},  {0x20D0, 0x20FF}, {0xFE00, 0xFE0F},
-      {0xFE20, 0xFE2F}, {0x1F3FB, 0x1F3FF}, {0xE0100, 0xE01EF}};
-  return within(code, std::begin(kMarks), std::end(kMarks));
-}
-
 bool is_unprintable(char32_t code) {
   static constexpr Range kHidden[] = {{0x0080, 0x009F}, {0x00AD, 0x00AD},   {0x061C, 0x061C},
                                       {0x180E, 0x180E}, {0x200B, 0x200C},   {0x200E, 0x200F},
@@ -57,42 +47,6 @@ bool is_unprintable(char32_t code) {
                                       {0xFDD0, 0xFDEF}, {0xFEFF, 0xFEFF},   {0xFFF0, 0xFFFB},
                                       {0xE000, 0xF8FF}, {0xE0000, 0xE007F}, {0xF0000, 0x10FFFF}};
   return within(code, std::begin(kHidden), std::end(kHidden)) || (code & 0xFFFE) == 0xFFFE;
-}
-
-// The next code point, and its length in bytes; U+FFFD and 1 for a byte that starts none.
-struct Decoded {
-  char32_t code;
-  std::size_t bytes;
-};
-
-Decoded decode(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(at);
-  if (first < 0x80) return {first, 1};
-  const std::size_t bytes = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || at + bytes > text.size()) return {kInvalid, 1};
-  char32_t code = first & (0xFFU >> (bytes + 1));
-  for (std::size_t i = 1; i < bytes; ++i) {
-    if ((byte(at + i) & 0xC0) != 0x80) return {kInvalid, 1};
-    code = code << 6 | (byte(at + i) & 0x3F);
-  }
-  static constexpr std::array<char32_t, 5> kSmallest{0, 0, 0x80, 0x800, 0x10000};
-  if (code < kSmallest[bytes] || code > 0x10FFFF) return {kInvalid, 1};
-  return {code, bytes};
-}
-
-void append(std::string& out, char32_t code) {
-  const auto put = [&](char32_t byte) { out += static_cast<char>(byte); };
-  if (code < 0x80) {
-    put(code);
-  } else if (code < 0x800) {
-    put(0xC0 | code >> 6), put(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    put(0xE0 | code >> 12), put(0x80 | (code >> 6 & 0x3F)), put(0x80 | (code & 0x3F));
-  } else {
-    put(0xF0 | code >> 18), put(0x80 | (code >> 12 & 0x3F));
-    put(0x80 | (code >> 6 & 0x3F)), put(0x80 | (code & 0x3F));
-  }
 }
 
 double letter_width(char32_t code, Font font) {
@@ -150,6 +104,13 @@ std::string escape(std::string_view text) {
   return out;
 }
 
+std::optional<std::string_view> after_point(std::string_view text) {
+  const std::size_t digit = text.find_first_of("0123456789");
+  if (digit == std::string_view::npos) return std::nullopt;
+  const std::size_t end = text.find_first_not_of("0123456789", digit);
+  return text.substr(std::min(end, text.size()));
+}
+
 double text_width(std::string_view text, double size, Font font) {
   double width = 0;
   for (std::size_t at = 0; at < text.size();) {
@@ -158,6 +119,11 @@ double text_width(std::string_view text, double size, Font font) {
     at += bytes;
   }
   return width;
+}
+
+double widest_width(std::string_view text, double size, Font font) {
+  constexpr double kWidestSans = 1.2;  // DejaVu Sans, against Inter
+  return text_width(text, size, font) * (font == Font::mono ? 1 : kWidestSans);
 }
 
 std::string cut(std::string_view text, double size, Font font, double width) {
@@ -181,7 +147,7 @@ std::vector<std::string> wrap(std::string_view text, double size, Font font, dou
     const std::size_t space = std::min(text.find(' ', at), text.size());
     const std::string word(text.substr(at, space - at));
     const std::string longer = line.empty() ? word : line + " " + word;
-    if (!line.empty() && text_width(longer, size, font) > width) {
+    if (!line.empty() && widest_width(longer, size, font) > width) {
       lines.push_back(line);
       line = word;
     } else {

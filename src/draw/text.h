@@ -1,6 +1,7 @@
 #pragma once
 // Text in pictures: made safe to show, measured, cut, wrapped, escaped. All text is UTF-8.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,14 +19,22 @@ std::string visible(std::string_view text);
 /// went through visible().
 std::string escape(std::string_view text);
 
+/// What a number has from its point (or exponent) on: ".25" of "−0.25", "" of "4". Nothing for text
+/// that is no number: "−∞", "true". Numbers of a column stand so that these parts begin at one
+/// place.
+std::optional<std::string_view> after_point(std::string_view text);
+
 /// Width in px when set at `size`. Exact for JetBrains Mono and for ASCII in Inter; close for
 /// others.
 double text_width(std::string_view text, double size, Font font);
 
+/// The same where another font stands in: the usual ones are at most so much wider than Inter.
+double widest_width(std::string_view text, double size, Font font);
+
 /// `text` if it is no wider than `width`, else as much of it as fits with "…".
 std::string cut(std::string_view text, double size, Font font, double width);
 
-/// Lines no wider than `width` (unless a single word is), broken at spaces.
+/// Lines whose widest_width is no more than `width` (unless a single word's is), broken at spaces.
 std::vector<std::string> wrap(std::string_view text, double size, Font font, double width);
 
 }  // namespace foveal::draw

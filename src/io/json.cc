@@ -10,6 +10,7 @@
 #include "core/ascii.h"
 #include "foveal/error.h"
 #include "io/encoding.h"
+#include "io/json_mends.h"
 
 namespace foveal {
 namespace {
@@ -96,11 +97,8 @@ class Builder : public nlohmann::json_sax<Json> {
     if (error.id == 406) {
       throw Error(where + "number " + last_token.substr(0, 40) + " is not finite in float64");
     }
-    std::string why = reason(error.what());
-    constexpr std::string_view kLiteral = "invalid literal";
     const std::string word = word_at(text_, position);
-    if (why.rfind(kLiteral, 0) == 0 && !word.empty()) why.insert(kLiteral.size(), " " + word);
-    throw Error(where + "not JSON: " + why);
+    throw Error(where + "not JSON: " + with_mend(reason(error.what()), text_, position, word));
   }
 
  private:

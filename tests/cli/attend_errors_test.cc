@@ -71,6 +71,7 @@ TEST_F(Attend, EndsWith2WhereTheCommandLineIsWrong) {
   expect_failure(with({"--json", "--unknown"}), 2, {"--unknown"});
   expect_failure(with({"--statistics", "entropy", "--out", path("o.npy")}), 2, {"--json"});
   expect_failure(with({"--out", path("o.npy"), "--lse", path("o.npy")}), 2, {"o.npy"});
+  expect_failure(with({"--out", path("o.npy"), "--weights", k_}), 2, {"k.npy", "is the input"});
   for (const char* text :
        {"", "entropie", "top_k", "top_k=0", "top_k=x", "entropy,", "rows=[]", "rows=[1",
         "rows=[-1]", "entropy,entropy", "top_k=1,top_k=2", "entropy maximum"}) {

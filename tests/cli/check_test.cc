@@ -143,6 +143,8 @@ TEST_F(Check, LeavesWhatStoodThere) {
   const std::string file = write("right.json", with_scores("[[1, 1]]"));
   expect_failure({"check", file, "--out", path("missing/out.txt")}, 4, {"missing/out.txt"});
   expect_failure({"check", file, "--out", ""}, 4, {"name is empty"});
+  expect_failure({"check", file, "--out", file}, 2, {"right.json", "is the input"});
+  EXPECT_EQ(read(file), with_scores("[[1, 1]]"));
 }
 
 }  // namespace

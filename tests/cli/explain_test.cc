@@ -86,6 +86,18 @@ TEST_F(Explain, WritesOutOneCell) {
   expect_failure({"explain", "--cell", "wieghts[0,0]"}, 3, {"wieghts", "weights"});
 }
 
+// U+0378 is no character yet, so no font has it.
+TEST_F(Explain, SaysWhichCharactersNoFontHas) {
+  const std::string file =
+      write("a.json", "{\"tokens\": [\"\u0378\", \"b\"], \"inputs\": [[1], [2]]}");
+  const Outcome outcome = run({"explain", file, "--format", "png", "--out", path("a.png")});
+  if (outcome.status == 4) GTEST_SKIP() << outcome.err;  // without rsvg-convert or fonts
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "U+0378")) << outcome.err;
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1);
+  EXPECT_EQ(read(path("a.png")).substr(1, 3), "PNG");
+}
+
 TEST_F(Explain, NamesFilePlaceAndRuleOfBadInput) {
   const auto refuse = [&](const std::string& text, const std::vector<std::string>& parts) {
     const std::string file = write("bad.json", text);
@@ -139,6 +151,19 @@ TEST_F(Explain, WritesOutWholeOrNotAtAll) {
   expect_failure({"explain", "--out", path("")}, 4, {"folder"});
   expect_failure({"explain", "--out", ""}, 4, {"name is empty"});
   EXPECT_EQ(names_in_folder().size(), 2U);
+}
+
+TEST_F(Explain, RefusesToReplaceItsInput) {
+  const std::string file = write("a.json", tiny);
+  std::filesystem::create_symlink(file, path("link.json"));
+  for (const std::string& out : {file, path("./a.json"), path("link.json")}) {
+    expect_failure({"explain", file, "--out", out}, 2, {"is the input", "another file"});
+  }
+  expect_failure({"explain", path("link.json"), "--format", "svg", "--out", file}, 2,
+                 {"is the input"});
+  EXPECT_EQ(read(file), tiny);
+  EXPECT_EQ(run({"explain", file, "--out", path("b.json")}).status, 0);
+  EXPECT_EQ(run({"explain", file, "--out", path("b.json")}).status, 0);
 }
 
 TEST_F(Explain, EndsWith130OnCtrlCAndLeavesNothing) {

@@ -49,11 +49,22 @@ TEST(Colour, InkReadsOnEveryCell) {
 TEST(Colour, TextReadsOnPaperAndCardAndHatch) {
   for (const Palette* palette : {&light_palette(), &dark_palette()}) {
     for (const std::string& back : {palette->paper, palette->card}) {
-      for (const std::string& text : {palette->ink, palette->ink2, palette->accent}) {
+      for (const std::string& text :
+           {palette->ink, palette->ink2, palette->accent, palette->select}) {
         EXPECT_GE(contrast(parse_colour(text), parse_colour(back)), 4.5) << text << " on " << back;
       }
     }
     EXPECT_GE(contrast(parse_colour(palette->ink), parse_colour(palette->rule)), 4.5);
+  }
+}
+
+TEST(Colour, OutlinesShowOnEveryCellAndDiffer) {
+  for (const Palette* palette : {&light_palette(), &dark_palette()}) {
+    EXPECT_NE(palette->accent, palette->select);
+    for (int step = -20; step <= 20; ++step) {
+      const std::string cell = heat_colour(*palette, step / 20.0);
+      EXPECT_GE(contrast(parse_colour(palette->select), parse_colour(cell)), 3) << cell;
+    }
   }
 }
 

@@ -52,6 +52,22 @@ TEST(Grid, NumbersEndAtOnePlace) {
   EXPECT_EQ(count(svg, ">1.0000</text>"), 1);
 }
 
+TEST(Grid, PointsStandBelowOneAnother) {
+  Grid grid = sample(3, 1);
+  grid.cells[0].text = "0.25";
+  grid.cells[1].text = "−12";
+  grid.cells[2].text = "1.2e−09";
+  const std::string svg = picture(grid, true);
+  const auto end_of = [&](const std::string& text) {
+    const std::size_t end = svg.find(">" + text + "</text>");
+    const std::size_t start = svg.rfind("<text x=\"", end) + 9;
+    return std::stod(svg.substr(start));
+  };
+  const double letter = text_width("0", kTextSize, Font::mono);
+  EXPECT_NEAR(end_of("1.2e−09") - end_of("0.25"), 3 * letter, 0.02);
+  EXPECT_NEAR(end_of("1.2e−09") - end_of("−12"), 6 * letter, 0.02);
+}
+
 TEST(Grid, HostileLabelsStayText) {
   Grid grid = sample(2, 2);
   grid.row_labels[0] = "</text><script>alert(1)</script>";
@@ -76,6 +92,20 @@ TEST(Grid, MaskedCellsAreHatchedAndSayWhy) {
   const std::string svg = picture(grid, true);
   EXPECT_EQ(count(svg, "url(#hatch)"), 1);
   EXPECT_EQ(count(svg, "−∞"), 1);
+}
+
+TEST(Grid, FollowedRowAndSelectedCellHaveColoursOfTheirOwn) {
+  Grid grid = sample(3, 3);
+  grid.followed = 1;
+  grid.looked_at_column = 2;
+  for (const bool numbers : {true, false}) {
+    const std::string svg = picture(grid, numbers);
+    EXPECT_EQ(count(svg, "stroke=\"" + light_palette().accent + "\""), 1);
+    EXPECT_EQ(count(svg, "stroke=\"" + light_palette().select + "\""), 1);
+  }
+  Grid keys = sample(3, 2);
+  keys.looked_at_row = 2;
+  EXPECT_EQ(count(picture(keys, true), "stroke=\"" + light_palette().select + "\""), 1);
 }
 
 TEST(Grid, WrongCellsHaveABorderAndAMark) {

@@ -55,12 +55,12 @@ ErrorKind kind_of_failure(const std::string& svg) {
 
 TEST(Png, HasTwicethePixels) {
   if (!has_converter()) GTEST_SKIP() << "rsvg-convert is not installed";
-  const std::string png = png_from_svg(kPicture);
+  const std::string png = png_from_svg(kPicture).bytes;
   ASSERT_GT(png.size(), 24);
   EXPECT_EQ(png.substr(1, 3), "PNG");
   EXPECT_EQ(big_endian(png, 16), 62);
   EXPECT_EQ(big_endian(png, 20), 34);
-  EXPECT_EQ(png, png_from_svg(kPicture));
+  EXPECT_EQ(png, png_from_svg(kPicture).bytes);
 }
 
 TEST(Png, WithoutTheProgramSaysWhatToInstall) {
@@ -75,6 +75,30 @@ TEST(Png, WithoutAFontSaysWhatToInstall) {
   const Variable fonts("FONTCONFIG_FILE", file.string());
   EXPECT_EQ(kind_of_failure(kPicture), ErrorKind::file);
   std::filesystem::remove(file);
+}
+
+// U+0378 is no character yet, so no font has it.
+TEST(Png, CharactersThatNoFontHasAreBoxesAndNamed) {
+  if (!has_converter()) GTEST_SKIP() << "rsvg-convert is not installed";
+  const auto picture = [](const std::string& text) {
+    return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"60\" height=\"20\"><text y=\"15\">" +
+           text + "</text></svg>";
+  };
+  const Png png = png_from_svg(picture("a\u0378b\u0379\u0378"));
+  EXPECT_EQ(png.missing, (std::vector<std::string>{"\u0378", "\u0379"}));
+  EXPECT_EQ(png.bytes, png_from_svg(picture("a□b□□")).bytes);
+  EXPECT_EQ(missing_note(png).rfind("png: no font here has \u0378 (U+0378), \u0379 (U+0379): ", 0),
+            0U)
+      << missing_note(png);
+  const Png known = png_from_svg(picture("−∞ · √ é a\u200D"));
+  EXPECT_TRUE(known.missing.empty());
+  EXPECT_EQ(missing_note(known), "");
+}
+
+TEST(Png, NamesSomeOfManyMissingCharacters) {
+  Png png;
+  for (int i = 0; i < 12; ++i) png.missing.emplace_back("\u0378");
+  EXPECT_NE(missing_note(png).find(" and 4 more: drawn as □"), std::string::npos);
 }
 
 TEST(Png, BrokenPictureIsOurOwnFault) {

@@ -53,6 +53,15 @@ TEST(Text, WidthsOfTheFonts) {
   EXPECT_GT(text_width("Queries", 14, Font::sans_bold), text_width("Queries", 14, Font::sans));
 }
 
+TEST(Text, KnowsWhereTheFractionBegins) {
+  EXPECT_EQ(after_point("4"), "");
+  EXPECT_EQ(after_point("−12.50"), ".50");
+  EXPECT_EQ(after_point("1.2e-09"), ".2e-09");
+  EXPECT_EQ(after_point("1e−05"), "e−05");
+  EXPECT_EQ(after_point("−∞"), std::nullopt);
+  EXPECT_EQ(after_point("true"), std::nullopt);
+}
+
 TEST(Text, CutFitsAndKeepsWholeLetters) {
   EXPECT_EQ(cut("cat", 10, Font::mono, 18), "cat");
   EXPECT_EQ(cut("cats", 10, Font::mono, 18), "ca…");

@@ -58,6 +58,36 @@ TEST(ParseJson, NamesTheByteWhereTextIsNoJson) {
   expect_error(std::string("[1\0]", 4), "/1: byte 3", "");
 }
 
+TEST(ParseJson, SaysWhatToMend) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"[1 2]", "unexpected number literal; expected a comma or ]: put a comma between them"},
+      {"[1 23]", "put a comma between them"},
+      {R"(["a" "b"])", "put a comma between them"},
+      {"[[1] [2]]", "unexpected '['; expected a comma or ]: put a comma between them"},
+      {R"({"a": [1] "b": 2})", "expected a comma or }: put a comma between them"},
+      {"[1, 2,]", "unexpected ']'; expected a value: take out the comma before it"},
+      {R"({"a": 1,})", "take out the comma before it"},
+      {R"({"a": [1, 2)", "the text is cut off: every [ needs its ], and every { its }"},
+      {R"({"a": [1, 2})", "every [ has its ], and every { its }"},
+      {R"({"a" [1]})", "a colon stands between a key and its value"},
+      {R"({"a" = 1})", "a colon stands between a key and its value"},
+      {R"({"a":})", "a value is missing before it"},
+      {"{a: 1}", "invalid literal a; expected a key in double quotes"},
+      {"{'a': 1}", "texts and keys stand in double quotes"},
+      {"[.5]", "a number begins with a digit"},
+      {"[+5]", "a number has no plus sign"},
+      {"[05]", "a number has no zero in front"},
+      {"[1; 2]", "values have commas between them"},
+      {"[(1, 2)]", "a list stands in [ and ]"},
+      {"[1] // one", "JSON has no comments: take it out"},
+      {"[True]", "invalid literal True: write true"},
+      {"[None]", "invalid literal None: write null"},
+      {"[NaN]", "invalid literal NaN: JSON has no such number"},
+      {R"(["\d"])", "write \\\\ for a backslash"},
+  };
+  for (const auto& [text, mend] : cases) expect_error(text, "", mend);
+}
+
 TEST(ParseJson, KeysCannotBreakTheLineOfAnError) {
   expect_error(R"({"a\nb"])", R"(/a\nb: byte 8)", "expected ':'");
   expect_error(R"({"a\tb": 1, "a\tb": 2})", R"(/a\tb: the key)", "twice");

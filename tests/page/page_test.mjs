@@ -199,6 +199,36 @@ test('light and dark follow the reader', async () => {
   assert.deepEqual(paper, { light: 'rgb(255, 255, 255)', dark: 'rgb(15, 19, 23)' });
 });
 
+test('the followed row and the selected cell have colours of their own', () =>
+  open(explain(), async (page) => {
+    const colour = (element) => element.evaluate((of) => getComputedStyle(of).outlineColor);
+    const row = await page.locator('tr.followed').first();
+    const selected = await page.locator('td.selected').first();
+    assert.equal(await colour(row), 'rgb(180, 83, 9)');
+    assert.equal(await colour(selected), 'rgb(109, 40, 217)');
+  }));
+
+test('with forced colours cells, marks and hatches keep their borders', async () => {
+  const style = (page) => (selector) => page.locator(selector).first().evaluate((element) => {
+      const { borderTopStyle, borderTopWidth, outlineStyle, outlineColor, backgroundImage } = getComputedStyle(element);
+      return { border: `${borderTopWidth} ${borderTopStyle}`, outline: outlineStyle, colour: outlineColor, image: backgroundImage };
+    });
+  await open(explain(input('two_heads_causal')), async (page) => {
+    const of = style(page);
+    assert.equal((await of('.matrix tbody td')).border, '1px solid');
+    assert.match((await of('td.hatched')).image, /^repeating-linear-gradient/);
+    assert.equal((await of('td.lit1')).outline, 'solid');
+    assert.equal((await of('td.lit2')).outline, 'dashed');
+    const row = await of('tr.followed');
+    const selected = await of('td.selected');
+    assert.deepEqual([row.outline, selected.outline], ['solid', 'solid']);
+    assert.notEqual(row.colour, selected.colour);
+  }, { forcedColors: 'active' });
+  await open(explain(), async (page) => {
+    assert.equal((await style(page)('td.wrong')).border, '3px double');
+  }, { forcedColors: 'active' });
+});
+
 test('without JavaScript it is a document with tables', () =>
   open(explain(), async (page) => {
     const body = await page.locator('body').innerText();

@@ -5,6 +5,7 @@
 #include "draw/text.h"
 #include "trace/records.h"
 #include "trace/run/arithmetic.h"
+#include "trace/views/page/data.h"
 #include "trace/views/page/matrices.h"
 #include "trace/views/page/templates.h"
 #include "trace/views/shown.h"
@@ -82,12 +83,28 @@ struct Page {
   }
 
   std::string numbers(std::size_t matrix, const Index& cell) const {
-    std::vector<std::string> values{text_of({matrices[matrix].name, cell})};
+    std::vector<std::string> values{text_of({matrices[matrix].name, cell}), "", ""};
     for (const Source& source : sources(matrix, cell)) values.push_back(text_of(source));
+    if (matrices[matrix].step == StepName::weights)
+      scores_of_weight(cell, sources(matrix, cell), &values);
     for (const std::int64_t index : cell) values.push_back(std::to_string(index));
     values.push_back(flat(matrix, cell));
     const json& how = data["matrices"][matrix]["how"];
     return fill(how["numbers"][kind(matrix, cell)[1].get<std::size_t>()], values);
+  }
+
+  /// Its own score, and the largest of its row.
+  void scores_of_weight(const Index& cell, const std::vector<Source>& sources,
+                        std::vector<std::string>* values) const {
+    double highest = -HUGE_VAL;
+    for (const Source& source : sources) {
+      const std::string text = text_of(source);
+      if (source.cell == cell) (*values)[1] = text;
+      const double value =
+          std::strtod(replace_all(replace_all(text, "−", "-"), "∞", "inf").c_str(), nullptr);
+      if (value > highest) (*values)[2] = text;
+      highest = std::max(highest, value);
+    }
   }
 
   std::string letters(std::size_t matrix, const Index& cell) const {
@@ -132,6 +149,7 @@ bool on_page(const std::vector<Shown>& matrices, const Source& source) {
 /// The page gives for every cell exactly what arithmetic() gives.
 void expect_whole(const Record& record) {
   const Page page(record);
+  const Terms terms = terms_on_page(record);
   for (std::size_t matrix = 0; matrix < page.matrices.size(); ++matrix) {
     const Shown& shown = page.matrices[matrix];
     if (!shown.step) continue;
@@ -139,7 +157,7 @@ void expect_whole(const Record& record) {
       for (std::int64_t row = shown.rows.begin; row < shown.rows.end; ++row) {
         for (std::int64_t column = shown.columns.begin; column < shown.columns.end; ++column) {
           const Index cell = shown.has_heads ? Index{head, row, column} : Index{row, column};
-          const Arithmetic how = arithmetic(record, *shown.step, cell);
+          const Arithmetic how = arithmetic(record, *shown.step, cell, terms);
           ASSERT_EQ(page.letters(matrix, cell), pretty(how.letters));
           ASSERT_EQ(page.numbers(matrix, cell), pretty(how.numbers)) << how.letters;
           std::vector<Source> wanted;
@@ -163,6 +181,7 @@ TEST(HtmlView, EveryCellHasItsArithmeticAndSources) {
   expect_whole(generated_record(1, 1, ""));
   expect_whole(generated_record(
       6, 4, R"(, "num_heads": 2, "mask": "causal", "dropout": {"p": 0.5, "seed": 1})"));
+  expect_whole(generated_record(7, 6, R"(, "scale": 40, "mask": "causal")"));
   expect_whole(generated_record(13, 12, R"(, "scale": 0.37, "num_heads": 3)"));
   expect_whole(generated_record(3, 2, R"(, "W_query": [[1,-2],[0,1]], "W_key": [[0,1],[1.5,0]],
       "W_value": [[1,1],[0,1]], "b_query": [1,2], "b_key": [0,-1], "b_value": [0.5,0],
@@ -180,10 +199,26 @@ TEST(HtmlView, FortyTokensStaySmall) {
   EXPECT_LT(html_view(generated_record(40, 64, more)).size(), 3'000'000);
 }
 
+TEST(HtmlView, WeightsOfLargeScoresHaveFewKinds) {
+  const json page =
+      data_of(html_view(generated_record(40, 12, R"(, "scale": 40, "mask": "causal")")));
+  for (const json& matrix : page["matrices"]) {
+    if (matrix["name"] != "weights") continue;
+    EXPECT_LT(matrix["how"]["numbers"].size(), 100) << matrix["how"]["numbers"].size();
+  }
+}
+
 TEST(HtmlView, SaysWhatIsNotShown) {
   const std::string page = html_view(generated_record(200, 3, "", 150));
   EXPECT_NE(page.find("Shown are tokens 118 to 181 of 200"), std::string::npos);
   EXPECT_EQ(count(page, "<bdi>x1</bdi>"), 0);
+}
+
+TEST(HtmlView, MaskedWeightsAreHatched) {
+  const std::string page = html_view(generated_record(4, 2, R"(, "mask": "causal")"));
+  EXPECT_EQ(count(page, "<td class=\"hatched word\">−∞"), 6);
+  EXPECT_EQ(count(page, "<td class=\"hatched word\">false"), 6);
+  EXPECT_EQ(count(page, "<td class=\"hatched\">0.0000"), 6);
 }
 
 TEST(HtmlView, IsSelfContained) {
@@ -201,6 +236,15 @@ TEST(HtmlView, ReadsWithoutAScript) {
   for (const char* text : {"<th scope=\"col\"", "<th scope=\"row\"", "<caption>", "0.6652",
                            "How The looks at sat", "= 2·1 + 1·1 = 3", "<small>not 1</small>"}) {
     EXPECT_NE(page.find(text), std::string::npos) << text;
+  }
+}
+
+TEST(HtmlView, NamesWhatTheChapterCallsAStepOnce) {
+  const std::string page = html_view(worked_record());
+  for (const char* names : {"<small>the chapter&#39;s ω, attn_scores</small>",
+                            "<small>the chapter&#39;s α, attn_weights</small>",
+                            "<small>the chapter&#39;s z, context_vec</small>"}) {
+    EXPECT_EQ(count(page, names), 1) << names;
   }
 }
 

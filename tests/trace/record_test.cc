@@ -178,7 +178,6 @@ TEST(Run, HasTheStepsThatTheInputAsksForInOrder) {
       got.push_back(text(step.name));
       EXPECT_EQ(step.axes.size(), step.data.shape().size());
       EXPECT_FALSE(step.title.empty() || step.formula.empty());
-      EXPECT_EQ(step.decimals, shown_decimals(step.data));
       EXPECT_EQ(step.data.dtype(), step.name == StepName::mask ? DType::boolean : DType::float64);
     }
     EXPECT_EQ(got, want);
@@ -200,6 +199,25 @@ TEST(Run, SaysWhyAFullyMaskedRowIsNaN) {
   EXPECT_TRUE(std::isnan(weights->data.at({1, 0})));
   EXPECT_NE(weights->note.find("Row 1 is NaN"), std::string::npos);
   EXPECT_NE(find_step(record, StepName::context)->note.find("NaN"), std::string::npos);
+}
+
+TEST(Run, FollowsTheLastRowUnderACausalMaskElseTheFirst) {
+  const auto followed = [](const std::string& mask) {
+    return run(parse_input(R"({"inputs": [[1], [2], [3]])" + mask + "}", "f")).followed;
+  };
+  EXPECT_EQ(followed(""), 0);
+  EXPECT_EQ(followed(R"(, "mask": "none")"), 0);
+  for (const char* causal :
+       {"\"causal\"", "\"causal()\"", "\"causal(top_left)\"", "\"causal() & window(-1, 0)\"",
+        "[[true, false, false], [true, true, false], [true, true, true]]"}) {
+    EXPECT_EQ(followed(std::string(R"(, "mask": )") + causal), 2) << causal;
+  }
+  for (const char* other :
+       {"\"window(0, 0)\"", "[[true, false, false], [true, true, false], [true, false, true]]",
+        "[[true, true, false], [true, true, false], [true, true, true]]"}) {
+    EXPECT_EQ(followed(std::string(R"(, "mask": )") + other), 0) << other;
+  }
+  EXPECT_EQ(run(parse_input(R"({"inputs": [[1], [2]], "mask": "causal"})", "f"), 0).followed, 0);
 }
 
 TEST(Run, RefusesAQueryThatIsNotThere) {

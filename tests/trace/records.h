@@ -21,7 +21,7 @@ inline Record worked_record() {
 
 /// `tokens` tokens of `width` numbers each; `more` is further JSON, with its comma in front.
 inline Record generated_record(int tokens, int width, const std::string& more,
-                               std::int64_t followed = 0) {
+                               std::optional<std::int64_t> followed = {}) {
   std::string rows;
   for (int i = 0; i < tokens; ++i) {
     std::string row;

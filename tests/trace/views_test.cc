@@ -137,12 +137,49 @@ TEST(TextView, ShowsEveryStepItsFormulaAndTheFollowedRow) {
   const Record record = run(worked_example(), 1);
   const std::string text = text_view(record);
   for (const Step& step : record.steps) {
-    EXPECT_NE(text.find(step.title + "\n  " + step.formula + "\n  shape "), std::string::npos);
+    EXPECT_EQ(count(text, "\n  " + step.formula + "\n  shape "), 1U) << step.title;
   }
   EXPECT_EQ(count(text, "→ 1 cat"), record.steps.size());
   EXPECT_EQ(count(text, "→ 0 The"), 0U);
   EXPECT_NE(text.find("W_key, shape (3, 2)"), std::string::npos);
   EXPECT_NE(text.find("scores[1,0] = Σ_d Q[1,d] · K[0,d]"), std::string::npos);
+}
+
+TEST(TextView, NamesWhatTheChapterCallsAStepOnceInItsHeading) {
+  const std::string text = text_view(run(worked_example()));
+  for (const char* heading :
+       {" Inputs (the chapter's x)\n", " Queries (the chapter's q)\n", " Keys (the chapter's k)\n",
+        " Values (the chapter's v)\n", " Scores (the chapter's ω, attn_scores)\n",
+        " Weights (the chapter's α, attn_weights)\n",
+        " Context (the chapter's z, context_vec)\n"}) {
+    EXPECT_EQ(count(text, heading), 1U) << heading;
+  }
+  EXPECT_EQ(count(text, "attn_weights"), 1U);
+}
+
+TEST(TextView, SaysWhereToGoFromTheWorkedExample) {
+  Record record = run(worked_example());
+  EXPECT_EQ(text_view(record).find("worked example"), std::string::npos);
+  record.corrected = corrected(record.input, 0);
+  const std::vector<std::string> lines = lines_of(text_view(record));
+  EXPECT_EQ(lines.at(1).rfind("The worked example as it was printed: a slip is in its numbers", 0),
+            0U);
+  EXPECT_EQ(lines.at(3), "  foveal explain examples/inputs/the_cat_sat_scaled.json");
+}
+
+TEST(TextView, SaysWhereAGivenMatrixIsRounded) {
+  const Record record = run(parse_input(
+      R"({"inputs": [[1]], "W_query": [[0.123456789012]], "W_key": [[0.25]], "W_value": [[1]]})",
+      "f"));
+  const std::string text = text_view(record);
+  EXPECT_NE(text.find("W_query, shape (1, 1), shown with 4 decimals\n"), std::string::npos);
+  EXPECT_NE(text.find("W_key, shape (1, 1)\n"), std::string::npos);
+}
+
+TEST(TextView, NumbersStandAtTheirPoints) {
+  const std::string text =
+      text_view(run(parse_input(R"({"inputs": [[0.5, -12], [1.25, 3]]})", "f")));
+  EXPECT_NE(text.find("  → 0 x1    0.5   -12\n    1 x2    1.25    3\n"), std::string::npos) << text;
 }
 
 TEST(TextView, IsColouredOnlyWhenAsked) {

@@ -10,6 +10,7 @@
 #include "trace/check/step_exam.h"
 #include "trace/run/arithmetic.h"
 #include "trace/run/cell_names.h"
+#include "trace/run/numbers.h"
 
 namespace foveal::trace {
 
@@ -20,7 +21,7 @@ Record carried_record(const Record& record, const Carried& carried) {
   Record result = record;
   for (Step& step : result.steps) {
     step.data = carried.steps(Reading::exact)[step.name].contiguous();
-    step.decimals = shown_decimals(step.data);
+    step.digits = digits_of(step.data);
   }
   return result;
 }

@@ -44,7 +44,8 @@ struct StepWords {
   const char* name;    ///< in foveal.trace/1: "queries"
   const char* title;   ///< for people: "Queries"
   const char* letter;  ///< of notation.md: "Q"; empty where it has none
-  const char* book;    ///< what the chapter calls it; empty where it has no name of its own
+  const char* sign;    ///< the chapter's letter: "ω"; empty where it has none
+  const char* book;    ///< the chapter's name in code; empty where it has none, or ours
   StepKind kind;
   bool has_heads;    ///< has a head axis where there are several heads
   const char* cell;  ///< before "(query, key)" or "_token": "Score", "K"
@@ -56,11 +57,15 @@ const StepWords& words_of(StepName step);
 /// "queries", as in foveal.trace/1.
 std::string text(StepName step);
 
-/// The step of that name, letter (P) or name in the book (attn_weights); nothing for other text.
+/// The step of that name, letter (P), or letter or name in the book (α, attn_weights); nothing for
+/// other text.
 std::optional<StepName> step_named(const std::string& text);
 
 /// The one after it; the last has none.
 StepName next_step(StepName step);
+
+/// What the chapter calls a step: "α, attn_weights"; empty where it has no name of its own for it.
+std::string book_names(StepName step);
 
 /// queries, keys and values.
 bool is_projection(StepName step);

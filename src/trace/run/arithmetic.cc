@@ -33,16 +33,21 @@ struct Matrix {
   std::string name;    ///< in sources: "queries", "W_query"
   std::string letter;  ///< in formulas: "Q", "W_query"
   const Tensor& data;
-  int decimals;
+  Digits digits;
 
-  Operand operator[](const Index& cell) const { return {number_at(data, cell), decimals}; }
+  Operand operator[](const Index& cell) const { return {number_at(data, cell), digits}; }
 };
 
 /// The asked cell, and the writing of its arithmetic.
 class Explainer {
  public:
-  Explainer(const Record& record, const Step& step, const Index& cell)
-      : record_(record), input_(record.input), step_(step), cell_(cell), sizes_(sizes_of(input_)) {}
+  Explainer(const Record& record, const Step& step, const Index& cell, Terms terms)
+      : record_(record),
+        input_(record.input),
+        step_(step),
+        cell_(cell),
+        terms_(terms),
+        sizes_(sizes_of(input_)) {}
 
   Arithmetic explain() {
     switch (step_.name) {
@@ -87,14 +92,14 @@ class Explainer {
     return cell;
   }
   std::string left() const { return text(step_.name) + brackets(cell_) + " = "; }
-  Operand result() const { return {number_at(step_.data, cell_), step_.decimals}; }
+  Operand result() const { return {number_at(step_.data, cell_), step_.digits}; }
 
   Matrix step(StepName name, const std::string& letter = "") const {
     const Step* found = find_step(record_, name);
-    return {text(name), letter.empty() ? text(name) : letter, found->data, found->decimals};
+    return {text(name), letter.empty() ? text(name) : letter, found->data, found->digits};
   }
   Matrix parameter(const std::string& name, const Tensor& data) const {
-    return {name, name, data, shown_decimals(data)};
+    return {name, name, data, digits_of_given(data)};
   }
   bool has(StepName name) const { return find_step(record_, name) != nullptr; }
 
@@ -110,16 +115,20 @@ class Explainer {
   Arithmetic finish(const std::string& letters, const std::string& text, double redone) {
     return finish(letters, equation(text, redone, result()));
   }
+  Arithmetic finish(const std::string& letters, const Sum& sum) {
+    const Sum::Written written = sum.write(terms_);
+    return finish(letters, written.text, written.redone);
+  }
 
   Arithmetic given(const std::string& letter) {
-    return finish(letter + brackets(cell_) + ", given", show(result().value, result().decimals));
+    return finish(letter + brackets(cell_) + ", given", show(result()));
   }
 
   /// Σ_k x[row,k] · W[k,c] (+ b[c]); each row of x and each column of W.
   Arithmetic projection(const Matrix& x, const Matrix& weight, std::int64_t c, const Tensor& bias,
                         const std::string& bias_name) {
     const std::int64_t length = weight.data.size(0);
-    Sum sum(static_cast<std::size_t>(length) + (bias.defined() ? 1 : 0));
+    Sum sum;
     for (std::int64_t k = 0; k < length; ++k) {
       sum.product(x[{row(), k}], weight[{k, c}]);
       from(x, {row(), k});
@@ -132,7 +141,7 @@ class Explainer {
       from(b, {c});
       letters += fmt::format(" + {}[{}]", bias_name, c);
     }
-    return finish(letters, sum.text(), sum.redone());
+    return finish(letters, sum);
   }
 
   Arithmetic projected(const std::string& name, const Tensor& weight, const Tensor& bias,
@@ -144,21 +153,19 @@ class Explainer {
       return projection(x, parameter("W_" + name, weight), c, bias, "b_" + name);
     }
     from(x, {row(), c});
-    return finish(fmt::format("X{}", brackets({row(), c})),
-                  show(result().value, result().decimals));
+    return finish(fmt::format("X{}", brackets({row(), c})), show(result()));
   }
 
   Arithmetic score() {
     const Matrix q = step(StepName::queries, "Q"), k = step(StepName::keys, "K");
-    const std::int64_t length = sizes_.D;
-    Sum sum(static_cast<std::size_t>(length));
-    for (std::int64_t d = 0; d < length; ++d) {
+    Sum sum;
+    for (std::int64_t d = 0; d < sizes_.D; ++d) {
       sum.product(q[here(row(), d)], k[here(column(), d)]);
       from(q, here(row(), d));
       from(k, here(column(), d));
     }
     return finish(fmt::format("Σ_d Q{} · K{}", any_column(row(), "d"), any_column(column(), "d")),
-                  sum.text(), sum.redone());
+                  sum);
   }
 
   /// "[0,d]", or "[h,0,d]" with the head.
@@ -172,7 +179,7 @@ class Explainer {
     from(scores, cell_);
     const Operand score = scores[cell_];
     const std::string letters = fmt::format("scores{}", brackets(cell_));
-    const std::string shown = show(score.value, score.decimals);
+    const std::string shown = show(score);
     const Scale& scale = input_.settings.scale;
     if (scale.kind == Scale::Kind::factor) {
       const std::string digits = fmt::format("{}", scale.factor);
@@ -206,10 +213,9 @@ class Explainer {
     from(mask, place);
     const bool visible = mask[place].value != 0;
     const Operand score = scores[cell_];
-    return finish(
-        fmt::format("{0}{1} where mask{2} is true, else −∞", scores.name, brackets(cell_),
-                    brackets(place)),
-        visible ? "mask is true, so " + show(score.value, score.decimals) : "mask is false, so −∞");
+    return finish(fmt::format("{0}{1} where mask{2} is true, else −∞", scores.name, brackets(cell_),
+                              brackets(place)),
+                  visible ? "mask is true, so " + show(score) : "mask is false, so −∞");
   }
 
   Matrix softmax_input() const {
@@ -219,23 +225,43 @@ class Explainer {
     return step(StepName::scores);
   }
 
-  Arithmetic weight() {
-    const Matrix scores = softmax_input();
-    double highest = -std::numeric_limits<double>::infinity();
+  /// The largest score of the row.
+  Operand largest(const Matrix& scores) const {
+    Operand highest{-std::numeric_limits<double>::infinity(), scores.digits};
     for (std::int64_t j = 0; j < sizes_.L; ++j) {
-      highest = std::max(highest, as_shown(scores[here(row(), j)]));
+      highest.value = std::max(highest.value, scores[here(row(), j)].value);
     }
-    Sum sum(static_cast<std::size_t>(sizes_.L));
+    return highest;
+  }
+
+  /// e^s of a large score is a number that nobody can place, and beyond 709 it overflows: the
+  /// largest is taken off first then, as programs do.
+  Arithmetic weight() {
+    constexpr double kLarge = 20;
+    const Matrix scores = softmax_input();
+    const Operand highest = largest(scores);
+    const bool all_masked = highest.value == -std::numeric_limits<double>::infinity();
+    std::optional<Operand> shift;
+    if (std::abs(highest.value) > kLarge && !all_masked) shift = highest;
+    Sum sum;
     for (std::int64_t j = 0; j < sizes_.L; ++j) {
-      sum.power(scores[here(row(), j)], highest);
+      sum.power(scores[here(row(), j)], shift);
       from(scores, here(row(), j));
     }
     const Operand score = scores[cell_];
-    std::string numbers = fmt::format("e^{} / ({})", show_in_product(score), sum.text());
-    if (highest == -std::numeric_limits<double>::infinity()) numbers += " = 0 / 0";
-    return finish(fmt::format("e^{0}{1} / Σ_j e^{0}{2}", scores.name, brackets(cell_),
-                              any_column(row(), "j")),
-                  numbers, std::exp(as_shown(score) - highest) / sum.redone());
+    const Sum::Written written = sum.write(terms_);
+    std::string numbers = fmt::format("{} / ({})", power_text(score, shift), written.text);
+    if (all_masked) numbers += " = 0 / 0";
+    return finish(weight_in_letters(scores.name, shift.has_value()), numbers,
+                  power_value(score, shift) / written.redone);
+  }
+
+  std::string weight_in_letters(const std::string& scores, bool shifted) const {
+    const std::string one = scores + brackets(cell_), any = scores + any_column(row(), "j");
+    if (!shifted) return fmt::format("e^{} / Σ_j e^{}", one, any);
+    return fmt::format(
+        "e^({} − m) / Σ_j e^({} − m) with m = max_j {}: the same ratio, and nothing overflows", one,
+        any, any);
   }
 
   Arithmetic drawn() {
@@ -259,12 +285,11 @@ class Explainer {
     const double p = input_.settings.dropout.value_or(DropoutSetting{}).p;
     const std::string at = brackets(cell_);
     if (p == 1) {
-      return finish("0, since p = 1 drops every weight", show(result().value, result().decimals));
+      return finish("0, since p = 1 drops every weight", show(result()));
     }
-    return finish(
-        fmt::format("weights{0} · dropout_mask{0} / (1 − p)", at),
-        fmt::format("{}·{} / (1 − {})", show(weight.value, weight.decimals), kept.value, p),
-        as_shown(weight) * kept.value / (1 - p));
+    return finish(fmt::format("weights{0} · dropout_mask{0} / (1 − p)", at),
+                  fmt::format("{}·{} / (1 − {})", show(weight), kept.value, p),
+                  as_shown(weight) * kept.value / (1 - p));
   }
 
   /// Column c of the context belongs to head ⌊c / D_v⌋; each head has its own weights and values.
@@ -277,15 +302,14 @@ class Explainer {
     const Matrix weights =
         step(has(StepName::dropped_weights) ? StepName::dropped_weights : StepName::weights);
     const Matrix values = step(StepName::values, "V");
-    Sum sum(static_cast<std::size_t>(sizes_.L));
+    Sum sum;
     for (std::int64_t j = 0; j < sizes_.L; ++j) {
       sum.product(weights[of_head(row(), j)], values[of_head(j, d)]);
       from(weights, of_head(row(), j));
       from(values, of_head(j, d));
     }
     const std::string h = by_head ? fmt::format("{},", head) : "";
-    return finish(fmt::format("Σ_j {0}[{1}{2},j] · V[{1}j,{3}]", weights.name, h, row(), d),
-                  sum.text(), sum.redone());
+    return finish(fmt::format("Σ_j {0}[{1}{2},j] · V[{1}j,{3}]", weights.name, h, row(), d), sum);
   }
 
   Arithmetic output() {
@@ -297,6 +321,7 @@ class Explainer {
   const Input& input_;
   const Step& step_;
   const Index& cell_;
+  Terms terms_;
   Sizes sizes_;
   Arithmetic out_;
 };
@@ -325,10 +350,10 @@ const Step& step_in(const Record& record, std::optional<StepName> step, const st
 
 }  // namespace
 
-Arithmetic arithmetic(const Record& record, StepName step, const Index& cell) {
+Arithmetic arithmetic(const Record& record, StepName step, const Index& cell, Terms terms) {
   const Step& found = step_in(record, step, text(step));
   require_cell(found, cell);
-  return Explainer(record, found, cell).explain();
+  return Explainer(record, found, cell, terms).explain();
 }
 
 StepCell parse_cell(const Record& record, const std::string& written) {

@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "trace/run/numbers.h"
 #include "trace/run/record.h"
+#include "trace/run/terms.h"
 
 namespace foveal::trace {
 
@@ -24,7 +26,8 @@ struct Arithmetic {
 
 /// Arithmetic of `cell` of `step` ([row, column], or [head, row, column] where the step has a head
 /// axis). Throws Error (kind data) for a step or cell that isn't there, naming what is.
-Arithmetic arithmetic(const Record& record, StepName step, const std::vector<std::int64_t>& cell);
+Arithmetic arithmetic(const Record& record, StepName step, const std::vector<std::int64_t>& cell,
+                      Terms terms = Terms::largest);
 
 /// A cell of a step.
 struct StepCell {
@@ -35,12 +38,5 @@ struct StepCell {
 /// "weights[0,2]", "P[0,2]" or "attn_weights[0,2]" -> step and cell. Throws Error: kind usage where
 /// it doesn't parse, kind data where the record has no such step.
 StepCell parse_cell(const Record& record, const std::string& text);
-
-/// A number as every view shows it: integers as integers, else `decimals` decimals; -inf as "−∞",
-/// NaN as "NaN".
-std::string show(double value, int decimals);
-
-/// One choice for a whole matrix: 0 where every finite value is an integer, else 4.
-int shown_decimals(const Tensor& data);
 
 }  // namespace foveal::trace

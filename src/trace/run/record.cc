@@ -34,10 +34,10 @@ void require_memory(const Input& input) {
       sizes.L, sizes.H, sizes.H == 1 ? "" : "s", numbers, needed / 1e9, usable / 1e9));
 }
 
-void require_followed(const Input& input, std::int64_t followed) {
+void require_followed(const Input& input, std::optional<std::int64_t> followed) {
   const std::int64_t length = input.inputs.size(0);
-  if (followed >= 0 && followed < length) return;
-  throw Error(fmt::format("query #{} is out of range: there are {} tokens, #0 to #{}", followed,
+  if (!followed || (*followed >= 0 && *followed < length)) return;
+  throw Error(fmt::format("query #{} is out of range: there are {} tokens, #0 to #{}", *followed,
                           length, length - 1));
 }
 
@@ -46,6 +46,14 @@ std::vector<std::string> axes_of(const Input& input, StepName step) {
   if (is_pairwise(step)) axes = {"query", "key"};
   if (has_head_axis(input, step)) axes.insert(axes.begin(), "head");
   return axes;
+}
+
+Digits digits_of_step(const Input& input, StepName step, const Tensor& data) {
+  const bool is_input = is_projection(step) && !input.W_query.defined();
+  if (step == StepName::inputs || is_input) return digits_of_given(data);
+  // A weight is a quotient: however small, it is no leftover.
+  const bool is_weight = step == StepName::weights || step == StepName::dropped_weights;
+  return is_weight ? digits_of(data) : digits_of_sums(data);
 }
 
 /// "1, 3": the queries that may attend to no key at all.
@@ -70,9 +78,6 @@ void add_notes_on_numbers(const Step& step, const std::string& empty_rows, std::
   const double* end = begin + step.data.element_count();
   const bool has_nan = std::any_of(begin, end, [](double x) { return std::isnan(x); });
   const bool has_infinity = std::any_of(begin, end, [](double x) { return x == HUGE_VAL; });
-  const bool hides = step.decimals > 0 && std::any_of(begin, end, [](double x) {
-                       return x != 0 && std::abs(x) < 0.00005;
-                     });
   if (has_nan && empty_rows.empty()) {
     *note += " NaN: numbers before it went beyond float64's range.";
   } else if (has_nan && step.name == StepName::weights) {
@@ -84,17 +89,40 @@ void add_notes_on_numbers(const Step& step, const std::string& empty_rows, std::
     *note += fmt::format(" NaN: query {} has no key to attend to.", empty_rows);
   }
   if (has_infinity) *note += " ∞: beyond float64's range, about 1.8e308.";
-  if (hides) *note += " Some numbers here are not 0 but show as 0.0000.";
+  if (shows_as_nothing(step.data, step.digits)) {
+    *note +=
+        " Some numbers here show as 0 but are not quite 0: below 1e-14 of the largest they are "
+        "what "
+        "rounding leaves where a sum cancels.";
+  }
+  if (step.name == StepName::inputs && step.digits.kind != Digits::Kind::given &&
+      step.digits.decimals > 0) {
+    *note += fmt::format(" Shown with {} decimals; the input has more.", step.digits.decimals);
+  }
 }
 
 }  // namespace
 
-Record run(const Input& input, std::int64_t followed) {
+bool is_causal(const Record& record) {
+  if (record.input.settings.mask == "causal") return true;
+  const Step* mask = find_step(record, StepName::mask);
+  // One token sees itself under any mask that shows it anything.
+  if (mask == nullptr || mask->data.size(0) == 1) return false;
+  const bool* visible = mask->data.data<bool>();
+  const std::int64_t length = mask->data.size(0);
+  for (std::int64_t i = 0; i < length; ++i) {
+    for (std::int64_t j = 0; j < length; ++j) {
+      if (*visible++ != (j <= i)) return false;
+    }
+  }
+  return true;
+}
+
+Record run(const Input& input, std::optional<std::int64_t> followed) {
   require_followed(input, followed);
   require_memory(input);
   Record record;
   record.input = input;
-  record.followed = followed;
   const Steps numbers = compute(right_recipe(record.input));
   const PerStep<Told> told = tell(record.input);
   for (const StepName name : steps_of(record.input)) {
@@ -104,9 +132,10 @@ Record run(const Input& input, std::int64_t followed) {
               axes_of(record.input, name),
               numbers[name].contiguous(),
               told[name].note};
-    step.decimals = shown_decimals(step.data);
+    step.digits = digits_of_step(record.input, name, step.data);
     record.steps.push_back(std::move(step));
   }
+  record.followed = followed.value_or(is_causal(record) ? input.inputs.size(0) - 1 : 0);
   const std::string empty_rows = fully_masked_rows(record);
   for (Step& step : record.steps) add_notes_on_numbers(step, empty_rows, &step.note);
   return record;

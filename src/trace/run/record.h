@@ -8,6 +8,7 @@
 
 #include "foveal/tensor.h"
 #include "trace/input/input.h"
+#include "trace/run/numbers.h"
 
 namespace foveal::trace {
 
@@ -18,7 +19,7 @@ struct Step {
   std::vector<std::string> axes;  ///< one a dimension: "head", "token", "query", "key", "feature"
   Tensor data;                    ///< float64; bool for mask
   std::string note;               ///< empty, or what a learner should know of this step
-  int decimals = 0;               ///< shown_decimals(data)
+  Digits digits{};                ///< how the numbers are shown
 };
 
 /// One printed number held against ours.
@@ -49,9 +50,14 @@ struct Record {
   std::vector<Corrected> corrected;  ///< of the built-in worked example alone
 };
 
-/// Runs attention on `input`, step by step. `followed` is 0 .. L-1. Doesn't fill checks or
+/// Runs attention on `input`, step by step. `followed` is 0 .. L-1; without it the last row under a
+/// causal mask, since the first sees itself alone, else the first. Doesn't fill checks or
 /// corrected.
-Record run(const Input& input, std::int64_t followed = 0);
+Record run(const Input& input, std::optional<std::int64_t> followed = {});
+
+/// Whether each query sees itself and what stands before it, and nothing else, however the mask is
+/// written: as text, as an expression or as rows.
+bool is_causal(const Record& record);
 
 /// The step of that name, or null where the run has none.
 const Step* find_step(const Record& record, StepName name);

@@ -2,46 +2,63 @@
 // Sums written out with the numbers as they are shown, and redone with these numbers, so that the
 // sign before the result is honest: = where the shown operands give the shown result, else ≈.
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "trace/run/numbers.h"
+
 namespace foveal::trace {
 
-/// A number and the decimals that it is shown with.
+/// A number and how it is shown.
 struct Operand {
   double value = 0;
-  int decimals = 0;
+  Digits digits;
 };
 
-/// The number that show() puts into words: rounded to its decimals.
+std::string show(const Operand& operand);
+
+/// The number that show() puts into words: rounded as shown.
 double as_shown(const Operand& operand);
 
 /// As show(), with parentheses where a sign would run into an operator: "(-2)".
 std::string show_in_product(const Operand& operand);
 
-/// Terms joined by " + ". Of more than eight, the first four and the last two are written and the
-/// others counted; all are summed.
+/// Which terms of a long sum are written.
+enum class Terms {
+  largest,  ///< of more than eight the six largest, in order; of the others count and sum
+  all,
+};
+
+/// "e^3", or "e^(3 − 5)" where `shift` is taken off.
+std::string power_text(const Operand& exponent, const std::optional<Operand>& shift);
+/// Its value, with the numbers as shown.
+double power_value(const Operand& exponent, const std::optional<Operand>& shift);
+
+/// Terms joined by " + ".
 class Sum {
  public:
-  explicit Sum(std::size_t terms) : terms_(terms) {}
-
   void product(const Operand& a, const Operand& b);
   void number(const Operand& a);
-  /// e^a; `shift` is taken off the exponent in the sum (not in the text), against overflow.
-  void power(const Operand& a, double shift);
+  void power(const Operand& exponent, const std::optional<Operand>& shift);
 
-  const std::string& text() const { return text_; }
-  double redone() const { return redone_; }
+  struct Written {
+    std::string text;
+    double redone = 0;  ///< the sum of what is written
+  };
+  Written write(Terms terms) const;
 
  private:
-  /// Counts a term; true where it is to be written.
-  bool next(double value);
-  void write(const std::string& term);
+  struct Term {
+    double value;  ///< of the numbers as shown
+    Operand a;
+    std::optional<Operand> b{};  ///< the other factor, or what is taken off an exponent
+    bool is_power = false;
+  };
+  static std::string text(const Term& term);
+  std::vector<bool> written_terms(Terms terms) const;
 
-  std::size_t terms_;
-  std::size_t count_ = 0;
-  std::string text_;
-  double redone_ = 0;
+  std::vector<Term> terms_;
 };
 
 /// "2·1 + 1·1 = 3": `text`, the honest sign, and the result as shown.

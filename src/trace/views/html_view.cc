@@ -18,9 +18,9 @@ std::string safe(const std::string& text) {
 }
 
 std::string colours(const draw::Palette& palette) {
-  std::string css =
-      fmt::format("--paper:{};--card:{};--ink:{};--ink2:{};--rule:{};--accent:{};", palette.paper,
-                  palette.card, palette.ink, palette.ink2, palette.rule, palette.accent);
+  std::string css = fmt::format(
+      "--paper:{};--card:{};--ink:{};--ink2:{};--rule:{};--accent:{};--select:{};", palette.paper,
+      palette.card, palette.ink, palette.ink2, palette.rule, palette.accent, palette.select);
   for (int level = 0; level <= kHeatLevels; ++level) {
     const double heat = static_cast<double>(level) / kHeatLevels;
     css += fmt::format("--p{}:{};", level, draw::heat_colour(palette, heat));
@@ -72,9 +72,10 @@ std::string scale(const Shown& shown) {
                        shown.step == StepName::mask ? "may not attend" : "dropped");
   }
   const ScaleEnds ends = scale_ends(shown);
-  return fmt::format("<p class=\"scale\">{} <i class=\"{}\"></i> {}{}</p>\n",
-                     ends.low.empty() ? "0" : ends.low, ends.low.empty() ? "up" : "both", ends.high,
-                     ends.hatched ? " <i class=\"hatched\"></i> −∞ masked" : "");
+  return fmt::format(
+      "<p class=\"scale\">{} <i class=\"{}\"></i> {}{}</p>\n", ends.low.empty() ? "0" : ends.low,
+      ends.low.empty() ? "up" : "both", ends.high,
+      ends.hatched.empty() ? "" : fmt::format(" <i class=\"hatched\"></i> {}", ends.hatched));
 }
 
 std::string step(const Record& record, const Shown& shown, std::size_t number) {
@@ -83,8 +84,10 @@ std::string step(const Record& record, const Shown& shown, std::size_t number) {
   std::string out = fmt::format("<section class=\"{}\" aria-labelledby=\"m{}\">\n",
                                 of_record == nullptr ? "step parameter" : "step", number);
   out += fmt::format("<p class=\"by\">{}</p>\n", by.empty() ? "" : safe(by) + " →");
-  out += fmt::format("<h2 id=\"m{}\">{}</h2>\n<p class=\"formula\">{}</p>\n", number,
-                     safe(shown.title), safe(shown.formula));
+  const std::string names = shown.step ? in_the_chapter(*shown.step) : "";
+  out += fmt::format(
+      "<h2 id=\"m{}\">{}{}</h2>\n<p class=\"formula\">{}</p>\n", number, safe(shown.title),
+      names.empty() ? "" : fmt::format(" <small>{}</small>", safe(names)), safe(shown.formula));
   // The note stands above, so that the matrices of one line end at the same height.
   if (!shown.note.empty()) out += fmt::format("<p class=\"note\">{}</p>\n", safe(shown.note));
   out += fmt::format("<div class=\"heads\">\n{}</div>\n{}", tables(record, shown, number),
@@ -135,7 +138,7 @@ std::string printed_section(const Record& record) {
     const Check& check = *wrong[i];
     rows += fmt::format("<tr><th scope=\"row\">{}[{}]</th><td>{}</td><td>{}</td>", text(check.step),
                         fmt::join(check.cell, ","), safe(pretty(check.printed)),
-                        pretty(check.ours, find_step(record, check.step)->decimals));
+                        pretty(check.ours, find_step(record, check.step)->digits));
     if (i == 0 || wrong[i - 1]->slip != check.slip) {
       rows += fmt::format("<td class=\"slip\" rowspan=\"{}\">{}</td>", same_slip(wrong, i),
                           safe(pretty(check.slip.value_or(""))));
@@ -155,9 +158,9 @@ std::string printed_section(const Record& record) {
 }
 
 std::string numbers(const Tensor& data) {
-  const int decimals = shown_decimals(data);
+  const Digits digits = digits_of(data);
   std::vector<std::string> texts;
-  for (const double value : data.to_vector()) texts.push_back(pretty(value, decimals));
+  for (const double value : data.to_vector()) texts.push_back(pretty(value, digits));
   return fmt::format("{}", fmt::join(texts, " "));
 }
 
@@ -188,6 +191,10 @@ constexpr const char* kPanel =
 std::string html_view(const Record& record) {
   const std::vector<Shown> matrices = page_matrices(record);
   std::string summary_text = safe(summary(record));
+  if (const WhereNext next = where_next(record); !next.command.empty()) {
+    summary_text =
+        fmt::format("{} <code>{}</code><br>{}", safe(next.words), safe(next.command), summary_text);
+  }
   if (const std::string note = window_note(record); !note.empty()) {
     summary_text += fmt::format(" {}", safe(note));
   }

@@ -21,27 +21,30 @@ struct Shown {
   bool is_truth = false;              ///< true and false, not 1 and 0
   std::int64_t heads = 1;
   Window rows, columns;
-  int decimals = 0;
+  Digits digits;
   double full_heat = 1;  ///< the magnitude that has the full colour
   std::vector<double> values{};
+  std::vector<bool> taken_out{};  ///< of a weight: masked or dropped; empty where none is
+  std::string hatched_means{};    ///< "−∞ masked", "masked": for the scale
 
   double value(std::int64_t head, std::int64_t row, std::int64_t column) const;
   std::string text(std::int64_t head, std::int64_t row, std::int64_t column) const;
   /// -1 to 1.
   double heat(std::int64_t head, std::int64_t row, std::int64_t column) const;
-  /// Masked, dropped, or not a number.
+  /// Masked, dropped, or not a number; a weight too, for its 0 is no small number.
   bool hatched(std::int64_t head, std::int64_t row, std::int64_t column) const;
   bool has(std::int64_t head, std::int64_t row, std::int64_t column) const;
   bool few() const { return rows.size <= kFew && columns.size <= kFew; }
 
  private:
   static constexpr std::int64_t kFew = 16;
+  std::size_t place(std::int64_t head, std::int64_t row, std::int64_t column) const;
 };
 
 /// What the ends of the colours stand for.
 struct ScaleEnds {
   std::string low, high;  ///< "−2.5000", "2.5000"; an empty low: from zero up
-  bool hatched = false;   ///< whether masked cells occur
+  std::string hatched;    ///< what hatched cells are; empty where there are none
 };
 ScaleEnds scale_ends(const Shown& shown);
 

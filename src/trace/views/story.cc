@@ -54,8 +54,7 @@ std::string counted(std::int64_t count, const std::string& noun) {
 }
 
 std::string headline(const Record& record) {
-  const bool causal = record.input.settings.mask == "causal";
-  std::string text = causal ? "Causal self-attention" : "Self-attention";
+  std::string text = is_causal(record) ? "Causal self-attention" : "Self-attention";
   if (heads(record) > 1) text += fmt::format(" with {} heads", heads(record));
   return text + ", step by step";
 }
@@ -67,10 +66,21 @@ std::string summary(const Record& record) {
                                  counted(input.inputs.size(1), "feature"), context->data.size(-1));
   if (find_step(record, StepName::scaled_scores) == nullptr) text += ", scores not scaled";
   const std::string& mask = input.settings.mask;
-  if (mask != "none" && mask != "causal") text += ", masked";
+  if (mask != "none" && !is_causal(record)) text += ", masked";
   if (input.settings.dropout) text += fmt::format(", dropout {}", input.settings.dropout->p);
   return text + fmt::format(". The row followed: {} (query {}).",
                             token_in_words(record, record.followed), record.followed);
+}
+
+WhereNext where_next(const Record& record) {
+  if (record.corrected.empty()) return {};
+  return {"The worked example as it was printed: a slip is in its numbers. A correct, scaled run:",
+          "foveal explain examples/inputs/the_cat_sat_scaled.json"};
+}
+
+std::string in_the_chapter(StepName step) {
+  const std::string names = book_names(step);
+  return names.empty() ? "" : "the chapter's " + names;
 }
 
 Window window_around(std::int64_t centre, std::int64_t size) {
@@ -116,7 +126,12 @@ std::string pretty(const std::string& text) {
   return out;
 }
 
-std::string pretty(double value, int decimals) { return pretty(show(value, decimals)); }
+std::string pretty(double value, const Digits& digits) { return pretty(show(value, digits)); }
+
+std::string rounded(const Digits& given) {
+  if (given.kind == Digits::Kind::given || given.decimals == 0) return "";
+  return fmt::format(", shown with {} decimals", given.decimals);
+}
 
 std::string led_by(const Record& record, const Step& step) {
   const Settings& settings = record.input.settings;

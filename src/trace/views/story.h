@@ -19,6 +19,15 @@ std::string headline(const Record& record);
 /// "3 tokens, 3 features in, 2 out. The row followed: The (query 0)."
 std::string summary(const Record& record);
 
+/// Of the worked example: what it is, and the command to go on with. Empty for any other record.
+struct WhereNext {
+  std::string words, command;
+};
+WhereNext where_next(const Record& record);
+
+/// "the chapter's ω, attn_scores"; empty where the chapter has no name of its own for the step.
+std::string in_the_chapter(StepName step);
+
 /// The entries of an axis that are shown: all, or kMostCells around `centre`.
 struct Window {
   std::int64_t begin = 0, end = 0, size = 0;
@@ -35,9 +44,12 @@ Window window_of(const Record& record, const std::string& axis, std::int64_t siz
 std::string window_note(const Record& record);
 
 /// A number as the picture and the page write it: show() with the sign −.
-std::string pretty(double value, int decimals);
+std::string pretty(double value, const Digits& digits);
 /// The same for a text that holds such numbers.
 std::string pretty(const std::string& text);
+
+/// ", shown with 4 decimals" of numbers from the input that have more; else empty.
+std::string rounded(const Digits& given);
 
 /// What leads to a step from the one before it: "Q · Kᵀ", "softmax".
 std::string led_by(const Record& record, const Step& step);

@@ -27,17 +27,25 @@ struct Page {
   double width = 0;  ///< of the content
 };
 
-std::vector<std::string> lines_under_title(const Record& record, double width) {
-  std::string text = summary(record);
+std::vector<std::string> lines_under_title(const Record& record, const Pair& pair, double width) {
+  const std::string key = pair.key == pair.query ? "itself" : token_in_words(record, pair.key);
+  std::string text =
+      fmt::format("{} Outlined: its row, and how it looks at {}.", summary(record), key);
   if (const std::string note = window_note(record); !note.empty()) text += " " + note;
-  return draw::wrap(text, draw::kTextSize, draw::Font::sans, width);
+  const WhereNext next = where_next(record);
+  std::vector<std::string> lines = draw::wrap(text, draw::kTextSize, draw::Font::sans, width);
+  for (const std::string& part : {next.words, next.command}) {
+    for (std::string& line : draw::wrap(part, draw::kTextSize, draw::Font::sans, width)) {
+      lines.push_back(std::move(line));
+    }
+  }
+  return lines;
 }
 
 /// So small that it fits where another font stands in for Inter, too.
 double title_size(const std::string& title, double width) {
-  constexpr double kWidestFont = 1.2;  // of the usual ones, DejaVu Sans, against Inter
-  const double natural = draw::text_width(title, draw::kTitleSize, draw::Font::sans_bold);
-  return draw::kTitleSize * std::min(1.0, width / (natural * kWidestFont));
+  const double natural = draw::widest_width(title, draw::kTitleSize, draw::Font::sans_bold);
+  return draw::kTitleSize * std::min(1.0, width / natural);
 }
 
 /// The width that a rail of this record wants: wide steps and the line of X, Q, K, V count.
@@ -47,7 +55,7 @@ double wanted_width(const std::vector<Station>& stations) {
     widest = std::max(widest, draw::panel_width(station.main));
   }
   const std::vector<Station> first(stations.begin(), stations.begin() + 4);
-  const double projection = Rail(first, kWidestRail).width();
+  const double projection = Rail(first, kWidestRail, 0).width();
   return std::max({widest, projection, widest > kSmallStep ? kLargeRail : kSmallRail});
 }
 
@@ -116,6 +124,7 @@ std::string description(const Record& record, const std::vector<Column>& columns
   titles.reserve(record.steps.size());
   for (const Step& step : record.steps) titles.push_back(step.title);
   std::string text = fmt::format("{} Steps: {}.", summary(record), fmt::join(titles, ", "));
+  if (const std::string note = window_note(record); !note.empty()) text += " " + note;
   for (const Column& column : columns) {
     for (const Card& card : column) {
       text += fmt::format(" {}:", card.title);
@@ -136,15 +145,15 @@ std::string svg_view(const Record& record, Theme theme, bool narrow) {
   const double room = narrow ? kNarrow - 2 * page.around : kWidestRail;
   std::vector<Station> all = stations(record, pair, {room, narrow ? 72.0 : 96.0});
   const double wanted = narrow ? room : wanted_width(all);
-  const Rail rail(std::move(all), wanted);
+  const Rail rail(std::move(all), wanted, page.around);
   page.width = narrow ? room : std::max(rail.width(), 640.0);
 
   const std::string title = headline(record);
   double y = page.around + 16;
   svg.text(page.around, y, title, {title_size(title, page.width), palette.ink, false, 650});
   y += 24;
-  for (const std::string& line : lines_under_title(record, page.width)) {
-    svg.text(page.around, y, line, {draw::kTextSize, palette.ink2});
+  for (const std::string& line : lines_under_title(record, pair, page.width)) {
+    svg.text(page.around, y, line, {.colour = palette.ink2, .room = page.width});
     y += kHeaderLine;
   }
   y += draw::kBetween;

@@ -28,7 +28,7 @@ struct TextTable {
 };
 
 /// Lines of at most `width` columns; what is wider breaks into blocks of columns, one below the
-/// other. Numbers are right-aligned; long labels are cut.
+/// other. Numbers are right-aligned at their points; long labels are cut.
 std::vector<std::string> table_lines(const TextTable& table, int width, const Style& style);
 
 }  // namespace foveal::trace

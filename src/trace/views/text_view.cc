@@ -88,6 +88,11 @@ class TextReport {
     const Sizes& s = sizes_;
     const Settings& settings = record_.input.settings;
     line(style_.bold("Attention, step by step"));
+    if (const WhereNext next = where_next(record_); !next.command.empty()) {
+      paragraph("", next.words);
+      line("  " + next.command);
+      line();
+    }
     paragraph("", fmt::format("{}, d_in = {}, {} of size D = {}{}", counted(s.L, "token"), s.d_in,
                               counted(s.H, "head"), s.D,
                               s.D_v == s.D ? "" : fmt::format(", values of size {}", s.D_v)));
@@ -103,7 +108,7 @@ class TextReport {
                               s.H > 1 ? ", those of head 0; the other heads do the same" : ""));
     paragraph("",
               "Where = stands, the shown numbers give the shown result; where ≈ stands, what "
-              "rounding to 4 decimals hides makes a difference.");
+              "rounding hides makes a difference.");
     if (s.L > kMostShown || s.d_in > kMostShown || s.d > kMostShown || s.d_v > kMostShown) {
       paragraph("", fmt::format("What is longer than {} is shown in part; --json and --format csv "
                                 "give everything.",
@@ -123,7 +128,9 @@ class TextReport {
 
   void write_step(const Step& step) {
     line();
-    line(style_.bold(fmt::format("{} {}", ++number_, step.title)));
+    const std::string names = in_the_chapter(step.name);
+    line(style_.bold(fmt::format("{} {}", ++number_, step.title)) +
+         (names.empty() ? "" : fmt::format(" ({})", names)));
     paragraph("  ", step.formula);
     line(fmt::format("  shape {}: {}", to_string(step.data.shape()), fmt::join(step.axes, ", ")));
     if (!step.note.empty()) paragraph("  ", step.note);
@@ -163,19 +170,19 @@ class TextReport {
     for (std::int64_t i : rows) {
       if (i == record_.followed) table.followed = table.cells.size();
       table.row_labels.push_back(token_label(i, rows.back()));
-      table.cells.push_back(cells_of_row(data, i, columns, step.decimals));
+      table.cells.push_back(cells_of_row(data, i, columns, step.digits));
     }
     write_table(table);
     if (step.name == StepName::weights && data.size(-1) > kMostShown) largest_weights(step, data);
   }
 
   static std::vector<std::string> cells_of_row(const Tensor& data, std::int64_t i,
-                                               const Indices& columns, int decimals) {
+                                               const Indices& columns, const Digits& digits) {
     const bool is_bool = data.dtype() == DType::boolean;
     std::vector<std::string> cells;
     for (std::int64_t j : columns) {
       const double value = data.at({i, j});
-      cells.push_back(is_bool ? (value != 0 ? "true" : "false") : show(value, decimals));
+      cells.push_back(is_bool ? (value != 0 ? "true" : "false") : show(value, digits));
     }
     return cells;
   }
@@ -200,20 +207,20 @@ class TextReport {
     if (!weight.defined()) return false;
     const Indices rows = shown_indices(weight.size(0), 0);
     const Indices columns = shown_indices(weight.size(1), 0);
-    const int decimals = shown_decimals(weight);
+    const Digits digits = digits_of_given(weight);
     TextTable table;
     for (std::int64_t j : columns) table.column_labels.push_back(index_label(j));
     for (std::int64_t i : rows) {
       table.row_labels.push_back(index_label(i));
-      table.cells.push_back(cells_of_row(weight, i, columns, decimals));
+      table.cells.push_back(cells_of_row(weight, i, columns, digits));
     }
     if (bias.defined()) {
       table.row_labels.push_back("b_" + name);
-      table.cells.push_back(cells_of_row(bias.unsqueeze(0), 0, columns, shown_decimals(bias)));
+      table.cells.push_back(cells_of_row(bias.unsqueeze(0), 0, columns, digits_of_given(bias)));
     }
     line();
     line(style_.bold(fmt::format("  W_{}", name)) +
-         fmt::format(", shape {}", to_string(weight.shape())));
+         fmt::format(", shape {}{}", to_string(weight.shape()), rounded(digits)));
     write_table(table);
     left_out(
         {part_shown("rows", rows, weight.size(0)), part_shown("columns", columns, weight.size(1))});
@@ -232,7 +239,7 @@ class TextReport {
     parts.reserve(weights.size());
     for (const auto& [negated, j] : weights) {
       parts.push_back(
-          fmt::format("{} {} {}", j, terminal::cut(token(j), 12), show(-negated, step.decimals)));
+          fmt::format("{} {} {}", j, terminal::cut(token(j), 12), show(-negated, step.digits)));
     }
     paragraph("  ", fmt::format("Largest weights of row {}: {}", record_.followed,
                                 fmt::join(parts, ", ")));

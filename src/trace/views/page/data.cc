@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <nlohmann/json.hpp>
 
+#include "draw/look.h"
+#include "trace/input/sizes.h"
 #include "trace/run/arithmetic.h"
 #include "trace/views/page/templates.h"
 
@@ -38,7 +41,7 @@ void append(std::vector<std::string>& values, const Index& numbers) {
 class Data {
  public:
   Data(const Record& record, const std::vector<Shown>& matrices)
-      : record_(record), matrices_(matrices) {
+      : record_(record), matrices_(matrices), terms_(terms_on_page(record)) {
     for (const Shown& shown : matrices) names_.push_back(shown.name);
   }
 
@@ -81,10 +84,11 @@ class Data {
     StepTemplates::Cell cell;
     cell.index = index_of(shown, head, row, column);
     if (!shown.step) return;
-    const Arithmetic how = arithmetic(record_, *shown.step, cell.index);
+    const Arithmetic how = arithmetic(record_, *shown.step, cell.index, terms_);
     cell.letters = pretty(how.letters);
     cell.numbers = pretty(how.numbers);
-    cell.values_of_numbers = {shown.text(head, row, column)};
+    const auto [own, largest] = scores_of(shown, how.sources, cell.index);
+    cell.values_of_numbers = {shown.text(head, row, column), own, largest};
     for (const Source& source : how.sources) {
       const Shown* from = find_matrix(matrices_, source.matrix);
       if (from == nullptr) continue;
@@ -105,12 +109,41 @@ class Data {
     templates.add(cell);
   }
 
+  /// Of a weight its own score, and the largest of its row: both stand in all weights of a row, at
+  /// another of the sources in each.
+  struct Scores {
+    std::string own, largest;
+  };
+  Scores scores_of(const Shown& shown, const std::vector<Source>& sources,
+                   const Index& cell) const {
+    Scores scores;
+    if (shown.step != StepName::weights) return scores;
+    double highest = -std::numeric_limits<double>::infinity();
+    for (const Source& source : sources) {
+      const Shown* from = find_matrix(matrices_, source.matrix);
+      const auto [h, i, j] = place(*from, source.cell);
+      if (!from->has(h, i, j)) continue;
+      if (source.cell == cell) scores.own = from->text(h, i, j);
+      if (!(from->value(h, i, j) > highest)) continue;
+      highest = from->value(h, i, j);
+      scores.largest = from->text(h, i, j);
+    }
+    return scores;
+  }
+
   const Record& record_;
   const std::vector<Shown>& matrices_;
+  Terms terms_;
   std::vector<std::string> names_;
 };
 
 }  // namespace
+
+Terms terms_on_page(const Record& record) {
+  const Sizes sizes = sizes_of(record.input);
+  const bool whole = std::max({sizes.L, sizes.d_in, sizes.d, sizes.d_v}) <= draw::kMostCells;
+  return whole ? Terms::all : Terms::largest;
+}
 
 std::string page_data(const Record& record, const std::vector<Shown>& matrices) {
   const std::string text = Data(record, matrices).all().dump();

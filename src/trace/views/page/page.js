@@ -84,6 +84,19 @@
       return factor && value.startsWith('−') ? `(${value})` : value;
     });
 
+  // Of a weight its own score, and the largest of its row.
+  function scoresOf(cell, sources) {
+    if (data.matrices[cell.matrix].name !== 'weights') return ['', ''];
+    const number = (source) => Number(textOf(source).replace('∞', 'Infinity').replaceAll('−', '-'));
+    const there = sources.filter(elementOf);
+    const own = there.find((source) => String(source.index) === String(cell.index));
+    let largest;
+    for (const source of there) {
+      if (number(source) > (largest ? number(largest) : -Infinity)) largest = source;
+    }
+    return [own, largest].map((source) => (source ? textOf(source) : ''));
+  }
+
   function arithmeticOf(cell) {
     const kind = kindOf(cell);
     if (!kind) return { letters: `${nameOf(cell)}, given`, numbers: textOf(cell) };
@@ -92,7 +105,7 @@
     const [rows, columns] = data.matrices[cell.matrix].size;
     const flat = (cell.index[0] * rows + cell.index[1]) * columns + cell.index[2];
     const letters = [flat, ...own, ...sources.slice(0, 2).flatMap(ownIndices)];
-    const numbers = [textOf(cell), ...sources.map(textOf), ...own, flat];
+    const numbers = [textOf(cell), ...scoresOf(cell, sources), ...sources.map(textOf), ...own, flat];
     return { letters: fill(kind.letters, letters), numbers: `= ${fill(kind.numbers, numbers)}` };
   }
 

@@ -11,16 +11,30 @@
 namespace foveal::trace {
 namespace {
 
-/// Letters of the longest number, to centre the column that is aligned at its point.
-std::size_t longest_number(const Shown& shown) {
-  std::size_t longest = 1;
+/// How many letters numbers have before and behind their points, at most: columns are centred, and
+/// aligned at the points.
+struct Letters {
+  std::size_t whole = 1, fraction = 0;
+};
+
+std::size_t letters_in(std::string_view text) {
+  return static_cast<std::size_t>(std::lround(draw::text_width(text, 1, draw::Font::mono) /
+                                              draw::text_width("0", 1, draw::Font::mono)));
+}
+
+std::size_t letters_of_fraction(const std::string& number) {
+  return letters_in(draw::after_point(number).value_or(""));
+}
+
+Letters longest_number(const Shown& shown) {
+  Letters longest;
   for (std::int64_t head = 0; head < shown.heads; ++head) {
     for (std::int64_t row = shown.rows.begin; row < shown.rows.end; ++row) {
       for (std::int64_t column = shown.columns.begin; column < shown.columns.end; ++column) {
-        const double letters =
-            draw::text_width(shown.text(head, row, column), 1, draw::Font::mono) /
-            draw::text_width("0", 1, draw::Font::mono);
-        longest = std::max(longest, static_cast<std::size_t>(std::lround(letters)));
+        const std::string text = shown.text(head, row, column);
+        const std::size_t fraction = letters_of_fraction(text);
+        longest.whole = std::max(longest.whole, letters_in(text) - fraction);
+        longest.fraction = std::max(longest.fraction, fraction);
       }
     }
   }
@@ -52,7 +66,7 @@ class Tables {
     out_ += fmt::format(
         "<div class=\"scroll\"><table class=\"{}\" data-matrix=\"{}\" data-head=\"{}\" "
         "style=\"--letters:{}\">\n<caption>{}</caption>\n",
-        classes(), number_, head, letters_,
+        classes(), number_, head, letters_.whole + letters_.fraction,
         shown_.has_heads
             ? fmt::format("head {}", head)
             : fmt::format("<span class=\"hidden\">{}</span>", draw::escape(shown_.title)));
@@ -95,8 +109,13 @@ class Tables {
     const Check* wrong = wrong_at(record_, shown_, head, row, column);
     std::string classes =
         shown_.hatched(head, row, column) ? "hatched" : heat_class(shown_.heat(head, row, column));
+    if (shown_.hatched(head, row, column) && !draw::after_point(text)) classes += " word";
     if (wrong != nullptr) classes += " wrong";
-    out_ += fmt::format("<td class=\"{}\">{}", classes, text);
+    const std::size_t after =
+        draw::after_point(text) ? letters_.fraction - letters_of_fraction(text) : 0;
+    const bool shifted = after > 0 && !heat_;
+    out_ += fmt::format("<td class=\"{}\"{}>{}", classes,
+                        shifted ? fmt::format(" style=\"--after:{}\"", after) : "", text);
     if (wrong != nullptr) {
       out_ +=
           fmt::format("<small>not {}</small>", draw::escape(draw::visible(pretty(wrong->printed))));
@@ -108,7 +127,7 @@ class Tables {
   const Shown& shown_;
   std::size_t number_;
   bool heat_;
-  std::size_t letters_;
+  Letters letters_;
   std::string out_;
 };
 

@@ -39,9 +39,9 @@ void add_wrong(const Record& record, Card& card) {
   bool new_slip = true;
   for (std::size_t i = 0; i < told; ++i) {
     const Check& check = *wrong[i];
-    const int decimals = find_step(record, check.step)->decimals;
+    const Digits digits = find_step(record, check.step)->digits;
     card.lines.push_back({fmt::format("✗ {} is {}, printed {}", place(check),
-                                      pretty(check.ours, decimals), pretty(check.printed)),
+                                      pretty(check.ours, digits), pretty(check.printed)),
                           true, true, new_slip && i > 0 ? 6.0 : 0.0});
     new_slip = i + 1 == told || wrong[i + 1]->slip != check.slip;
     if (new_slip && check.slip) card.lines.push_back({pretty(*check.slip)});
@@ -53,9 +53,9 @@ void add_wrong(const Record& record, Card& card) {
 }
 
 std::string row(const Tensor& data) {
-  const int decimals = shown_decimals(data);
+  const Digits digits = digits_of(data);
   std::vector<std::string> numbers;
-  for (const double value : data.to_vector()) numbers.push_back(pretty(value, decimals));
+  for (const double value : data.to_vector()) numbers.push_back(pretty(value, digits));
   return fmt::format("[{}]", fmt::join(numbers, ", "));
 }
 
@@ -96,9 +96,9 @@ double card_height(const Card& card, double width) {
 }
 
 double card_width(const Card& card, double most) {
-  double width = draw::text_width(card.title, draw::kStepSize, draw::Font::sans_bold);
+  double width = draw::widest_width(card.title, draw::kStepSize, draw::Font::sans_bold);
   for (const CardLine& line : card.lines) {
-    width = std::max(width, draw::text_width(line.text, size_of(line), font_of(line)));
+    width = std::max(width, draw::widest_width(line.text, size_of(line), font_of(line)));
   }
   return std::min(most, width + 2 * kPadding + 2);
 }
@@ -109,14 +109,17 @@ void draw_card(draw::Svg& svg, const Card& card, const draw::Box& box) {
   svg.outline(box, palette.rule, 1, 8);
   const double x = box.x + kPadding;
   double y = box.y + kPadding + 12;
-  svg.text(x, y,
-           draw::cut(card.title, draw::kStepSize, draw::Font::sans_bold, box.width - 2 * kPadding),
-           {draw::kStepSize, palette.ink, false, 600}, card.title);
+  svg.text(
+      x, y, draw::cut(card.title, draw::kStepSize, draw::Font::sans_bold, box.width - 2 * kPadding),
+      {draw::kStepSize, palette.ink, false, 600, draw::Anchor::start, box.width - 2 * kPadding},
+      card.title);
   y += kTitleHeight;
   for (const CardLine& line : card.lines) {
     y += line.before;
     for (const std::string& part : wrapped(line, box.width)) {
-      svg.text(x, y, part, {size_of(line), line.strong ? palette.ink : palette.ink2, line.mono});
+      svg.text(x, y, part,
+               {size_of(line), line.strong ? palette.ink : palette.ink2, line.mono, 400,
+                draw::Anchor::start, box.width - kPadding - 2});
       y += kLineHeight;
     }
   }

@@ -18,6 +18,16 @@ constexpr double kFeaturePitch = 28;   // few columns may be wide
 constexpr double kLargestPitch = 24;   // where a narrow picture has no room for numbers
 constexpr double kSmallestPitch = 2;
 
+/// Heat alone, in cells of `wanted` or as large as the room lets them be.
+draw::GridSizes heat_sizes(const std::vector<draw::Grid>& grids, const draw::Pitch& wanted,
+                           const Room& room) {
+  const draw::GridSizes sizes = draw::measure(grids, false, wanted, room.label_limit);
+  const double fitting = (room.width - sizes.label_width) / static_cast<double>(grids[0].columns());
+  if (fitting >= wanted.width) return sizes;
+  const double side = std::max(std::floor(fitting * 2) / 2, kSmallestPitch);
+  return draw::measure(grids, false, {side, std::min(side, wanted.height)}, room.label_limit);
+}
+
 class StepPanel {
  public:
   StepPanel(const Record& record, const Step& step, const Pair& pair)
@@ -26,6 +36,7 @@ class StepPanel {
   draw::Panel panel(const Room& room) {
     draw::Panel panel;
     panel.title = shown_.title;
+    if (shown_.step) panel.aside = in_the_chapter(*shown_.step);
     panel.formula = shown_.formula;
     for (std::int64_t head = 0; head < shown_.heads; ++head) panel.grids.push_back(grid(head));
     panel.sizes = sizes(panel.grids, room);
@@ -81,11 +92,7 @@ class StepPanel {
     const bool numbers = shown_.few() && !shown_.is_mask;
     const draw::GridSizes wanted = draw::measure(grids, numbers, pitch(), room.label_limit);
     if (wanted.width(grids[0], true) <= room.width) return wanted;
-    const double fitting =
-        (room.width - wanted.label_width) / static_cast<double>(shown_.columns.shown());
-    const double half_pixels = std::floor(std::min(fitting, kLargestPitch) * 2) / 2;
-    const double side = std::max(half_pixels, kSmallestPitch);
-    return draw::measure(grids, false, {side, side}, room.label_limit);
+    return heat_sizes(grids, {kLargestPitch, kLargestPitch}, room);
   }
 
   draw::Pitch pitch() const {
@@ -111,7 +118,7 @@ class StepPanel {
     std::vector<std::string> parts;
     parts.reserve(keys.size());
     for (const std::int64_t key : keys) {
-      parts.push_back(short_token(key) + " " + pretty(weight(key), shown_.decimals));
+      parts.push_back(short_token(key) + " " + pretty(weight(key), shown_.digits));
     }
     const std::string head = shown_.has_heads ? fmt::format("Head {}: ", pair_.head) : "";
     return fmt::format("{}{} looks most at {}", head, short_token(record_.followed),
@@ -127,6 +134,86 @@ class StepPanel {
   Shown shown_;
 };
 
+/// A W, and the b that is added to its product.
+class WeightPanel {
+ public:
+  WeightPanel(const std::string& name, const Tensor& weight, const Tensor& bias)
+      : weight_(shown_parameter("W_" + name, weight)) {
+    if (!bias.defined()) return;
+    bias_ = shown_parameter("b_" + name, bias);
+    bias_->full_heat = weight_.full_heat = std::max(bias_->full_heat, weight_.full_heat);
+  }
+
+  draw::Panel panel(std::int64_t blocks, const Room& room) const {
+    draw::Panel panel;
+    panel.title = weight_.title;
+    panel.formula = weight_.formula;
+    if (bias_) {
+      panel.title += ", " + bias_->title;
+      panel.formula += ", " + bias_->formula;
+    }
+    const std::int64_t width = weight_.columns.size / blocks;
+    const bool numbers = weight_.rows.size <= draw::kMostNumbers && width <= draw::kMostNumbers &&
+                         weight_.columns.whole();
+    numbers ? add_numbers(panel, width, room) : add_heat(panel, room);
+    arrange(panel, room.width);
+    return panel;
+  }
+
+ private:
+  void add_numbers(draw::Panel& panel, std::int64_t width, const Room& room) const {
+    panel.grids = {grid(0, weight_.columns.size)};
+    panel.sizes = draw::measure(panel.grids, true, {}, room.label_limit);
+    const auto fitting =
+        static_cast<std::int64_t>((room.width - panel.sizes.label_width) / panel.sizes.cell_width);
+    const std::int64_t most = std::max<std::int64_t>(fitting, 1);
+    panel.grids.clear();
+    for (std::int64_t begin = 0; begin < weight_.columns.size;) {
+      const std::int64_t block_end = (begin / width + 1) * width;
+      const std::int64_t end = std::min(begin + most, block_end);
+      panel.grids.push_back(grid(begin, end));
+      begin = end;
+    }
+    if (most < width) panel.note = "Columns that don't fit side by side stand below one another.";
+  }
+
+  void add_heat(draw::Panel& panel, const Room& room) const {
+    panel.grids = {grid(weight_.columns.begin, weight_.columns.end)};
+    const bool few_columns = weight_.columns.shown() <= draw::kMostNumbers;
+    panel.sizes =
+        heat_sizes(panel.grids, {few_columns ? kFeaturePitch : kHeatPitch, kHeatPitch}, room);
+    const ScaleEnds ends = scale_ends(weight_);
+    panel.scale = draw::Scale{ends.low, ends.high, ends.hatched};
+  }
+
+  draw::Grid grid(std::int64_t begin, std::int64_t end) const {
+    draw::Grid grid;
+    for (std::int64_t row = weight_.rows.begin; row < weight_.rows.end; ++row) {
+      grid.row_labels.push_back(std::to_string(row));
+      add_row(grid, weight_, row, begin, end);
+    }
+    for (std::int64_t column = begin; column < end; ++column) {
+      grid.column_labels.push_back(std::to_string(column));
+    }
+    if (bias_) {
+      grid.apart = grid.row_labels.size();
+      grid.row_labels.push_back(bias_->name);
+      add_row(grid, *bias_, 0, begin, end);
+    }
+    return grid;
+  }
+
+  static void add_row(draw::Grid& grid, const Shown& shown, std::int64_t row, std::int64_t begin,
+                      std::int64_t end) {
+    for (std::int64_t column = begin; column < end; ++column) {
+      grid.cells.push_back({shown.text(0, row, column), shown.heat(0, row, column)});
+    }
+  }
+
+  Shown weight_;
+  std::optional<Shown> bias_;
+};
+
 }  // namespace
 
 draw::Panel step_panel(const Record& record, const Step& step, const Pair& pair, const Room& room) {
@@ -134,27 +221,9 @@ draw::Panel step_panel(const Record& record, const Step& step, const Pair& pair,
 }
 
 std::optional<draw::Panel> weight_panel(const std::string& name, const Tensor& weight,
-                                        std::int64_t blocks, const Room& room) {
+                                        const Tensor& bias, std::int64_t blocks, const Room& room) {
   if (!weight.defined()) return std::nullopt;
-  const Shown shown = shown_parameter(name, weight);
-  const std::int64_t width = shown.columns.size / blocks;
-  if (shown.rows.size > draw::kMostNumbers || width > draw::kMostNumbers) return std::nullopt;
-  draw::Panel panel{shown.title, shown.formula};
-  for (std::int64_t block = 0; block < blocks; ++block) {
-    draw::Grid grid;
-    for (std::int64_t row = 0; row < shown.rows.size; ++row) {
-      grid.row_labels.push_back(std::to_string(row));
-      for (std::int64_t column = block * width; column < (block + 1) * width; ++column) {
-        if (row == 0) grid.column_labels.push_back(std::to_string(column));
-        grid.cells.push_back({shown.text(0, row, column), shown.heat(0, row, column)});
-      }
-    }
-    panel.grids.push_back(std::move(grid));
-  }
-  panel.sizes = draw::measure(panel.grids, true, {}, room.label_limit);
-  if (panel.sizes.width(panel.grids[0], true) > room.width) return std::nullopt;
-  arrange(panel, room.width);
-  return panel;
+  return WeightPanel(name, weight, bias).panel(blocks, room);
 }
 
 }  // namespace foveal::trace

@@ -16,9 +16,10 @@ struct Room {
 
 draw::Panel step_panel(const Record& record, const Step& step, const Pair& pair, const Room& room);
 
-/// A W, cut into one block of columns a head; nothing where the input has none, or where it has
-/// more rows or columns than numbers are shown for.
+/// W_name with b_name as its last row, cut into one block of columns a head, and into more where
+/// the room is narrow; heat where it has more rows or columns than numbers are shown for. Nothing
+/// where the input has none.
 std::optional<draw::Panel> weight_panel(const std::string& name, const Tensor& weight,
-                                        std::int64_t blocks, const Room& room);
+                                        const Tensor& bias, std::int64_t blocks, const Room& room);
 
 }  // namespace foveal::trace

@@ -9,12 +9,14 @@
 namespace foveal::trace {
 namespace {
 
-constexpr double kBesideGap = 32;
+constexpr double kBesideGap = 40;
 constexpr double kArrowMargin = 12;
 constexpr double kShortestArrow = 28;
-constexpr double kLineGap = 64;
-constexpr double kBesideLineGap = 28;
-constexpr double kAboveGap = 20;
+constexpr double kLineGap = 28;
+constexpr double kSlotGap = 8;    // a wire more above a line
+constexpr double kEntryGap = 52;  // where one turns down into it, with a label
+constexpr double kAboveGap = 28;
+constexpr double kBusGap = 44;  // between W and a step, with a wire in it
 
 double arrow_length(const Station& station) {
   return std::max(kShortestArrow, draw::text_width(station.by, draw::kLabelSize, draw::Font::mono));
@@ -25,72 +27,22 @@ double gap(const Station& station) {
   return station.beside ? kBesideGap : arrow_length(station) + 2 * kArrowMargin;
 }
 
-double station_width(const Station& station) {
-  const double main = draw::panel_width(station.main);
-  return station.above ? std::max(main, draw::panel_width(*station.above)) : main;
-}
-
-/// What stands above has its columns over those of the step.
-void align(Station& station) {
-  if (!station.above) return;
-  draw::GridSizes& main = station.main.sizes;
-  draw::GridSizes& above = station.above->sizes;
-  main.label_width = above.label_width = std::max(main.label_width, above.label_width);
-  const bool same = main.numbers && above.numbers &&
-                    station.main.grids[0].columns() == station.above->grids[0].columns();
-  if (same) main.cell_width = above.cell_width = std::max(main.cell_width, above.cell_width);
-}
-
-std::optional<draw::Panel> side_input(const Record& record, const Step& step, const Pair& pair,
-                                      const Room& room) {
-  const Input& input = record.input;
-  const std::int64_t heads = input.settings.num_heads;
-  if (step.name == StepName::queries) return weight_panel("W_query", input.W_query, heads, room);
-  if (step.name == StepName::keys) return weight_panel("W_key", input.W_key, heads, room);
-  if (step.name == StepName::values) return weight_panel("W_value", input.W_value, heads, room);
-  if (step.name == StepName::output) return weight_panel("W_out", input.W_out, 1, room);
-  if (step.name == StepName::masked_scores) {
-    return step_panel(record, *find_step(record, StepName::mask), pair, room);
-  }
-  if (step.name == StepName::dropped_weights) {
-    return step_panel(record, *find_step(record, StepName::dropout_mask), pair, room);
-  }
-  return std::nullopt;
+/// The middle of the cells of the panel's first matrices.
+double middle_of_cells(const draw::Panel& panel) {
+  return (panel.sizes.height(panel.grids[0]) - panel.sizes.header_height) / 2;
 }
 
 }  // namespace
 
-std::vector<Station> stations(const Record& record, const Pair& pair, const Room& room) {
-  std::vector<Station> stations;
-  for (const Step& step : record.steps) {
-    if (step.name == StepName::mask || step.name == StepName::dropout_mask)
-      continue;  // stand above another step
-    Station station;
-    station.main = step_panel(record, step, pair, room);
-    station.above = side_input(record, step, pair, room);
-    station.by = led_by(record, step);
-    station.beside = step.name == StepName::keys || step.name == StepName::values;
-    station.starts_group = step.name == StepName::scores || step.name == StepName::weights ||
-                           step.name == StepName::context;
-    station.starts_line = step.name == StepName::scores;
-    align(station);
-    stations.push_back(std::move(station));
-  }
-  return stations;
-}
-
-Rail::Rail(std::vector<Station> stations, double width) : stations_(std::move(stations)) {
+Rail::Rail(std::vector<Station> stations, double width, double margin)
+    : stations_(std::move(stations)), margin_(margin) {
   break_lines(width);
-  for (Line& line : lines_) {
-    measure_line(line);
-    width_ = std::max(width_, line_width(line.begin, line.end));
-    height_ += line.height + gap_above(line);
+  const Wires wires(stations_, line_of_each());
+  for (std::size_t i = 0; i < lines_.size(); ++i) {
+    measure_line(i, wires);
+    width_ = std::max(width_, line_width(lines_[i].begin, lines_[i].end));
+    height_ += lines_[i].gap + lines_[i].height;
   }
-}
-
-double Rail::gap_above(const Line& line) const {
-  if (line.begin == 0) return 0;
-  return stations_[line.begin].beside ? kBesideLineGap : kLineGap;
 }
 
 double Rail::line_width(std::size_t begin, std::size_t end) const {
@@ -121,54 +73,85 @@ void Rail::break_lines(double width) {
   lines_.push_back(line);
 }
 
-void Rail::measure_line(Line& line) {
+std::vector<std::size_t> Rail::line_of_each() const {
+  std::vector<std::size_t> lines(stations_.size());
+  for (std::size_t line = 0; line < lines_.size(); ++line) {
+    for (std::size_t i = lines_[line].begin; i < lines_[line].end; ++i) lines[i] = line;
+  }
+  return lines;
+}
+
+void Rail::measure_line(std::size_t index, const Wires& wires) {
+  Line& line = lines_[index];
+  bool has_above = false;
   for (std::size_t i = line.begin; i < line.end; ++i) {
     line.top = std::max(line.top, draw::first_cell(stations_[i].main));
     if (const auto& above = stations_[i].above) {
-      line.above =
-          std::max(line.above, draw::panel_height(*above, draw::first_cell(*above)) + kAboveGap);
+      has_above = true;
+      line.above = std::max(line.above, draw::panel_height(*above, draw::first_cell(*above)));
     }
   }
+  line.between = wires.has_bus(index) ? kBusGap : has_above ? kAboveGap : 0;
+  if (index > 0) {
+    const auto slots = static_cast<double>(wires.slots(index));
+    line.gap = kSlotGap * slots + (wires.enters(index) ? kEntryGap - kSlotGap : kLineGap);
+  }
   for (std::size_t i = line.begin; i < line.end; ++i) {
-    line.height =
-        std::max(line.height, line.above + draw::panel_height(stations_[i].main, line.top));
+    line.height = std::max(
+        line.height, line.above + line.between + draw::panel_height(stations_[i].main, line.top));
   }
 }
 
-void Rail::draw_line(draw::Svg& svg, const Line& line, double x, double y) const {
-  const double top = y + line.above;
-  for (std::size_t i = line.begin; i < line.end; ++i) {
-    const Station& station = stations_[i];
-    if (i > line.begin) {
-      const double space = gap(station);
-      if (!station.beside) {
-        const draw::GridSizes& sizes = stations_[i - 1].main.sizes;
-        const double rows = sizes.height(stations_[i - 1].main.grids[0]) - sizes.header_height;
-        draw::arrow_right(svg, x + kArrowMargin, top + line.top + rows / 2,
-                          space - 2 * kArrowMargin, station.by);
-      }
-      x += space;
+std::vector<Place> Rail::places(double x, double y) const {
+  std::vector<Place> places;
+  for (std::size_t index = 0; index < lines_.size(); ++index) {
+    const Line& line = lines_[index];
+    y += line.gap;
+    double at = x;
+    for (std::size_t i = line.begin; i < line.end; ++i) {
+      const Station& station = stations_[i];
+      if (i > line.begin) at += gap(station);
+      Place place;
+      place.line = index;
+      place.x = at;
+      place.left = at + station.main.sizes.label_width;
+      place.right = at + station_width(station);
+      place.cells_end = at + draw::cells_width(station.main);
+      place.under_above = y + line.above;
+      place.top = y + line.above + line.between;
+      place.bottom = place.top + draw::panel_height(station.main, line.top);
+      place.middle = place.top + line.top + middle_of_cells(station.main);
+      at = place.right;
+      places.push_back(place);
     }
-    if (const auto& above = station.above) {
-      const double above_top = draw::first_cell(*above);
-      draw::draw_panel(svg, *above, x, top - kAboveGap - draw::panel_height(*above, above_top),
-                       above_top);
-    }
-    draw::draw_panel(svg, station.main, x, top, line.top);
-    x += station_width(station);
+    y += line.height;
   }
+  return places;
 }
 
 void Rail::draw(draw::Svg& svg, double x, double y) const {
+  const Wires wires(stations_, line_of_each());
+  Wires::Room room{places(x, y), {}, x, x + width_ + margin_ / 3, margin_ / 4};
   for (const Line& line : lines_) {
-    const Station& first = stations_[line.begin];
-    if (line.begin > 0 && !first.beside) {
-      draw::arrow_down(svg, x + first.main.sizes.label_width + draw::kInside, y + 12, kLineGap - 28,
-                       first.by);
+    room.tops.push_back(y);
+    y += line.gap + line.height;
+  }
+  wires.draw(svg, room);
+  for (std::size_t i = 0; i < stations_.size(); ++i) {
+    const Station& station = stations_[i];
+    const Place& place = room.places[i];
+    const Line& line = lines_[place.line];
+    if (i > line.begin && !station.beside) {
+      const Place& before = room.places[i - 1];
+      const double start = before.cells_end + kArrowMargin;
+      draw::arrow_right(svg, start, before.middle, place.x - kArrowMargin - start, station.by);
     }
-    y += gap_above(line);
-    draw_line(svg, line, x, y);
-    y += line.height;
+    if (const auto& above = station.above) {
+      const double first = draw::first_cell(*above);
+      draw::draw_panel(svg, *above, place.x, place.under_above - draw::panel_height(*above, first),
+                       first);
+    }
+    draw::draw_panel(svg, station.main, place.x, place.top, line.top);
   }
 }
 
