@@ -69,6 +69,17 @@ std::vector<Fit> StepExam::fits_of_row(const Cells& row) {
     fits.push_back({"row_shifted", text, 4, share(cells)});
   };
   if (cells.size() == 2) add_swapped(*cells[0], *cells[1], 1, &fits);
+  for (const Cells& other : rows_of(cells_)) {
+    const Place from = place_of(row.front()->cell), to = place_of(other.front()->cell);
+    const std::int64_t away = to.row - from.row;
+    if (away == 0 || to.head != from.head || !row_is(row, away, 0) || !row_is(other, -away, 0)) {
+      continue;
+    }
+    fits.push_back({"cells_swapped",
+                    fmt::format("{} and {} changed places", name,
+                                row_name(record_.input, step_, other.front()->cell)),
+                    cells_.size(), share(cells)});
+  }
   for (const std::int64_t away : {1, -1}) {
     const auto other = moved(row.front()->cell, exact_.shape(), away, 0);
     if (!other || !row_is(row, away, 0)) continue;

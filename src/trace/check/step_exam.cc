@@ -60,30 +60,29 @@ StepExam::StepExam(const Record& record, const std::vector<Slip>& slips,
   }
 }
 
-void StepExam::explain() {
-  if (step_ == StepName::masked_scores) remark_on_fills();
-  const bool computed = !is_given(step_);
-  if (computed && slipped()) name_following();
-  remark_on_ties();
-  if (computed && slipped() && !open().empty()) range_ = carried_.range(step_);
-  // Where rounding may explain all that is left, no slip is looked for.
-  if (range_ && all_in_range()) name_following_in_ranges();
-  if (computed && !open().empty() && !before_.empty() && all_by_hand()) return name_by_hand();
-  only_certain_ = range_.has_value();
-  if (!open().empty()) name_whole_step();
-  if (range_ && !open().empty()) {
-    name_following_in_ranges();
-    if (!open().empty() && !carried_.is_exact()) name_whole_step_in_ranges();
+void StepExam::look(std::initializer_list<void (StepExam::*)()> ways) {
+  for (const auto way : ways) {
+    if (!open().empty()) (this->*way)();
   }
-  if (computed && !before_.empty()) name_by_hand();
-  if (!open().empty()) name_rows();
-  if (!open().empty()) name_swapped_cells();
-  if (computed && !open().empty()) name_shifted_operand();
-  if (!open().empty()) name_cells();
+}
+
+void StepExam::explain() {
+  look({&StepExam::remark_on_fills});
+  if (is_given(step_)) {
+    return look({&StepExam::name_whole_step, &StepExam::name_rows, &StepExam::name_swapped_cells,
+                 &StepExam::name_cells});
+  }
+  look({&StepExam::name_following, &StepExam::remark_on_ties});
+  if (slipped()) range_ = carried_.range(step_);
+  // Where rounding may explain all that is left, no slip is looked for.
+  if (all_in_range()) look({&StepExam::name_following_in_ranges});
+  if (all_by_hand()) return look({&StepExam::name_by_hand});
+  only_certain_ = range_.has_value();
+  look({&StepExam::name_whole_step, &StepExam::name_following_in_ranges,
+        &StepExam::name_whole_step_in_ranges, &StepExam::name_by_hand, &StepExam::name_rows,
+        &StepExam::name_swapped_cells, &StepExam::name_shifted_operand, &StepExam::name_cells});
   only_certain_ = false;
-  if (!open().empty()) name_whole_step();
-  if (!open().empty()) name_cells();
-  if (computed && !open().empty() && !before_.empty()) name_rounded_by_hand();
+  look({&StepExam::name_whole_step, &StepExam::name_cells, &StepExam::name_rounded_by_hand});
 }
 
 StepExam::Cells StepExam::open() const {
@@ -99,6 +98,7 @@ bool StepExam::slipped() const {
 }
 
 void StepExam::remark_on_fills() {
+  if (step_ != StepName::masked_scores) return;
   for (const Slip& slip : slips_) {
     if (slip.kind != "mask_fill_value" || !carried_.fits(slip, step_)) continue;
     if (carried_.shows_in_weights(slip, kUnseen)) continue;  // then it is a slip
@@ -153,6 +153,7 @@ void StepExam::follow(Finding* cell, std::size_t from) const {
 }
 
 void StepExam::name_following() {
+  if (!slipped()) return;
   for (Finding* cell : open()) {
     const bool exactly = agrees(exact_.at(cell->cell), cell->printed);
     if (!exactly && !agrees(printed_.at(cell->cell), cell->printed)) continue;
@@ -177,7 +178,7 @@ void StepExam::name_following_in_ranges() {
 }
 
 bool StepExam::all_by_hand() const {
-  return std::all_of(cells_.begin(), cells_.end(), [this](const Finding& cell) {
+  return !before_.empty() && std::all_of(cells_.begin(), cells_.end(), [this](const Finding& cell) {
     return !cell.is_open() || agrees(printed_.at(cell.cell), cell.printed);
   });
 }
@@ -194,6 +195,7 @@ void StepExam::name_by_hand() {
 }
 
 void StepExam::name_rounded_by_hand() {
+  if (before_.empty()) return;
   if (!range_) range_ = carried_.range(step_);
   for (Finding* cell : open()) {
     if (!in_range(*cell)) continue;

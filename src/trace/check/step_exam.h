@@ -1,6 +1,7 @@
 #pragma once
 // The wrong numbers of one printed step, and what explains them.
 
+#include <initializer_list>
 #include <list>
 #include <map>
 
@@ -36,6 +37,8 @@ class StepExam {
  private:
   using Cells = std::vector<Finding*>;
 
+  /// Looks in one way after the other, as long as something is open.
+  void look(std::initializer_list<void (StepExam::*)()> ways);
   Cells open() const;
   bool slipped() const;
 

@@ -83,6 +83,7 @@ bool StepExam::explains_in_ranges(const Slip& slip, Fit* fit) const {
 }
 
 void StepExam::name_whole_step_in_ranges() {
+  if (before_.empty()) return;
   std::vector<Fit> fits;
   for (const Slip& slip : slips_) {
     if (slip.step != step_) continue;
