@@ -128,7 +128,7 @@ Shown shown_parameter(const std::string& name, const Tensor& data) {
   shown.rows = window_around(0, shown.is_vector ? 1 : data.size(0));
   shown.columns = window_around(0, data.size(-1));
   shown.digits = digits_of_given(data);
-  shown.formula += rounded(shown.digits);
+  shown.note = rounded(shown.digits);
   shown.values = data.to_vector();
   shown.full_heat = largest_magnitude(shown.values);
   return shown;

@@ -130,7 +130,7 @@ std::string pretty(double value, const Digits& digits) { return pretty(show(valu
 
 std::string rounded(const Digits& given) {
   if (given.kind == Digits::Kind::given || given.decimals == 0) return "";
-  return fmt::format(", shown with {} decimals", given.decimals);
+  return fmt::format("shown with {} decimals", given.decimals);
 }
 
 std::string led_by(const Record& record, const Step& step) {

@@ -48,7 +48,7 @@ std::string pretty(double value, const Digits& digits);
 /// The same for a text that holds such numbers.
 std::string pretty(const std::string& text);
 
-/// ", shown with 4 decimals" of numbers from the input that have more; else empty.
+/// "shown with 4 decimals" of numbers from the input that have more; else empty.
 std::string rounded(const Digits& given);
 
 /// What leads to a step from the one before it: "Q · Kᵀ", "softmax".

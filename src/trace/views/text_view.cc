@@ -219,8 +219,9 @@ class TextReport {
       table.cells.push_back(cells_of_row(bias.unsqueeze(0), 0, columns, digits_of_given(bias)));
     }
     line();
+    const std::string less = rounded(digits).empty() ? "" : ", " + rounded(digits);
     line(style_.bold(fmt::format("  W_{}", name)) +
-         fmt::format(", shape {}{}", to_string(weight.shape()), rounded(digits)));
+         fmt::format(", shape {}{}", to_string(weight.shape()), less));
     write_table(table);
     left_out(
         {part_shown("rows", rows, weight.size(0)), part_shown("columns", columns, weight.size(1))});

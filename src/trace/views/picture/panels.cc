@@ -148,7 +148,9 @@ class WeightPanel {
     draw::Panel panel;
     panel.title = weight_.title;
     panel.formula = weight_.formula;
+    panel.note = weight_.note;
     if (bias_) {
+      if (panel.note.empty()) panel.note = bias_->note;
       panel.title += ", " + bias_->title;
       panel.formula += ", " + bias_->formula;
     }
@@ -174,7 +176,9 @@ class WeightPanel {
       panel.grids.push_back(grid(begin, end));
       begin = end;
     }
-    if (most < width) panel.note = "Columns that don't fit side by side stand below one another.";
+    if (most >= width) return;
+    panel.note += (panel.note.empty() ? "" : "; ") +
+                  std::string("columns that don't fit side by side stand below one another");
   }
 
   void add_heat(draw::Panel& panel, const Room& room) const {
