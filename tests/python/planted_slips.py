@@ -278,7 +278,7 @@ def main():
     print(f"second slips: shown {second.shown} named {second.named}")
     if options.show:
         print("\n".join("    " + e for e in unnamed.examples[:20] + second.examples[:30]))
-    good = (total.named >= 0.9 * total.shown and total.misnamed <= 0.01 * total.shown
+    good = (total.named >= 0.9 * total.shown and total.misnamed == 0
             and total.unmarked <= 0.01 * total.consequences
             and unnamed.unmarked <= 0.01 * unnamed.consequences
             and second.named >= 0.8 * second.shown)

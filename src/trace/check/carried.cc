@@ -173,9 +173,9 @@ Carried::Outcome Carried::attempt(const Slip& slip, StepName last) const {
     const std::array<Tensor, 2> data = {changed[step](steps[0]), changed[step](steps[1])};
     for (const Finding& cell : cells_[step]) {
       const double exact = data[0].at(cell.cell), printed = data[1].at(cell.cell);
-      if (agrees(exact, cell.printed) || agrees(printed, cell.printed) ||
-          stands_for_nan(step, exact, cell)) {
-        explains = explains || (cell.is_open() && !comes_out(step, cell));
+      const bool every_digit = agrees(exact, cell.printed) || stands_for_nan(step, exact, cell);
+      if (every_digit || agrees(printed, cell.printed)) {
+        explains = explains || (cell.is_open() && !comes_out(step, cell, every_digit));
         continue;
       }
       if (!settled_[step]) return Outcome::differs;
@@ -187,13 +187,13 @@ Carried::Outcome Carried::attempt(const Slip& slip, StepName last) const {
   return explains ? Outcome::explains : Outcome::differs;
 }
 
-bool Carried::comes_out(StepName step, const Finding& cell) const {
+bool Carried::comes_out(StepName step, const Finding& cell, bool every_digit) const {
   // Of steps after the one that is looked at it isn't known yet.
   for (const StepName before : kAllSteps) {
     if (before < step && !settled_[before]) return false;
   }
-  return agrees(next(step, Reading::exact).at(cell.cell), cell.printed) ||
-         agrees(next(step, Reading::printed).at(cell.cell), cell.printed);
+  if (agrees(next(step, Reading::exact).at(cell.cell), cell.printed)) return true;
+  return !every_digit && agrees(next(step, Reading::printed).at(cell.cell), cell.printed);
 }
 
 bool Carried::are_cut_after(StepName step) const {

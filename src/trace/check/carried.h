@@ -82,8 +82,9 @@ class Carried {
   void put(StepName step, std::array<Tensor, 2> data, std::array<Steps, 2>* steps) const;
   void settle_range(StepName step, const Tensor& by_hand);
   bool holds_every_digit(StepName step) const;
-  /// Whether a number comes out of the steps before it without a slip.
-  bool comes_out(StepName step, const Finding& cell) const;
+  /// Whether a number comes out of the steps before it without a slip: with every digit, or else by
+  /// hand.
+  bool comes_out(StepName step, const Finding& cell, bool every_digit) const;
 
   const Record& record_;
   const PerStep<std::vector<Finding>>& cells_;

@@ -190,7 +190,10 @@ void StepExam::name_by_hand() {
   }
   if (cells.empty()) return;
   std::vector<Fit> fits = {{"rounded_early", kRounded, 1, share(cells)}};
-  if (cells.size() == open().size()) add_cut(&fits);
+  if (cells.size() == open().size()) {
+    add_cut(&fits);
+    add_slips(&fits);
+  }
   decide(cells, fits);
 }
 
