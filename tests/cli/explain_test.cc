@@ -53,6 +53,19 @@ TEST_F(Explain, ShowsTheWorkedExampleWithoutAFile) {
   EXPECT_EQ(run({"explain"}).out, outcome.out);
 }
 
+TEST_F(Explain, SaysFirstWhereToGoFromTheWorkedExample) {
+  std::istringstream out(run({"explain"}).out);
+  std::string line;
+  for (int i = 0; i < 4; ++i) std::getline(out, line);
+  const std::string command = "  foveal explain ";
+  ASSERT_EQ(line.rfind(command, 0), 0U) << line;
+  const std::string file = FOVEAL_TEST_DATA "/../../" + line.substr(command.size());
+  EXPECT_EQ(run({"explain", file}).status, 0);
+  const Outcome check = run({"check", file});
+  EXPECT_EQ(check.status, 0) << check.out;  // a correct run, and a scaled one
+  EXPECT_EQ(json::parse(run({"explain", file, "--json"}).out)["settings"]["scale"], "sqrt");
+}
+
 TEST_F(Explain, WritesJsonAndCsv) {
   const Outcome as_json = run({"explain", "--json"});
   EXPECT_EQ(json::parse(as_json.out)["schema"], "foveal.trace/1");
@@ -62,6 +75,11 @@ TEST_F(Explain, WritesJsonAndCsv) {
 
 TEST_F(Explain, FollowsTheQueryAskedFor) {
   const std::string file = write("a.json", tiny);
+  EXPECT_TRUE(contains(run({"explain", file}).out, "→ 0 a"));
+  const std::string causal =
+      write("causal.json", tiny.substr(0, tiny.size() - 1) + R"(, "mask": "causal"})");
+  EXPECT_TRUE(contains(run({"explain", causal}).out, "→ 2 a"));
+  EXPECT_TRUE(contains(run({"explain", causal, "--query", "b"}).out, "→ 1 b"));
   EXPECT_TRUE(contains(run({"explain", file, "--query", "b"}).out, "→ 1 b"));
   EXPECT_TRUE(contains(run({"explain", file, "--query", "#2"}).out, "→ 2 a"));
   expect_failure({"explain", file, "--query", "#9"}, 3, {"#9", "#0 to #2"});
@@ -77,6 +95,9 @@ TEST_F(Explain, WritesOutOneCell) {
   EXPECT_EQ(cell.out,
             "weights[0,2] = e^scores[0,2] / Σ_j e^scores[0,j]\n"
             "             = e^3 / (e^4 + e^5 + e^3) = 0.0900\n");
+  for (const char* name : {"P[0,2]", "α[0,2]", "attn_weights[0,2]"}) {
+    EXPECT_EQ(run({"explain", "--cell", name}).out, cell.out) << name;
+  }
   const json as_json = json::parse(run({"explain", "--cell", "scores[0,2]", "--json"}).out);
   EXPECT_EQ(as_json["value"], 3);
   EXPECT_EQ(as_json["numbers"], "2·1 + 1·1 = 3");
