@@ -1,5 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <cctype>
+#include <cmath>
+#include <sstream>
+
 #include "draw/arrow.h"
 #include "draw/well_formed.h"
 #include "trace/records.h"
@@ -114,6 +118,25 @@ TEST(SvgView, WiresStartAtTheirTrueOperands) {
   }
 }
 
+/// Expects every corner of every wire inside the picture.
+void expect_wires_inside(const std::string& svg) {
+  const std::size_t box = svg.find("viewBox=\"0 0 ") + 13;
+  const double width = std::stod(svg.substr(box));
+  const std::string stroke = " fill=\"none\" stroke=";
+  for (std::size_t end = svg.find(stroke); end != std::string::npos;
+       end = svg.find(stroke, end + 1)) {
+    const std::size_t start = svg.rfind("<path d=\"", end);
+    if (start == std::string::npos || svg.find('"', start + 9) + 1 != end) continue;  // an outline
+    std::string corners = svg.substr(start + 9, end - start - 10);
+    for (char& letter : corners) letter = std::isalpha(letter) != 0 ? ' ' : letter;
+    std::istringstream numbers(corners);
+    for (double x = 0, y = 0; numbers >> x >> y;) {
+      EXPECT_GE(x, 0) << corners;
+      EXPECT_LE(x, width) << corners;
+    }
+  }
+}
+
 TEST(SvgView, WiresFindTheirWayInEveryLayout) {
   for (const char* more :
        {"", R"(, "mask": "causal")", R"(, "scale": 2, "dropout": {"p": 0.5, "seed": 1})",
@@ -123,6 +146,7 @@ TEST(SvgView, WiresFindTheirWayInEveryLayout) {
         const Record record = generated_record(tokens, width, more);
         for (const bool narrow : {false, true}) {
           const std::string svg = svg_view(record, Theme::light, narrow);
+          expect_wires_inside(svg);
           for (const char* result : {"Queries", "Keys", "Values", "Scores", "Context"}) {
             EXPECT_TRUE(wire_enters(svg, result)) << result << more << tokens << width << narrow;
           }

@@ -111,10 +111,16 @@ double Wires::slot(const Room& room, std::size_t line, std::size_t net) const {
   return room.tops[line] + kFirstSlot + static_cast<double>(index) * kSlot;
 }
 
+bool Wires::passes_lines(const Net& net) const {
+  return !is_bus(net) && std::any_of(net.from.begin(), net.from.end(), [&](std::size_t from) {
+    return lines_[from] + 1 < lines_[net.to.front()];
+  });
+}
+
 // Those that pass whole lines do so at the right, each in its own lane.
 double Wires::lane(const Room& room, std::size_t net) const {
   double x = room.right;
-  for (std::size_t i = 0; i < net; ++i) x += is_bus(nets_[i]) ? 0 : room.pitch;
+  for (std::size_t i = 0; i < net; ++i) x += passes_lines(nets_[i]) ? room.pitch : 0;
   return x;
 }
 

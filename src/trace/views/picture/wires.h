@@ -55,6 +55,7 @@ class Wires {
   bool departs(const Net& net, std::size_t line) const;
   bool arrives(const Net& net, std::size_t line) const;
   bool is_bus(const Net& net) const { return net.from == std::vector<std::size_t>{0}; }
+  bool passes_lines(const Net& net) const;
   double slot(const Room& room, std::size_t line, std::size_t net) const;
   double lane(const Room& room, std::size_t net) const;
   std::vector<draw::Point> way(const Room& room, std::size_t net, std::size_t from,
