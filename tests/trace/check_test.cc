@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -296,6 +297,9 @@ TEST(Check, ContextOfRoundedWeightsIsTold) {
       if (one.agrees) continue;
       EXPECT_EQ(one.step, StepName::context);
       told += one.slip_kind == "rounded_early" ? 1 : 0;
+      // Scaled scores printed as scores would change no weight: that explains nothing here.
+      const auto& also = one.also_possible;
+      EXPECT_EQ(std::find(also.begin(), also.end(), "scale_extra"), also.end());
     }
   }
   EXPECT_GT(told, 500);
