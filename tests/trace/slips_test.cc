@@ -329,19 +329,25 @@ TEST(Slips, NoiseIsNotGivenASlip) {
   RecordProperty("named", named);
 }
 
+/// Inputs and W_key of whole numbers from 0 to 2.
+Example draw_whole(plain::Random& random) {
+  Example example = draw(random, {});
+  for (Matrix* m : {&example.setup.X, &example.setup.W_key}) {
+    for (auto& row : *m) {
+      for (double& x : row) x = random.between(0, 2);
+    }
+  }
+  example.input.inputs = plain::tensor_of(example.setup.X);
+  example.input.W_key = plain::tensor_of(example.setup.W_key);
+  return example;
+}
+
 /// Whole numbers have too few digits to tell by; what fits is said, all of it.
 TEST(Slips, OneSmallWholeNumberIsToldEverySlipThatFits) {
   plain::Random random(13);
   int several = 0;
   for (int trial = 0; trial < 300; ++trial) {
-    Example example = draw(random, {});
-    for (Matrix* m : {&example.setup.X, &example.setup.W_key}) {
-      for (auto& row : *m) {
-        for (double& x : row) x = random.between(0, 2);
-      }
-    }
-    example.input.inputs = plain::tensor_of(example.setup.X);
-    example.input.W_key = plain::tensor_of(example.setup.W_key);
+    Example example = draw_whole(random);
     Heads keys = plain::run(example.setup).at("keys");
     double& key = keys[0][1][0];
     const double term = example.setup.X[1][0] * example.setup.W_key[0][0];
@@ -362,14 +368,7 @@ TEST(Slips, ManySmallWholeNumbersAreNotExplainedByChance) {
   plain::Random random(14);
   int named = 0;
   for (int trial = 0; trial < 15 * kTrials; ++trial) {
-    Example example = draw(random, {});
-    for (Matrix* m : {&example.setup.X, &example.setup.W_key}) {
-      for (auto& row : *m) {
-        for (double& x : row) x = random.between(0, 2);
-      }
-    }
-    example.input.inputs = plain::tensor_of(example.setup.X);
-    example.input.W_key = plain::tensor_of(example.setup.W_key);
+    Example example = draw_whole(random);
     Heads keys = plain::run(example.setup).at("keys");
     for (auto& row : keys[0]) row[0] += random.between(1, 3);
     example.input.expected = {plain::expected("keys", keys, 0)};

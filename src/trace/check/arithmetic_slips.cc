@@ -27,10 +27,6 @@ struct Products {
   std::vector<Term> terms;
 };
 
-Tensor of_head(const Tensor& data, std::int64_t head) {
-  return data.rank() == 3 ? data[head] : data;
-}
-
 Products projection(const Operands& x, const Operands& weight, std::int64_t row,
                     std::int64_t column) {
   Products sum{x, weight, {}};
@@ -44,18 +40,15 @@ std::optional<Products> products_of(const Input& input, const Steps& before, Ste
                                     const CellIndex& cell) {
   const Sizes s = sizes_of(input);
   const Place at = place_of(cell);
-  const Operands x{"X", before[StepName::inputs]};
-  const bool projected = input.W_query.defined();
+  if (const auto one = projection_of(input, step)) {
+    if (!one->weight.defined()) return std::nullopt;
+    const std::int64_t width = step == StepName::values ? s.D_v : s.D;
+    const bool output = step == StepName::output;
+    return projection(
+        output ? Operands{"O", before[StepName::context]} : Operands{"X", before[StepName::inputs]},
+        {"W_" + one->name, one->weight}, at.row, at.head * width + at.column);
+  }
   switch (step) {
-    case StepName::queries:
-      if (!projected) return std::nullopt;
-      return projection(x, {"W_query", input.W_query}, at.row, at.head * s.D + at.column);
-    case StepName::keys:
-      if (!projected) return std::nullopt;
-      return projection(x, {"W_key", input.W_key}, at.row, at.head * s.D + at.column);
-    case StepName::values:
-      if (!projected) return std::nullopt;
-      return projection(x, {"W_value", input.W_value}, at.row, at.head * s.D_v + at.column);
     case StepName::scores: {
       Products sum{{"Q", of_head(before[StepName::queries], at.head)},
                    {"K", of_head(before[StepName::keys], at.head)},
@@ -72,9 +65,6 @@ std::optional<Products> products_of(const Input& input, const Steps& before, Ste
         sum.terms.push_back({{at.row, j}, {j, at.column % s.D_v}});
       return sum;
     }
-    case StepName::output:
-      return projection({"O", before[StepName::context]}, {"W_out", input.W_out}, at.row,
-                        at.column);
     default:
       return std::nullopt;
   }

@@ -11,7 +11,6 @@ namespace {
 
 /// Of more cells, a column at a time is moved.
 constexpr std::int64_t kMostMoved = 2048;
-constexpr std::array<std::int64_t, 2> kTwo = {0, 1};
 /// Moves of single numbers add up to a little less than a move of all.
 constexpr double kBeyondFirstOrder = 1.1;
 
@@ -85,6 +84,12 @@ double meant_by(const Finding& cell, double by_hand) {
   return cell.agrees ? cell.ours : cell.printed.value;
 }
 
+/// Whether a number comes out of a step in its two readings: with every digit, or else by hand.
+bool comes_out(const std::array<Tensor, 2>& step, const Finding& cell, bool every_digit) {
+  return agrees(step[0].at(cell.cell), cell.printed) ||
+         (!every_digit && agrees(step[1].at(cell.cell), cell.printed));
+}
+
 }  // namespace
 
 Interval interval_of(const PrintedNumber& printed) {
@@ -110,8 +115,7 @@ Interval Range::at(const std::vector<std::int64_t>& cell) const {
 Carried::Carried(const Record& record, const PerStep<std::vector<Finding>>& cells)
     : record_(record), cells_(cells), recipe_(right_recipe(record.input)) {}
 
-Range Carried::range(StepName step, const Recipe& recipe) const {
-  const Rule& rule = recipe[step];
+Range Carried::range(StepName step, const Rule& rule) const {
   const Steps before = centres(ranges_);
   Range result{rule(before), {}};
   if (!result.centre.defined() || result.centre.dtype() != DType::float64) return result;
@@ -122,11 +126,11 @@ Range Carried::range(StepName step, const Recipe& recipe) const {
     if (parent >= step || !has_radius(range)) continue;
     Steps seen = before;
     // Every other number: softmax doesn't see all of a row moved alike.
-    const bool read = std::any_of(kTwo.begin(), kTwo.end(), [&](std::int64_t first) {
+    const auto shows = [&](std::int64_t first) {
       seen[parent] = moved(range, first, 2);
       return !same_numbers(rule(seen), result.centre);
-    });
-    if (!read) continue;
+    };
+    if (!shows(0) && !shows(1)) continue;  // the rule doesn't read this step
     any = true;
     const std::int64_t count = range.centre.element_count();
     const std::int64_t moves = count <= kMostMoved ? count : range.centre.size(-1);
@@ -139,13 +143,6 @@ Range Carried::range(StepName step, const Recipe& recipe) const {
   for (double& radius : total) radius *= kBeyondFirstOrder;
   result.radius = Tensor::from_vector(total, result.centre.shape());
   return result;
-}
-
-Range Carried::range_with(const Slip& slip, StepName step) const {
-  if (slip.step != step) return {};  // what lies between was printed, or is too uncertain to tell
-  Recipe changed = recipe_;
-  slip.plant(changed);
-  return range(step, changed);
 }
 
 void Carried::put(StepName step, std::array<Tensor, 2> data, std::array<Steps, 2>* steps) const {
@@ -171,29 +168,42 @@ Carried::Outcome Carried::attempt(const Slip& slip, StepName last) const {
     if (step < slip.step) continue;
     if (step > last) break;
     const std::array<Tensor, 2> data = {changed[step](steps[0]), changed[step](steps[1])};
-    for (const Finding& cell : cells_[step]) {
-      const double exact = data[0].at(cell.cell), printed = data[1].at(cell.cell);
-      const bool every_digit = agrees(exact, cell.printed) || stands_for_nan(step, exact, cell);
-      if (every_digit || agrees(printed, cell.printed)) {
-        explains = explains || (cell.is_open() && !comes_out(step, cell, every_digit));
-        continue;
-      }
-      if (!settled_[step]) return Outcome::differs;
-      // A settled number that the slip doesn't touch says nothing against it.
-      if (!nearly_same(exact, raw_[step].at(cell.cell))) return Outcome::contradicted;
-    }
-    if (data[0].defined()) put(step, data, &steps);
+    if (!data[0].defined()) continue;
+    const std::optional<Outcome> told = judge(step, data);
+    if (told && *told != Outcome::explains) return *told;
+    explains = explains || told.has_value();
+    put(step, data, &steps);
   }
   return explains ? Outcome::explains : Outcome::differs;
 }
 
-bool Carried::comes_out(StepName step, const Finding& cell, bool every_digit) const {
-  // Of steps after the one that is looked at it isn't known yet.
-  for (const StepName before : kAllSteps) {
-    if (before < step && !settled_[before]) return false;
+std::optional<Carried::Outcome> Carried::judge(StepName step,
+                                               const std::array<Tensor, 2>& data) const {
+  std::optional<Outcome> told;
+  // The step without the slip. Of steps after the one that is looked at it isn't known yet.
+  std::array<Tensor, 2> without;
+  const bool known = is_next(step);
+  for (const Finding& cell : cells_[step]) {
+    const double exact = data[0].at(cell.cell), printed = data[1].at(cell.cell);
+    const bool every_digit = agrees(exact, cell.printed) || stands_for_nan(step, exact, cell);
+    if (!every_digit && !agrees(printed, cell.printed)) {
+      if (!settled_[step]) return Outcome::differs;
+      // A settled number that the slip doesn't touch says nothing against it.
+      if (!nearly_same(exact, raw_[step].at(cell.cell))) return Outcome::contradicted;
+      continue;
+    }
+    if (told || !cell.is_open()) continue;
+    if (known && !without[0].defined()) {
+      without = {next(step, Reading::exact), next(step, Reading::printed)};
+    }
+    if (!known || !comes_out(without, cell, every_digit)) told = Outcome::explains;
   }
-  if (agrees(next(step, Reading::exact).at(cell.cell), cell.printed)) return true;
-  return !every_digit && agrees(next(step, Reading::printed).at(cell.cell), cell.printed);
+  return told;
+}
+
+bool Carried::is_next(StepName step) const {
+  return std::all_of(kAllSteps.begin(), kAllSteps.end(),
+                     [&](StepName before) { return before >= step || settled_[before]; });
 }
 
 bool Carried::are_cut_after(StepName step) const {

@@ -40,9 +40,9 @@ class Carried {
 
   /// `step` as it comes out of those before it.
   Tensor next(StepName step, Reading reading) const { return recipe_[step](steps(reading)); }
-  Range range(StepName step) const { return range(step, recipe_); }
-  /// The same with a slip on top. An undefined centre: it contradicts an earlier step.
-  Range range_with(const Slip& slip, StepName step) const;
+  Range range(StepName step) const { return range(step, recipe_[step]); }
+  /// The same by another rule.
+  Range range(StepName step, const Rule& rule) const;
 
   /// Whether every printed number of the steps from slip.step to `step` comes out of the slip, in
   /// one reading or the other, and one that is open does not without it.
@@ -77,14 +77,15 @@ class Carried {
   void doubt() { exact_ = false; }
 
  private:
-  Range range(StepName step, const Recipe& recipe) const;
   /// Both readings of a step, with the printed numbers put in their places.
   void put(StepName step, std::array<Tensor, 2> data, std::array<Steps, 2>* steps) const;
   void settle_range(StepName step, const Tensor& by_hand);
   bool holds_every_digit(StepName step) const;
-  /// Whether a number comes out of the steps before it without a slip: with every digit, or else by
-  /// hand.
-  bool comes_out(StepName step, const Finding& cell, bool every_digit) const;
+  /// What the printed numbers of a step say of a slip that makes it `data`; nothing where they come
+  /// out of it and would without it.
+  std::optional<Outcome> judge(StepName step, const std::array<Tensor, 2>& data) const;
+  /// Whether all before the step are settled.
+  bool is_next(StepName step) const;
 
   const Record& record_;
   const PerStep<std::vector<Finding>>& cells_;

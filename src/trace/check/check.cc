@@ -21,17 +21,8 @@ Tensor row_of(const Record& record, StepName name) {
 }  // namespace
 
 bool has_printed_numbers(const Input& input) {
-  for (const ExpectedStep& step : input.expected) {
-    for (const auto& head : step.heads) {
-      for (const auto& row : head) {
-        if (std::any_of(row.begin(), row.end(),
-                        [](const auto& cell) { return cell.has_value(); })) {
-          return true;
-        }
-      }
-    }
-  }
-  return false;
+  return std::any_of(input.expected.begin(), input.expected.end(),
+                     [&input](const auto& step) { return !numbers_of(input, step).empty(); });
 }
 
 std::vector<Check> check(const Record& record) { return checks_of(record, find_slips(record)); }
@@ -79,13 +70,17 @@ std::string check_json(const Record& record, const Findings& findings) {
       all_agree(findings.all), entries);
 }
 
+Record with_scale(const Input& input, Scale::Kind kind, std::int64_t followed) {
+  Input changed = input;
+  changed.settings.scale = {kind, 1};
+  return run(changed, followed);
+}
+
 std::vector<Corrected> corrected(const Input& input, std::int64_t followed) {
   std::vector<Corrected> results;
   for (const auto& [name, kind] :
        {std::pair("unscaled", Scale::Kind::none), std::pair("scaled", Scale::Kind::sqrt)}) {
-    Input changed = input;
-    changed.settings.scale = {kind, 1};
-    const Record record = run(changed, followed);
+    const Record record = with_scale(input, kind, followed);
     Tensor scores = row_of(record, StepName::masked_scores);
     if (!scores.defined()) scores = row_of(record, StepName::scaled_scores);
     if (!scores.defined()) scores = row_of(record, StepName::scores);

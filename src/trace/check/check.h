@@ -25,6 +25,9 @@ std::string check_entry(const Check& check);
 /// foveal.check/1.
 std::string check_json(const Record& record, const Findings& findings);
 
+/// The input run with another scale.
+Record with_scale(const Input& input, Scale::Kind kind, std::int64_t followed);
+
 /// Scores, weights and context of the followed row as the example should have them: unscaled and
 /// scaled by 1/sqrt(D).
 std::vector<Corrected> corrected(const Input& input, std::int64_t followed);

@@ -20,13 +20,6 @@ namespace {
 constexpr std::int64_t kMostKeys = 12;  ///< more tokens or features: wrong numbers alone
 constexpr int kColumn = 12;
 
-/// The input run with another scale.
-Record with_scale(const Input& input, Scale::Kind kind, std::int64_t row) {
-  Input changed = input;
-  changed.settings.scale = {kind, 1};
-  return run(changed, row);
-}
-
 /// What a record has for a printed step: scores are scaled where it has a scale, and scaled ones
 /// plain where it has none.
 const Step& step_for(const Record& record, StepName printed) {
@@ -120,8 +113,7 @@ class Table {
     std::vector<std::string> numbers;
     for (const Record& record : corrected_) {
       const Step& shown = step_for(record, step);
-      const bool by_head = shown.data.rank() == 3;
-      const Tensor matrix = by_head ? shown.data[head_] : shown.data;
+      const Tensor matrix = of_head(shown.data, head_);
       numbers.push_back(show(matrix.at({row_, column}), shown_decimals(matrix[row_])));
     }
     const std::string place =

@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 
-#include "trace/check/agreement.h"
 #include "trace/check/step_exam.h"
 #include "trace/input/decimal.h"
 #include "trace/input/sizes.h"
@@ -13,6 +11,17 @@
 
 namespace foveal::trace {
 namespace {
+
+/// A number without its sign, lost, or with its point elsewhere.
+void add_changed(const std::string& name, double right, std::vector<Alternative>* taken) {
+  taken->push_back({"sign_lost", fmt::format("the sign of {} is lost", name), -right});
+  taken->push_back({"term_lost", fmt::format("a term is lost: {} was taken for 0", name), 0});
+  for (const double factor : {10.0, 0.1}) {
+    taken->push_back({"decimal_point",
+                      fmt::format("the decimal point of {} is off by a place", name),
+                      right * factor});
+  }
+}
 
 /// What a number may have been taken for, or made as where it isn't printed.
 std::vector<Alternative> all_taken(const Input& input, const Steps& before, StepName step,
@@ -22,13 +31,7 @@ std::vector<Alternative> all_taken(const Input& input, const Steps& before, Step
   const std::string name = cell_name(input, step, cell);
   std::vector<Alternative> taken = alternatives_of(input, before, data, step, cell);
   if (taken.empty()) return taken;
-  taken.push_back({"sign_lost", fmt::format("the sign of {} is lost", name), -right});
-  taken.push_back({"term_lost", fmt::format("a term is lost: {} was taken for 0", name), 0});
-  for (const double factor : {10.0, 0.1}) {
-    taken.push_back({"decimal_point",
-                     fmt::format("the decimal point of {} is off by a place", name),
-                     right * factor});
-  }
+  add_changed(name, right, &taken);
   for (const int decimals : {4, 3, 2}) {
     for (const std::string& digits : swapped_digits(fmt::format("{:.{}f}", right, decimals))) {
       const double value = number_in(digits).value_or(right);
@@ -52,13 +55,7 @@ std::vector<Alternative> readings_of_weight(const Tensor& weight, std::int64_t r
     taken.push_back({"misread", fmt::format("misread: W[{},{}] was taken for {}", i, j, name),
                      weight.at({i, j})});
   }
-  taken.push_back({"sign_lost", fmt::format("the sign of {} is lost", name), -right});
-  taken.push_back({"term_lost", fmt::format("a term is lost: {} was taken for 0", name), 0});
-  for (const double factor : {10.0, 0.1}) {
-    taken.push_back({"decimal_point",
-                     fmt::format("the decimal point of {} is off by a place", name),
-                     right * factor});
-  }
+  add_changed(name, right, &taken);
   for (const std::string& digits : swapped_digits(fmt::format("{}", right))) {
     taken.push_back({"misread", fmt::format("misread: {} was read as {}", name, digits),
                      number_in(digits).value_or(right)});
@@ -101,7 +98,8 @@ std::vector<std::pair<CellIndex, CellIndex>> neighbouring_rows(const Tensor& dat
 }
 
 Tensor row_at(const Tensor& data, const CellIndex& cell) {
-  return data.rank() == 3 ? data[cell[0]][cell[1]] : data[cell[0]];
+  const Place place = place_of(cell);
+  return of_head(data, place.head)[place.row];
 }
 
 std::function<void(Recipe&)> taking_row(StepName step, const CellIndex& row,
@@ -205,28 +203,18 @@ void StepExam::add_swapped_operands(StepName from, const CellIndex& cell, std::s
 /// A number of W read wrongly spoils a column of the projection.
 void StepExam::add_misread_weights(const Place& first, std::vector<Fit>* fits) {
   const Input& input = record_.input;
-  const bool value = step_ == StepName::values, output = step_ == StepName::output;
-  if (!output && !is_projection(step_)) return;
-  const Tensor& weight = output                    ? input.W_out
-                         : value                   ? input.W_value
-                         : step_ == StepName::keys ? input.W_key
-                                                   : input.W_query;
-  const Tensor& bias = output                    ? input.b_out
-                       : value                   ? input.b_value
-                       : step_ == StepName::keys ? input.b_key
-                                                 : input.b_query;
-  if (!weight.defined()) return;
+  const std::optional<Projection> one = projection_of(input, step_);
+  if (!one || !one->weight.defined()) return;
+  const Tensor& weight = one->weight;
   const Sizes sizes = sizes_of(input);
-  const std::int64_t column = first.column + first.head * (value ? sizes.D_v : sizes.D);
+  const std::int64_t column =
+      first.column + first.head * (step_ == StepName::values ? sizes.D_v : sizes.D);
   std::size_t tried = 0;
   for (std::int64_t k = 0; k < weight.size(0); ++k) {
     for (const Alternative& taken : readings_of_weight(weight, k, column)) {
       Tensor changed = weight.clone();
       changed.set({k, column}, taken.value);
-      const Rule rule = output ? Rule([changed, bias](const Steps& before) {
-        return project(before[StepName::context], changed, bias);
-      })
-                               : projection_rule(sizes.H, changed, bias);
+      const Rule rule = projection_rule(input, step_, changed, one->bias);
       add_fit({taken.kind, step_, taken.text, [step = step_, rule](Recipe& r) { r[step] = rule; }},
               ++tried, fits);
     }

@@ -23,10 +23,6 @@ Slip other_mask(const Tensor& mask, double p, const std::string& text) {
           }};
 }
 
-Tensor head_of(const Tensor& data, std::int64_t head) {
-  return data.rank() == 3 ? data[head] : data;
-}
-
 /// The printed context of one query in one head.
 struct PrintedRow {
   std::int64_t head = 0, row = 0;
@@ -126,8 +122,8 @@ bool StepExam::search_dropped_weights(double p, const Tensor& mask, std::size_t*
     const bool wrong = std::any_of(row.cells.begin(), row.cells.end(),
                                    [](const Finding* cell) { return cell->is_open(); });
     if (!wrong) continue;
-    if (!find_dropped(row, head_of(weights, row.head), head_of(values, row.head), p,
-                      head_of(mask, row.head), tried)) {
+    if (!find_dropped(row, of_head(weights, row.head), of_head(values, row.head), p,
+                      of_head(mask, row.head), tried)) {
       return false;
     }
   }

@@ -47,10 +47,6 @@ std::optional<CellIndex> moved(const CellIndex& cell, const Shape& shape, std::i
 
 }  // namespace
 
-bool StepExam::agrees_in_a_reading(const Finding& cell) const {
-  return agrees(exact_.at(cell.cell), cell.printed) || agrees(printed_.at(cell.cell), cell.printed);
-}
-
 bool StepExam::row_is(const Cells& row, std::int64_t rows, std::int64_t columns) const {
   return std::all_of(row.begin(), row.end(), [&](const Finding* cell) {
     const auto other = moved(cell->cell, exact_.shape(), rows, columns);

@@ -85,7 +85,7 @@ void StepExam::explain() {
   look({&StepExam::name_whole_step, &StepExam::name_cells, &StepExam::name_rounded_by_hand});
 }
 
-StepExam::Cells StepExam::open() const {
+StepExam::Cells StepExam::open() {
   Cells cells;
   for (Finding& cell : cells_) {
     if (cell.is_open()) cells.push_back(&cell);

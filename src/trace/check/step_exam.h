@@ -39,7 +39,7 @@ class StepExam {
 
   /// Looks in one way after the other, as long as something is open.
   void look(std::initializer_list<void (StepExam::*)()> ways);
-  Cells open() const;
+  Cells open();
   bool slipped() const;
 
   // step_exam.cc: consequences
@@ -58,22 +58,23 @@ class StepExam {
   // whole_step.cc
   void name_whole_step();
   void name_whole_step_in_ranges();
+  bool explains_in_ranges(const Slip& slip, Fit* fit) const;
+  void add_cut(std::vector<Fit>* fits);
+  void add_slips(std::vector<Fit>* fits);
+
+  // misread.cc
+  void name_shifted_operand();
   void add_misread_operands(std::vector<Fit>* fits);
   void add_swapped_operands(StepName from, const CellIndex& cell, std::size_t* tried,
                             std::vector<Fit>* fits);
   void add_misread_weights(const Place& first, std::vector<Fit>* fits);
-  void name_shifted_operand();
   void add_fit(const Slip& slip, std::size_t tried, std::vector<Fit>* fits);
-  void add_cut(std::vector<Fit>* fits) const;
-  void add_slips(std::vector<Fit>* fits) const;
 
   // other_dropout.cc
   void add_other_dropout(std::vector<Fit>* fits);
   void add_printed_dropout_mask(const std::string& text, std::vector<Fit>* fits) const;
   bool read_dropped_weights(double p, Tensor mask) const;
   bool search_dropped_weights(double p, const Tensor& mask, std::size_t* tried) const;
-
-  bool explains_in_ranges(const Slip& slip, Fit* fit) const;
 
   // single_cells.cc
   void name_rows();
@@ -103,7 +104,6 @@ class StepExam {
   void prefer_what_fits_later(std::vector<Fit>* fits) const;
   double share(const Cells& cells) const;
   double log_share(const Finding& cell, double more) const;
-  bool agrees_in_a_reading(const Finding& cell) const;
   bool is_whole() const;
 
   /// A wrong number of each row of an earlier step, and each of the scores: what may be a source.

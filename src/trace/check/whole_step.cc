@@ -1,17 +1,12 @@
 // Slips that explain a whole step.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "trace/check/agreement.h"
 #include "trace/check/step_exam.h"
-#include "trace/run/cell_names.h"
 
 namespace foveal::trace {
-namespace {}  // namespace
-
 void StepExam::name_whole_step() {
   const Cells cells = open();
   // What one number shows may be a slip of that number as well.
@@ -31,28 +26,19 @@ void StepExam::name_whole_step() {
   }
 }
 
-void StepExam::add_cut(std::vector<Fit>* fits) const {
-  Cells cells;
-  for (Finding& cell : cells_) {
-    if (!cell.is_open()) continue;
-    if (!cut_instead_of_rounded(exact_.at(cell.cell), cell.printed)) return;
-    cells.push_back(&cell);
-  }
-  if (!carried_.is_exact()) return;
-  fits->push_back({"cut",
-                   pen_slips({exact_.at(cells.front()->cell), exact_.at(cells.front()->cell)},
-                             cells.front()->printed)
-                       .front()
-                       .text,
-                   1, share(cells)});
+void StepExam::add_cut(std::vector<Fit>* fits) {
+  const Cells cells = open();
+  const bool all = std::all_of(cells.begin(), cells.end(), [this](const Finding* cell) {
+    return cut_instead_of_rounded(exact_.at(cell->cell), cell->printed);
+  });
+  if (!all || !carried_.is_exact()) return;
+  const double first = exact_.at(cells.front()->cell);
+  fits->push_back(
+      {"cut", pen_slips({first, first}, cells.front()->printed).front().text, 1, share(cells)});
 }
 
-void StepExam::add_slips(std::vector<Fit>* fits) const {
-  Cells cells;
-  for (Finding& cell : cells_) {
-    if (cell.is_open()) cells.push_back(&cell);
-  }
-  const double left = share(cells);
+void StepExam::add_slips(std::vector<Fit>* fits) {
+  const double left = share(open());
   const std::size_t first = fits->size();
   std::size_t tried = 0;
   for (const Slip& slip : slips_) {
@@ -73,7 +59,7 @@ bool StepExam::explains_in_ranges(const Slip& slip, Fit* fit) const {
     const double distance = std::abs(rough.at(cell.cell) - cell.printed.value);
     if (distance > 0.1 * span_) return false;
   }
-  const Range range = carried_.range_with(slip, step_);
+  const Range range = carried_.range(step_, changed[step_]);
   for (const Finding& cell : cells_) {
     const Interval interval = range.at(cell.cell);
     if (!meet(interval, interval_of(cell.printed))) return false;

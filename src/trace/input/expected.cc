@@ -26,30 +26,20 @@ std::optional<StepName> step_meant(const std::string& name) {
                                                          {"alphas", StepName::weights},
                                                          {"attention_weights", StepName::weights},
                                                          {"probs", StepName::weights},
-                                                         {"attn_weights", StepName::weights},
                                                          {"softmax", StepName::weights},
                                                          {"omega", StepName::scores},
                                                          {"attention_scores", StepName::scores},
-                                                         {"attn_scores", StepName::scores},
                                                          {"logits", StepName::scores},
                                                          {"scaled", StepName::scaled_scores},
-                                                         {"masked", StepName::masked_scores},
-                                                         {"z", StepName::context},
-                                                         {"context_vec", StepName::context},
                                                          {"context_vecs", StepName::context},
                                                          {"attn_output", StepName::context},
                                                          {"query", StepName::queries},
-                                                         {"q", StepName::queries},
                                                          {"key", StepName::keys},
-                                                         {"k", StepName::keys},
                                                          {"value", StepName::values},
-                                                         {"v", StepName::values},
-                                                         {"x", StepName::inputs},
                                                          {"input", StepName::inputs},
                                                          {"out", StepName::output}};
   const auto found = others.find(name);
-  if (found != others.end()) return found->second;
-  return step_named(name);
+  return found != others.end() ? found->second : step_named(name);
 }
 
 /// What an input needs to have a step.

@@ -37,6 +37,21 @@ Sizes sizes_of(const Input& input) {
   return sizes;
 }
 
+std::vector<Projection> projections_of(const Input& input) {
+  std::vector<Projection> all = {{StepName::queries, "query", input.W_query, input.b_query},
+                                 {StepName::keys, "key", input.W_key, input.b_key},
+                                 {StepName::values, "value", input.W_value, input.b_value}};
+  if (input.W_out.defined()) all.push_back({StepName::output, "out", input.W_out, input.b_out});
+  return all;
+}
+
+std::optional<Projection> projection_of(const Input& input, StepName step) {
+  for (Projection& one : projections_of(input)) {
+    if (one.step == step) return std::move(one);
+  }
+  return std::nullopt;
+}
+
 double scale_factor(const Input& input) {
   switch (input.settings.scale.kind) {
     case Scale::Kind::none:

@@ -38,11 +38,11 @@ Rule same_as(StepName step) {
 }
 
 void add_projections(const Input& input, Recipe* recipe) {
-  const std::int64_t heads = input.settings.num_heads;
   (*recipe)[StepName::inputs] = constant(input.inputs);
-  (*recipe)[StepName::queries] = projection_rule(heads, input.W_query, input.b_query);
-  (*recipe)[StepName::keys] = projection_rule(heads, input.W_key, input.b_key);
-  (*recipe)[StepName::values] = projection_rule(heads, input.W_value, input.b_value);
+  (*recipe)[StepName::output] = constant({});
+  for (const Projection& one : projections_of(input)) {
+    (*recipe)[one.step] = projection_rule(input, one.step, one.weight, one.bias);
+  }
 }
 
 void add_scores(const Input& input, Recipe* recipe) {
@@ -80,15 +80,10 @@ void add_weights(const Input& input, Recipe* recipe) {
   };
 }
 
-void add_results(const Input& input, Recipe* recipe) {
+void add_context(Recipe* recipe) {
   (*recipe)[StepName::context] = [](const Steps& before) {
     return join_heads(
         reference::context(before[StepName::dropped_weights], before[StepName::values]));
-  };
-  (*recipe)[StepName::output] = constant({});
-  if (!input.W_out.defined()) return;
-  (*recipe)[StepName::output] = [weight = input.W_out, bias = input.b_out](const Steps& before) {
-    return project(before[StepName::context], weight, bias);
   };
 }
 
@@ -100,12 +95,17 @@ Recipe right_recipe(const Input& input) {
   add_scores(input, &recipe);
   add_mask(input, &recipe);
   add_weights(input, &recipe);
-  add_results(input, &recipe);
+  add_context(&recipe);
   return recipe;
 }
 
-Rule projection_rule(std::int64_t heads, const Tensor& weight, const Tensor& bias) {
-  return [heads, weight, bias](const Steps& before) {
+Rule projection_rule(const Input& input, StepName step, const Tensor& weight, const Tensor& bias) {
+  if (step == StepName::output) {
+    return [weight, bias](const Steps& before) {
+      return project(before[StepName::context], weight, bias);
+    };
+  }
+  return [heads = input.settings.num_heads, weight, bias](const Steps& before) {
     return split_heads(project(before[StepName::inputs], weight, bias), heads);
   };
 }
@@ -122,6 +122,10 @@ Tensor split_heads(const Tensor& wide, std::int64_t heads) {
       .view({wide.size(0), heads, wide.size(1) / heads})
       .permute({1, 0, 2})
       .contiguous();
+}
+
+Tensor of_head(const Tensor& data, std::int64_t head) {
+  return data.rank() == 3 ? data[head] : data;
 }
 
 Tensor join_heads(const Tensor& by_head) {

@@ -22,14 +22,16 @@ using Recipe = PerStep<Rule>;
 /// reference::.
 Recipe right_recipe(const Input& input);
 
-/// Queries, keys or values from the inputs: X W + b, cut into heads.
-Rule projection_rule(std::int64_t heads, const Tensor& weight, const Tensor& bias);
+/// Queries, keys or values from the inputs, X W + b cut into heads; or the output from the context.
+Rule projection_rule(const Input& input, StepName step, const Tensor& weight, const Tensor& bias);
 
 /// All steps by `recipe`, in order.
 Steps compute(const Recipe& recipe);
 
 /// (L, H D) -> (H, L, D): head h has columns h D to h D + D - 1. One head has no axis of its own.
 Tensor split_heads(const Tensor& wide, std::int64_t heads);
+/// The matrix of one head; all of a step that has no axis of heads.
+Tensor of_head(const Tensor& data, std::int64_t head);
 /// (H, L, D) -> (L, H D): heads side by side.
 Tensor join_heads(const Tensor& by_head);
 /// x W + b; an undefined W is the identity, an undefined b nothing.

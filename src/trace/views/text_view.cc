@@ -195,12 +195,8 @@ class TextReport {
 
   /// The W and b of a projection, above its result; false where the step has none.
   bool parameters(const Step& step) {
-    const Input& input = record_.input;
-    if (step.name == StepName::queries) return parameter("query", input.W_query, input.b_query);
-    if (step.name == StepName::keys) return parameter("key", input.W_key, input.b_key);
-    if (step.name == StepName::values) return parameter("value", input.W_value, input.b_value);
-    if (step.name == StepName::output) return parameter("out", input.W_out, input.b_out);
-    return false;
+    const auto one = projection_of(record_.input, step.name);
+    return one && parameter(one->name, one->weight, one->bias);
   }
 
   bool parameter(const std::string& name, const Tensor& weight, const Tensor& bias) {

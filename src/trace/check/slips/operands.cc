@@ -83,19 +83,14 @@ void add_values(SlipList* list) {
   }
 }
 
-/// One of the three projections.
-struct Projection {
-  StepName step;
-  const char* name;
-  const char* is_input;  ///< the kind of slip where the inputs stand in its place
-  Tensor weight, bias;
-};
-
-std::vector<Projection> projections(const Input& input) {
-  return {{StepName::queries, "query", "query_is_input", input.W_query, input.b_query},
-          {StepName::keys, "key", "key_is_input", input.W_key, input.b_key},
-          {StepName::values, "value", "value_is_input", input.W_value, input.b_value}};
+/// Queries, keys and values.
+std::vector<Projection> three_projections(const Input& input) {
+  std::vector<Projection> all = projections_of(input);
+  all.resize(3);
+  return all;
 }
+
+bool is_square(const Projection& one) { return one.weight.size(0) == one.weight.size(1); }
 
 /// A whole step in the place of another: what its own formula made of another W.
 void add_taken_for(SlipList* list) {
@@ -116,36 +111,35 @@ void add_taken_for(SlipList* list) {
 }
 
 void add_weight_matrices(SlipList* list) {
-  const std::int64_t heads = list->sizes().H;
-  for (const Projection& one : projections(list->input())) {
-    for (const Projection& other : projections(list->input())) {
+  const Input& input = list->input();
+  for (const Projection& one : three_projections(input)) {
+    for (const Projection& other : three_projections(input)) {
       if (one.step == other.step || one.weight.size(1) != other.weight.size(1)) continue;
       const std::string text = fmt::format("the {} were made with W_{} instead of W_{}",
                                            foveal::trace::text(one.step), other.name, one.name);
       list->add("wrong_weight_matrix", one.step, text,
-                projection_rule(heads, other.weight, one.bias));
+                projection_rule(input, one.step, other.weight, one.bias));
       if (!other.bias.defined()) continue;
       list->add("wrong_weight_matrix", one.step, text,
-                projection_rule(heads, other.weight, other.bias));
+                projection_rule(input, one.step, other.weight, other.bias));
     }
-    if (one.weight.size(0) == one.weight.size(1)) {
-      list->add(one.is_input, one.step,
+    if (is_square(one)) {
+      list->add(one.name + "_is_input", one.step,
                 fmt::format("the inputs themselves stand for the {}: W_{} was left out",
                             foveal::trace::text(one.step), one.name),
-                projection_rule(heads, {}, {}));
+                projection_rule(input, one.step, {}, {}));
     }
   }
 }
 
 void add_transposed_weights(SlipList* list) {
   const Input& input = list->input();
-  const std::int64_t heads = list->sizes().H;
   std::vector<Projection> square;
-  for (const Projection& one : projections(input)) {
-    if (one.weight.size(0) == one.weight.size(1)) square.push_back(one);
+  for (const Projection& one : three_projections(input)) {
+    if (is_square(one)) square.push_back(one);
   }
-  const auto transposed = [heads](const Projection& one) {
-    return projection_rule(heads, one.weight.transpose(0, 1).contiguous(), one.bias);
+  const auto transposed = [&input](const Projection& one) {
+    return projection_rule(input, one.step, one.weight.transpose(0, 1).contiguous(), one.bias);
   };
   for (const Projection& one : square) {
     list->add("weight_transposed", one.step,
@@ -161,12 +155,12 @@ void add_transposed_weights(SlipList* list) {
 }
 
 void add_output_transposed(SlipList* list) {
-  const Input& input = list->input();
-  if (!input.W_out.defined() || input.W_out.size(0) != input.W_out.size(1)) return;
+  const std::optional<Projection> out = projection_of(list->input(), StepName::output);
+  if (!out || !is_square(*out)) return;
   list->add("weight_transposed", StepName::output,
             "W_out was transposed: O · W_outᵀ instead of O · W_out",
-            [weight = input.W_out.transpose(0, 1).contiguous(), bias = input.b_out](
-                const Steps& before) { return project(before[StepName::context], weight, bias); });
+            projection_rule(list->input(), StepName::output,
+                            out->weight.transpose(0, 1).contiguous(), out->bias));
 }
 
 }  // namespace

@@ -8,60 +8,36 @@
 namespace foveal::trace {
 namespace {
 
-struct Biased {
-  StepName step;
-  const char* name;
-  Tensor weight, bias;
-};
-
-std::vector<Biased> biased_projections(const Input& input) {
-  std::vector<Biased> all = {{StepName::queries, "b_query", input.W_query, input.b_query},
-                             {StepName::keys, "b_key", input.W_key, input.b_key},
-                             {StepName::values, "b_value", input.W_value, input.b_value}};
-  if (input.W_out.defined()) all.push_back({StepName::output, "b_out", input.W_out, input.b_out});
-  return all;
-}
-
-Rule with_bias(const Input& input, const Biased& one, const Tensor& bias) {
-  if (one.step != StepName::output) {
-    return projection_rule(input.settings.num_heads, one.weight, bias);
-  }
-  return [weight = one.weight, bias](const Steps& before) {
-    return project(before[StepName::context], weight, bias);
-  };
-}
-
-void add_others(SlipList* list, const Biased& one, const std::vector<Biased>& all) {
-  for (const Biased& other : all) {
+void add_others(SlipList* list, const Projection& one, const std::vector<Projection>& all) {
+  for (const Projection& other : all) {
     if (one.step == other.step || !other.bias.defined()) continue;
     if (other.bias.size(0) != one.weight.size(1)) continue;
     list->add("bias_of_another", one.step,
-              fmt::format("{} was added instead of {}", other.name, one.name),
-              with_bias(list->input(), one, other.bias));
+              fmt::format("b_{} was added instead of b_{}", other.name, one.name),
+              projection_rule(list->input(), one.step, one.weight, other.bias));
   }
 }
 
 /// The biases of queries, keys and values together.
-void add_all_missing(SlipList* list, const std::vector<Biased>& all) {
-  std::vector<Biased> biased;
-  for (const Biased& one : all) {
+void add_all_missing(SlipList* list, const std::vector<Projection>& all) {
+  std::vector<Projection> biased;
+  for (const Projection& one : all) {
     if (one.bias.defined() && one.step != StepName::output) biased.push_back(one);
   }
   if (biased.size() < 2) return;
-  const std::int64_t heads = list->sizes().H;
-  const auto without = [biased, heads](Recipe& recipe) {
-    for (const Biased& one : biased) recipe[one.step] = projection_rule(heads, one.weight, {});
+  const auto without = [&input = list->input()](const std::vector<Projection>& some) {
+    return [&input, some](Recipe& recipe) {
+      for (const Projection& one : some) {
+        recipe[one.step] = projection_rule(input, one.step, one.weight, {});
+      }
+    };
   };
   list->plant("bias_missing", biased.front().step,
-              "the biases of queries, keys and values are missing", without);
+              "the biases of queries, keys and values are missing", without(biased));
   if (!all.back().bias.defined() || all.back().step != StepName::output) return;
-  list->plant("bias_missing", biased.front().step, "every bias is missing",
-              [without, weight = all.back().weight](Recipe& recipe) {
-                without(recipe);
-                recipe[StepName::output] = [weight](const Steps& before) {
-                  return project(before[StepName::context], weight, {});
-                };
-              });
+  const StepName first = biased.front().step;
+  biased.push_back(all.back());
+  list->plant("bias_missing", first, "every bias is missing", without(biased));
 }
 
 }  // namespace
@@ -69,13 +45,13 @@ void add_all_missing(SlipList* list, const std::vector<Biased>& all) {
 void add_projection_slips(SlipList* list) {
   const Input& input = list->input();
   if (input.W_query.defined()) {
-    const std::vector<Biased> all = biased_projections(input);
-    for (const Biased& one : all) {
+    const std::vector<Projection> all = projections_of(input);
+    for (const Projection& one : all) {
       if (one.bias.defined()) {
-        list->add("bias_missing", one.step, fmt::format("{} is missing", one.name),
-                  with_bias(input, one, {}));
-        list->add("bias_twice", one.step, fmt::format("{} was added twice", one.name),
-                  with_bias(input, one, one.bias * 2));
+        list->add("bias_missing", one.step, fmt::format("b_{} is missing", one.name),
+                  projection_rule(input, one.step, one.weight, {}));
+        list->add("bias_twice", one.step, fmt::format("b_{} was added twice", one.name),
+                  projection_rule(input, one.step, one.weight, one.bias * 2));
       }
       add_others(list, one, all);
     }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "trace/input/sizes.h"
+
 namespace foveal::trace {
 namespace {
 
@@ -18,17 +20,11 @@ void align(Station& station) {
 
 std::optional<draw::Panel> side_input(const Record& record, const Step& step, const Pair& pair,
                                       const Room& room) {
-  const Input& input = record.input;
-  const std::int64_t heads = input.settings.num_heads;
+  if (const auto one = projection_of(record.input, step.name)) {
+    const std::int64_t blocks = step.name == StepName::output ? 1 : record.input.settings.num_heads;
+    return weight_panel(one->name, one->weight, one->bias, blocks, room);
+  }
   switch (step.name) {
-    case StepName::queries:
-      return weight_panel("query", input.W_query, input.b_query, heads, room);
-    case StepName::keys:
-      return weight_panel("key", input.W_key, input.b_key, heads, room);
-    case StepName::values:
-      return weight_panel("value", input.W_value, input.b_value, heads, room);
-    case StepName::output:
-      return weight_panel("out", input.W_out, input.b_out, 1, room);
     case StepName::masked_scores:
       return step_panel(record, *find_step(record, StepName::mask), pair, room);
     case StepName::dropped_weights:
