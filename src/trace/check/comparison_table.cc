@@ -12,6 +12,7 @@
 #include "trace/input/sizes.h"
 #include "trace/run/arithmetic.h"
 #include "trace/run/cell_names.h"
+#include "trace/run/recipe.h"
 
 namespace foveal::trace {
 
