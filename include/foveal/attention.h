@@ -48,6 +48,18 @@ struct AttentionOptions {
   /// bool, broadcast from the right to (B, H, L_q, L_k): true keeps a weight, times 1 / (1 -
   /// dropout), false drops it. Then nothing is drawn by counter.
   Tensor dropout_mask = {};
+  /// How many keys each batch entry has, at most L_k (each sequence where packed, at most its
+  /// rows): rows past them are nobody's. Their weights, column mass and gradients are 0, and
+  /// nothing reads them. The L_k of masks, corners and places is then the entry's own.
+  std::vector<std::int64_t> key_lengths = {};
+  /// The place of the first query in the whole sequence: query i stands at query_offset + i. Where
+  /// none is given, at key_offset + i + L_k - L_q: the last query at the last key.
+  std::optional<std::int64_t> query_offset = {};
+  /// The same for each batch entry, or packed sequence. Not both.
+  std::vector<std::int64_t> query_offsets = {};
+  /// The place of the first key: key j stands at key_offset + j. Masks but dense, ALiBi and dropout
+  /// go by places; dense masks and the bias are those of the rows and keys given.
+  std::int64_t key_offset = 0;
 };
 
 /// What was asked for in StatisticsOptions; the others are undefined. float32 (float64 for

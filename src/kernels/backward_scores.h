@@ -56,10 +56,10 @@ __attribute__((noinline)) void finish_gradients(const BackwardTask<T>& task,
                                                 const Corner& corner, Block<T, R, C>& gradients) {
   T kept[R][C * kLanes<T>];
   for (int q = 0; q < C * kLanes<T> && task.dropout != nullptr; ++q) {
-    double factor[4];
-    dropout_factors(*task.dropout, (tile.first + corner.row) / 4,
-                    task.first_query + corner.lane + q, factor);
-    for (int r = 0; r < R; ++r) kept[r][q] = static_cast<T>(factor[corner.row % 4 + r]);
+    DropoutRow row(*task.dropout, task.first_query + corner.lane + q);
+    for (int r = 0; r < R; ++r) {
+      kept[r][q] = static_cast<T>(row.factor(tile.first + corner.row + r));
+    }
   }
   for (int v = 0; v < C; ++v) {
     const int lane = corner.lane + v * kLanes<T>;

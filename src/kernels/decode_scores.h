@@ -85,11 +85,9 @@ void drop_row(const DecodeTask<T>& task, const DecodeChunk& chunk, int row) {
   counter.head = task.row[row].head;
   counter.kept = task.row[row].kept;
   T* const weights = task.scores + row * kDecodeChunk;
-  for (int64_t k = 0; k < chunk.count; k += 4) {
-    double factor[4];
-    dropout_factors(counter, (chunk.first + k) / 4, task.row[row].query, factor);
-    for (int64_t n = 0; n < 4 && k + n < chunk.count; ++n)
-      weights[k + n] *= static_cast<T>(factor[n]);
+  DropoutRow dropped(counter, task.row[row].query);
+  for (int64_t k = 0; k < chunk.count; ++k) {
+    weights[k] *= static_cast<T>(dropped.factor(chunk.first + k));
   }
 }
 

@@ -124,12 +124,9 @@ __attribute__((noinline)) void multiply_factors(const ForwardTask<T>& task,
   const int64_t first = tile.first + corner.row;
   T* const weights = state.weights + place<T>(kKeyTile, corner.row, corner.lane);
   for (int q = 0; q < lanes; ++q) {
-    double factor[4] = {};
+    DropoutRow row(*task.dropout, task.first_query + corner.lane + q);
     for (int64_t j = first; j < first + rows; ++j) {
-      if (j == first || j % 4 == 0) {
-        dropout_factors(*task.dropout, j / 4, task.first_query + corner.lane + q, factor);
-      }
-      weights[(j - first) * kStripLanes<T> + q] *= static_cast<T>(factor[j % 4]);
+      weights[(j - first) * kStripLanes<T> + q] *= static_cast<T>(row.factor(j));
     }
   }
 }

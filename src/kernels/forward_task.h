@@ -7,12 +7,13 @@
 
 namespace foveal {
 
-/// Dropout by counter: Philox4x32-10 with counter (j div 4, i, head, offset mod 2^32); or by the
-/// caller's mask.
+/// Dropout by counter: Philox4x32-10 with counter (j' div 4, i', head, offset mod 2^32), where i'
+/// and j' are first_query + i and first_key + j; or by the caller's mask.
 struct DropoutCounter {
   uint64_t key = 0;  ///< dropout_key(seed, offset)
   uint64_t offset = 0;
-  uint64_t head = 0;           ///< b * H + h
+  uint64_t head = 0;  ///< b * H + h
+  int64_t first_query = 0, first_key = 0;
   uint64_t threshold = 0;      ///< a u32 >= p * 2^32 keeps
   double scale = 1;            ///< 1 / (1 - p)
   const bool* kept = nullptr;  ///< the mask of the head's query 0 and key 0, or null: by counter

@@ -252,11 +252,10 @@ __attribute__((noinline)) bool raise_half_maximum(const HalfTask& task, const Ha
 __attribute__((noinline)) void drop_half_weights(const HalfTask& task, const HalfState& state,
                                                  const KeyTile& tile, const Chunk& chunk) {
   for (int q = chunk.lane; q < chunk.lane + chunk.vectors * kLanes<float>; ++q) {
-    double factor[4] = {};
+    DropoutRow row(*task.dropout, task.first_query + q);
     for (int64_t k = 0; k < chunk.count; ++k) {
-      const int64_t j = tile.first + chunk.first + k;
-      if (k % 4 == 0) dropout_factors(*task.dropout, j / 4, task.first_query + q, factor);
-      state.dropped[k * kHalfTile + q] = static_cast<float>(factor[j % 4]);
+      const double factor = row.factor(tile.first + chunk.first + k);
+      state.dropped[k * kHalfTile + q] = static_cast<float>(factor);
     }
   }
 }

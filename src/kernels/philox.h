@@ -30,30 +30,41 @@ inline uint64_t dropout_key(uint64_t seed, uint64_t offset) {
   return words[0] | static_cast<uint64_t>(words[1]) << 32;
 }
 
-/// The factors that a mask gives.
-inline void kept_factors(const DropoutCounter& dropout, int64_t group, int64_t i,
-                         double (&factor)[4]) {
-  for (int64_t n = 0; n < 4; ++n) {
-    const int64_t j = 4 * group + n;  // a tile's lanes go on past the last query and key
-    const bool there = i < dropout.query_length && j < dropout.key_length;
-    // A byte, since foreign memory may hold others than 0 and 1.
-    const bool kept =
-        there &&
-        reinterpret_cast<const unsigned char*>(
-            dropout.kept)[i * dropout.kept_query_stride + j * dropout.kept_key_stride] != 0;
-    factor[n] = kept ? dropout.scale : 0;
-  }
-}
+/// What dropout multiplies the weights of query i by: 0 or 1 / (1 - p). Four keys whose places
+/// share a counter are drawn at once: neighbours are asked for one after another.
+class DropoutRow {
+ public:
+  DropoutRow(const DropoutCounter& dropout, int64_t i) : dropout_(dropout), i_(i) {}
 
-/// The factors of dropout (0 or 1 / (1 - p)) that query i has for keys 4 * group .. + 3.
-inline void dropout_factors(const DropoutCounter& dropout, int64_t group, int64_t i,
-                            double (&factor)[4]) {
-  if (dropout.kept != nullptr) return kept_factors(dropout, group, i, factor);
-  uint32_t words[4] = {static_cast<uint32_t>(group), static_cast<uint32_t>(i),
-                       static_cast<uint32_t>(dropout.head), static_cast<uint32_t>(dropout.offset)};
-  philox(dropout.key, words);
-  for (int n = 0; n < 4; ++n) factor[n] = words[n] >= dropout.threshold ? dropout.scale : 0;
-}
+  double factor(int64_t j) {
+    if (dropout_.kept != nullptr) return is_kept(j) ? dropout_.scale : 0;
+    const int64_t place = dropout_.first_key + j;
+    if (place / 4 != group_) draw(place / 4);
+    return words_[place % 4] >= dropout_.threshold ? dropout_.scale : 0;
+  }
+
+ private:
+  bool is_kept(int64_t j) const {
+    // A tile's lanes go on past the last query and key.
+    if (i_ >= dropout_.query_length || j >= dropout_.key_length) return false;
+    // A byte, since foreign memory may hold others than 0 and 1.
+    const auto* const kept = reinterpret_cast<const unsigned char*>(dropout_.kept);
+    return kept[i_ * dropout_.kept_query_stride + j * dropout_.kept_key_stride] != 0;
+  }
+
+  void draw(int64_t group) {
+    group_ = group;
+    words_[0] = static_cast<uint32_t>(group);
+    words_[1] = static_cast<uint32_t>(dropout_.first_query + i_);
+    words_[2] = static_cast<uint32_t>(dropout_.head);
+    words_[3] = static_cast<uint32_t>(dropout_.offset);
+    philox(dropout_.key, words_);
+  }
+
+  const DropoutCounter& dropout_;
+  int64_t i_, group_ = -1;
+  uint32_t words_[4] = {};
+};
 
 }  // namespace
 }  // namespace foveal

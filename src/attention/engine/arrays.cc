@@ -52,7 +52,12 @@ void check_holds<double>(const Tensor&, const char*) {}
 
 template <class T>
 void check_slopes(const std::vector<T>& slopes, const PlanData& plan) {
-  const std::int64_t longest = std::max(plan.problem.query_length, plan.problem.key_length);
+  std::int64_t longest = 0;
+  for (const SequencePlan& each : plan.sequences) {
+    const Sequence& sequence = each.sequence;
+    longest = std::max({longest, sequence.offset() + sequence.query_length,
+                        sequence.key_length - sequence.offset()});
+  }
   for (const T slope : slopes) {
     if (!std::isfinite(slope) || std::isfinite(slope * static_cast<T>(longest))) continue;
     throw Error("attention: alibi_slopes holds " + number_text(static_cast<double>(slope)) +
@@ -84,8 +89,10 @@ HeadDropout::HeadDropout(const PlanData& plan)
   counter_.key_length = size_or(mask_, 1, plan.problem.key_length);
 }
 
-DropoutCounter HeadDropout::of(std::int64_t b, std::int64_t h) const {
+DropoutCounter HeadDropout::of(const Sequence& sequence, std::int64_t b, std::int64_t h) const {
   DropoutCounter counter = counter_;
+  counter.first_key = sequence.key_place;
+  counter.first_query = sequence.query_place.value_or(0);
   counter.head = static_cast<std::uint64_t>(b * heads_ + h);
   if (kept_.data != nullptr) counter.kept = kept_.row(b, h, 0);
   return counter;

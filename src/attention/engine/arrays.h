@@ -108,8 +108,8 @@ class HeadDropout {
 
   /// Whether weights are dropped at all.
   bool drops() const { return drops_; }
-  /// Of one head.
-  DropoutCounter of(std::int64_t b, std::int64_t h) const;
+  /// Of one head of a sequence.
+  DropoutCounter of(const Sequence& sequence, std::int64_t b, std::int64_t h) const;
 
  private:
   bool drops_;

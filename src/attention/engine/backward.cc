@@ -136,7 +136,7 @@ void run_queries(Backward<T>& backward, const KeyBlock& block, std::int64_t h, s
   const BackwardKernels<T>& kernels = kernels_of(backward);
   BackwardTask<T> task = make_task(backward, block, h, tile);
   DropoutCounter dropout;
-  task.dropout = backward.terms.head_dropout(block.b, h, dropout);
+  task.dropout = backward.terms.head_dropout(block.sequence->sequence, block.b, h, dropout);
   task.workspace = memory;
   bool begun = false;
   for_each_key_tile(task, *block.sequence, block.b, h, tile, plan.query_tile, block.first_tile,
@@ -203,11 +203,11 @@ Tensor slope_gradient(const Backward<T>& backward) {
 }
 
 /// Memory for a gradient. What a sequence without queries has of dK and dV is not written, nor what
-/// one without keys has of dQ.
+/// one without keys has of dQ, nor rows that no sequence has.
 Tensor make_gradient(const PlanData& plan, const Shape& shape, DType dtype) {
   const Problem& problem = plan.problem;
-  const bool full = plan.options.query_starts.empty() && problem.query_length > 0 &&
-                    problem.key_length > 0 && problem.heads > 0;
+  const bool full = plan.sequences.size() == 1 && plan.sequences[0].sequence.unused_keys == 0 &&
+                    problem.query_length > 0 && problem.key_length > 0 && problem.heads > 0;
   return full ? TensorBuilder::empty(shape, dtype) : Tensor::zeros(shape, dtype);
 }
 

@@ -62,7 +62,7 @@ struct Terms {
     task.head_size = problem.head_size;
     task.value_size = problem.value_size;
     task.first_query = first;
-    task.offset = sequence.key_length - sequence.query_length;
+    task.offset = sequence.offset();
     task.scale = static_cast<T>(scale_of(plan));
     task.softcap = softcap_of<T>(plan);
     if (!slopes.empty()) task.alibi_slope = slopes[static_cast<std::size_t>(h)];
@@ -82,11 +82,11 @@ struct Terms {
            tile * plan.query_tile;
   }
 
-  /// The counter of one head, or none.
-  const DropoutCounter* head_dropout(std::int64_t b, std::int64_t h,
+  /// The counter of one head of a sequence, or none.
+  const DropoutCounter* head_dropout(const Sequence& sequence, std::int64_t b, std::int64_t h,
                                      DropoutCounter& counter) const {
     if (!dropout.drops()) return nullptr;
-    counter = dropout.of(b, h);
+    counter = dropout.of(sequence, b, h);
     return &counter;
   }
 };

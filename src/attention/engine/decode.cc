@@ -59,7 +59,6 @@ class Decode {
         key_rows_(unit_rows(key)),
         value_rows_(unit_rows(value)),
         query_(heads_of<T>(query_rows_)),
-        counter_(terms_.dropout.of(0, 0)),
         kernel_(kernel_for<T>(*plan.target, key.dtype())),
         part_width_(decode_width(plan.problem.value_size) + 2) {
     add_sequences();
@@ -79,10 +78,10 @@ class Decode {
 
  private:
   void add_sequences() {
-    const std::int64_t groups = problem_.batch * problem_.kv_heads;
     std::int64_t parts = 0;
     for (const SequencePlan& plan : plan_.sequences) {
       if (!plan.decode) continue;
+      const std::int64_t groups = plan.sequence.entries * problem_.kv_heads;
       const std::int64_t keys = plan.sequence.key_length;
       const std::int64_t splits =
           std::max<std::int64_t>((keys + kDecodeSplit - 1) / kDecodeSplit, 1);
@@ -104,7 +103,8 @@ class Decode {
   }
 
   DecodeGroup group(const DecodeSequence& sequence, std::int64_t number) const {
-    return {sequence, number, number / problem_.kv_heads, number % problem_.kv_heads};
+    const std::int64_t b = sequence.lengths().first_entry + number / problem_.kv_heads;
+    return {sequence, number, b, number % problem_.kv_heads};
   }
 
   /// Output, maximum and sum of one row of one split.
@@ -142,7 +142,6 @@ class Decode {
     task.rows = group.sequence.rows;
     task.softcap = softcap_of<T>(plan_);
     task.bias_key_stride = terms_.bias.strides[3];
-    task.dropout = terms_.dropout.drops() ? &counter_ : nullptr;
     task.scale = static_cast<T>(scale_of(plan_));
     for (std::int64_t r = 0; r < task.rows; ++r) {
       const std::int64_t h = head_of(group, r), i = r % lengths.query_length;
@@ -168,8 +167,8 @@ class Decode {
                         std::int64_t i) const {
     DecodeRow<T> row;
     row.query = i;
-    row.place = i + lengths.key_length - lengths.query_length;
-    const DropoutCounter dropout = terms_.dropout.of(b, h);
+    row.place = i + lengths.offset();
+    const DropoutCounter dropout = terms_.dropout.of(lengths, b, h);
     row.head = dropout.head;
     row.kept = dropout.kept;
     if (!terms_.slopes.empty()) row.alibi_slope = terms_.slopes[static_cast<std::size_t>(h)];
@@ -179,6 +178,8 @@ class Decode {
 
   void run_split(const DecodeGroup& group, std::int64_t split) {
     DecodeTask<T> task = make_task(group);
+    DropoutCounter dropout;  // but for what each row has of its own
+    task.dropout = terms_.head_dropout(group.sequence.lengths(), group.b, 0, dropout);
     const std::int64_t width = decode_width(problem_.value_size);
     for (std::int64_t n = 0; n < task.rows * width; ++n) task.output[n] = 0;
     const std::int64_t first = split * kDecodeSplit;
@@ -284,7 +285,6 @@ class Decode {
   Terms<T> terms_;
   Tensor query_rows_, key_rows_, value_rows_;
   Heads<T> query_;
-  DropoutCounter counter_;
   DecodeKernel<T> kernel_;
   std::vector<DecodeSequence> sequences_;
   std::int64_t tasks_ = 0, groups_ = 0, part_width_;

@@ -85,7 +85,7 @@ Rows compute(const Call<T>& call, const DoubtfulTile& at, const RowStatistics<T>
   const std::int64_t size = task.value_size;
   Rows rows{std::vector<double>(static_cast<std::size_t>(64 * size)), scores.sums(at.rows)};
   DropoutCounter counter;
-  const DropoutCounter* const dropout = call.head_dropout(at.b, at.h, counter);
+  const DropoutCounter* const dropout = call.head_dropout(lengths, at.b, at.h, counter);
   std::optional<Gatherer<T>> gatherer;
   if (statistics != nullptr) {
     const std::int64_t row = call.row(lengths, at.b, at.h, at.tile);
@@ -97,11 +97,7 @@ Rows compute(const Call<T>& call, const DoubtfulTile& at, const RowStatistics<T>
         double weight =
             score == -INFINITY ? 0 : std::exp(score - rows.sums.maximum[q]) / rows.sums.sum[q];
         if (gatherer) gatherer->add(q, score, weight, j);
-        if (dropout != nullptr) {
-          double factors[4];
-          dropout_factors(*dropout, j / 4, task.first_query + q, factors);
-          weight *= factors[j % 4];
-        }
+        if (dropout != nullptr) weight *= DropoutRow(*dropout, task.first_query + q).factor(j);
         const T* const value = task.value + j * task.value_stride;
         double* const output = rows.output.data() + q * size;
         for (std::int64_t d = 0; d < size; ++d) output[d] += weight * static_cast<double>(value[d]);
@@ -160,7 +156,7 @@ std::uint64_t run_wide(const Call<float>& call, const DoubtfulTile& at, Attentio
   task.apart = true;
   task.workspace = workspace<float>(kernels.workspace(task.head_size, task.value_size));
   DropoutCounter dropout;
-  task.dropout = call.head_dropout(at.b, at.h, dropout);
+  task.dropout = call.head_dropout(sequence.sequence, at.b, at.h, dropout);
   const std::uint64_t wrong =
       at.rows & run_forward_tile(kernels, task, sequence, at.b, at.h, at.tile, kernels.end,
                                  [](const KeyTile&) {});

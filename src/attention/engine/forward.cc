@@ -47,7 +47,7 @@ void run_tile(const Call<T>& call, const RowStatistics<T>& statistics, DoubtfulR
   task.workspace = workspace<T>(kernels.workspace(task.head_size, task.value_size));
   task.keys_are_new = first || bytes_of_keys<T>(task, sequence) > kernels.kept_bytes;
   DropoutCounter dropout;
-  task.dropout = call.head_dropout(b, h, dropout);
+  task.dropout = call.head_dropout(sequence.sequence, b, h, dropout);
   if (gathers_rows(call.plan.options)) {
     task.observation =
         statistics.of(call.row(sequence.sequence, b, h, tile), sequence.sequence.first_key);

@@ -67,7 +67,7 @@ void run_tile(const HalfCall& call, DoubtfulRows& doubtful, const SequencePlan& 
   task.workspace = workspace<float>(kernels.workspace(task.head_size, task.value_size));
   task.keys_are_new = first;
   DropoutCounter dropout;
-  task.dropout = call.head_dropout(b, h, dropout);
+  task.dropout = call.head_dropout(sequence.sequence, b, h, dropout);
   thread_local PairedValues values;
   task.values = values.of(call, sequence, b, call.plan.problem.kv_head(h));
   kernels.begin(task);

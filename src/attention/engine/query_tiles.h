@@ -18,38 +18,35 @@ struct QueryTile {
 inline QueryTile query_tile_at(const Problem& problem, const SequencePlan& sequence,
                                std::int64_t index) {
   const std::int64_t head = index / sequence.query_tiles;
-  QueryTile at{head / problem.heads, head % problem.heads, 0, false};
+  QueryTile at{sequence.sequence.first_entry + head / problem.heads, head % problem.heads, 0,
+               false};
   at.first = index % sequence.query_tiles == 0 && at.h % problem.group() == 0;
   const auto& order = sequence.order[static_cast<std::size_t>(sequence.plane(at.b, at.h))];
   at.tile = order[static_cast<std::size_t>(index % sequence.query_tiles)];
   return at;
 }
 
-/// Tiles of queries that one thread takes at a time: several where each is little work.
-inline std::int64_t tiles_per_task(const SequencePlan& sequence, std::int64_t tiles) {
-  constexpr std::int64_t kFewKeys = 512, kMost = 8, kTasksPerThread = 8;
-  const std::int64_t by_work = kFewKeys / std::max<std::int64_t>(sequence.sequence.key_length, 64);
-  const std::int64_t by_threads = tiles / (kTasksPerThread * num_threads());
-  return std::clamp<std::int64_t>(std::min(by_work, by_threads), 1, kMost);
+/// Calls run(sequence, tile, next tile of the sequence) for all tiles of a list, side by side.
+template <class Run>
+void for_each_query_tile(const PlanData& plan, const WorkList& list, const Run& run) {
+  const std::int64_t tiles = list.tiles(), share = list.tiles_per_task(num_threads());
+  parallel_for((tiles + share - 1) / share, [&](std::int64_t task) {
+    const std::int64_t last = std::min(tiles, (task + 1) * share);
+    auto part = list.part_of(task * share);
+    for (std::int64_t index = task * share; index < last; ++index) {
+      if (index == part->last()) ++part;
+      const SequencePlan& sequence = plan.sequences[part->sequence];
+      const std::int64_t next = std::min(index + 1, part->last() - 1);
+      run(sequence, query_tile_at(plan.problem, sequence, index - part->first),
+          query_tile_at(plan.problem, sequence, next - part->first));
+    }
+  });
 }
 
-/// Calls run(sequence, tile, next tile) for all tiles of queries, side by side; sequences that are
-/// decoded are left out.
+/// The same for the sequences that aren't decoded.
 template <class Run>
 void for_each_query_tile(const PlanData& plan, const Run& run) {
-  const Problem& problem = plan.problem;
-  for (const SequencePlan& sequence : plan.sequences) {
-    if (sequence.decode) continue;
-    const std::int64_t tiles = problem.batch * problem.heads * sequence.query_tiles;
-    const std::int64_t share = tiles_per_task(sequence, tiles);
-    parallel_for((tiles + share - 1) / share, [&](std::int64_t task) {
-      const std::int64_t last = std::min(tiles, (task + 1) * share);
-      for (std::int64_t index = task * share; index < last; ++index) {
-        run(sequence, query_tile_at(problem, sequence, index),
-            query_tile_at(problem, sequence, std::min(index + 1, tiles - 1)));
-      }
-    });
-  }
+  for_each_query_tile(plan, plan.tiled, run);
 }
 
 }  // namespace foveal

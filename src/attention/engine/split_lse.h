@@ -7,8 +7,8 @@
 
 #include "attention/engine/call.h"
 #include "attention/engine/key_tiles.h"
+#include "attention/engine/query_tiles.h"
 #include "attention/engine/workspace.h"
-#include "core/thread_pool.h"
 
 namespace foveal {
 
@@ -60,19 +60,17 @@ SplitLse split_lse(const Call<T>& call, const Tensor& lse) {
   const Problem& problem = call.plan.problem;
   SplitLse split{lse.clone(), Tensor::zeros(problem.row_shape(), dtype_of<T>())};
   T *const maximum = split.maximum.data<T>(), *const rest = split.rest.data<T>();
-  for (const SequencePlan& sequence : call.plan.sequences) {
-    const std::int64_t tiles = sequence.query_tiles;
-    parallel_for(problem.batch * problem.heads * tiles, [&](std::int64_t index) {
-      const std::int64_t head = index / tiles, b = head / problem.heads, h = head % problem.heads;
-      const std::int64_t tile = index % tiles, row = call.row(sequence.sequence, b, h, tile);
-      const std::int64_t count = std::min(
-          call.plan.query_tile, sequence.sequence.query_length - tile * call.plan.query_tile);
-      if (!is_large(maximum + row, count)) return;
-      const RowLse<T> rows = row_lse(call, sequence, b, h, tile);
-      std::copy_n(rows.maximum.data(), count, maximum + row);
-      std::copy_n(rows.rest.data(), count, rest + row);
-    });
-  }
+  for_each_query_tile(call.plan, call.plan.all,
+                      [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile&) {
+                        const std::int64_t row = call.row(sequence.sequence, at.b, at.h, at.tile);
+                        const std::int64_t count =
+                            std::min(call.plan.query_tile, sequence.sequence.query_length -
+                                                               at.tile * call.plan.query_tile);
+                        if (!is_large(maximum + row, count)) return;
+                        const RowLse<T> rows = row_lse(call, sequence, at.b, at.h, at.tile);
+                        std::copy_n(rows.maximum.data(), count, maximum + row);
+                        std::copy_n(rows.rest.data(), count, rest + row);
+                      });
   return split;
 }
 

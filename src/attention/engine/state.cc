@@ -6,6 +6,7 @@
 #include "attention/engine/doubtful_rows.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
+#include "attention/engine/query_tiles.h"
 #include "attention/engine/state_row.h"
 #include "attention/engine/workspace.h"
 #include "core/door.h"
@@ -29,24 +30,20 @@ AttentionState state_as(const PlanData& plan, const Tensor& query, const Tensor&
   T* const sum = state.sum.template data<T>();
   const ForwardKernels<T>& kernels = forward_kernels<T>(*plan.target);
   DoubtfulRows doubtful;
-  for (const SequencePlan& sequence : plan.sequences) {
-    const std::int64_t tiles = sequence.query_tiles;
-    parallel_for(problem.batch * problem.heads * tiles, [&](std::int64_t index) {
-      const std::int64_t head = index / tiles, b = head / problem.heads, h = head % problem.heads;
-      ForwardTask<T> task = call.task(sequence.sequence, b, h, index % tiles);
-      const std::int64_t row =
-          head * problem.query_length + sequence.sequence.first_query + task.first_query;
-      task.maximum = maximum + row;
-      task.sum = sum + row;
-      task.slack = 0;  // m is to be the row's maximum itself
-      task.workspace = workspace<T>(kernels.workspace(task.head_size, task.value_size));
-      DropoutCounter dropout;
-      task.dropout = call.head_dropout(b, h, dropout);
-      const std::uint64_t wrong = run_forward_tile(kernels, task, sequence, b, h, index % tiles,
-                                                   kernels.end_state, [](const KeyTile&) {});
-      doubtful.add({&sequence, b, h, index % tiles, wrong});
-    });
-  }
+  for_each_query_tile(
+      plan, plan.all, [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile&) {
+        ForwardTask<T> task = call.task(sequence.sequence, at.b, at.h, at.tile);
+        const std::int64_t row = call.row(sequence.sequence, at.b, at.h, at.tile);
+        task.maximum = maximum + row;
+        task.sum = sum + row;
+        task.slack = 0;  // m is to be the row's maximum itself
+        task.workspace = workspace<T>(kernels.workspace(task.head_size, task.value_size));
+        DropoutCounter dropout;
+        task.dropout = call.head_dropout(sequence.sequence, at.b, at.h, dropout);
+        const std::uint64_t wrong = run_forward_tile(kernels, task, sequence, at.b, at.h, at.tile,
+                                                     kernels.end_state, [](const KeyTile&) {});
+        doubtful.add({&sequence, at.b, at.h, at.tile, wrong});
+      });
   compute_again(plan, query, key, value, doubtful, state);
   return state;
 }

@@ -71,13 +71,16 @@ class SecondPass {
     std::int64_t b, h, number;
   };
 
-  Head head(std::int64_t number) const {
-    return {number / plan_.problem.heads, number % plan_.problem.heads, number};
+  /// Head `index` of those of a sequence.
+  Head head(const SequencePlan& sequence, std::int64_t index) const {
+    const std::int64_t heads = plan_.problem.heads;
+    const std::int64_t number = sequence.sequence.first_entry * heads + index;
+    return {number / heads, number % heads, number};
   }
 
   void run(const SequencePlan& sequence) {
     const std::int64_t pieces = std::min(kStatisticsPieces, sequence.query_tiles);
-    const std::int64_t heads = plan_.problem.batch * plan_.problem.heads;
+    const std::int64_t heads = sequence.sequence.entries * plan_.problem.heads;
     const std::int64_t keys = sequence.sequence.key_length;
     std::vector<double> masses;  // [head][piece][key]
     if (asked_.column_mass) masses.assign(static_cast<std::size_t>(heads * pieces * keys), 0);
@@ -86,12 +89,13 @@ class SecondPass {
       double* const mass = masses.data() + (asked_.column_mass ? task * keys : 0);
       for (std::int64_t tile = piece * sequence.query_tiles / pieces;
            tile < (piece + 1) * sequence.query_tiles / pieces; ++tile) {
-        run_tile(sequence, head(task / pieces), tile, mass);
+        run_tile(sequence, head(sequence, task / pieces), tile, mass);
       }
     });
     if (!asked_.column_mass) return;
-    parallel_for(heads, [&](std::int64_t number) {
-      add_masses(sequence, number, pieces, masses.data() + number * pieces * keys);
+    parallel_for(heads, [&](std::int64_t index) {
+      add_masses(sequence, head(sequence, index).number, pieces,
+                 masses.data() + index * pieces * keys);
     });
   }
 
@@ -132,9 +136,9 @@ class SecondPass {
 
   void add_masses(const SequencePlan& sequence, std::int64_t number, std::int64_t pieces,
                   const double* masses) {
-    const auto& [first_query, queries, first_key, keys] = sequence.sequence;
+    const std::int64_t keys = sequence.sequence.key_length;
     T* const sum = result_.statistics.column_mass.template data<T>() +
-                   number * plan_.problem.key_length + first_key;
+                   number * plan_.problem.key_length + sequence.sequence.first_key;
     for (std::int64_t key = 0; key < keys; ++key) {
       double mass = 0;
       for (std::int64_t piece = 0; piece < pieces; ++piece) mass += masses[piece * keys + key];

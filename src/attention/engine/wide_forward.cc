@@ -128,7 +128,7 @@ void run_tile(const WideCall& call, DoubtfulRows& doubtful, const SequencePlan& 
   task.workspace = workspace<float>(kernels.workspace(task.head_size, task.value_size));
   task.keys_are_new = bytes_of_keys(task, sequence) > kernels.kept_bytes;
   DropoutCounter dropout;
-  task.dropout = call.head_dropout(at.b, at.h, dropout);
+  task.dropout = call.head_dropout(sequence.sequence, at.b, at.h, dropout);
   const std::uint64_t wrong =
       run_forward_tile(kernels, task, sequence, at.b, at.h, at.tile, kernels.end,
                        [&](const KeyTile& keys) { rows.make(call, task, keys); });

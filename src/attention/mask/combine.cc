@@ -88,6 +88,8 @@ class NotNode : public MaskNode {
   std::string text() const override { return "!" + parenthesised(*a_, precedence()); }
   int precedence() const override { return 2; }
   std::int64_t heads() const override { return a_->heads(); }
+  bool pads() const override { return a_->pads(); }
+  bool counts_from_end() const override { return a_->counts_from_end(); }
   std::unique_ptr<BoundMask> bind(const MaskShape& shape) const override {
     return std::make_unique<BoundNot>(a_->bind(shape));
   }
@@ -109,6 +111,8 @@ class PairNode : public MaskNode {
   }
   int precedence() const override { return both_ ? 1 : 0; }
   std::int64_t heads() const override { return a_->heads() != 1 ? a_->heads() : b_->heads(); }
+  bool pads() const override { return a_->pads() || b_->pads(); }
+  bool counts_from_end() const override { return a_->counts_from_end() || b_->counts_from_end(); }
   std::unique_ptr<BoundMask> bind(const MaskShape& shape) const override {
     return std::make_unique<BoundPair>(a_->bind(shape), b_->bind(shape), both_);
   }

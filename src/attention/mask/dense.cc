@@ -8,13 +8,14 @@
 namespace foveal {
 namespace {
 
-/// The tensor packed to 64 keys a word, each row beginning a new word. A broadcast axis has size 1.
+/// The tensor packed to 64 keys a word, each row beginning a new word: what it has of the shape's
+/// entries and keys. A broadcast axis has size 1.
 class BoundDense : public BoundMask {
  public:
-  BoundDense(const MaskShape& shape, const Tensor& visible)
+  BoundDense(const MaskShape& shape, const Tensor& visible, bool by_batch)
       : BoundMask(shape),
         words_per_row_((shape.key_length + 63) / 64),
-        by_batch_(visible.size(0) != 1),
+        by_batch_(by_batch),
         by_head_(visible.size(1) != 1),
         by_query_(visible.size(2) != 1),
         heads_(visible.size(1)),
@@ -68,7 +69,8 @@ class BoundDense : public BoundMask {
 
   const std::uint64_t* row(std::int64_t b, std::int64_t h, std::int64_t i) const {
     const std::int64_t r =
-        ((by_batch_ ? b : 0) * heads_ + (by_head_ ? h : 0)) * queries_ + (by_query_ ? i : 0);
+        ((by_batch_ ? b - shape().first_entry : 0) * heads_ + (by_head_ ? h : 0)) * queries_ +
+        (by_query_ ? i : 0);
     return words_.data() + r * words_per_row_;
   }
 
@@ -99,7 +101,7 @@ class DenseNode : public MaskNode {
   std::int64_t heads() const override { return visible_.rank() >= 3 ? visible_.size(-3) : 1; }
 
   std::unique_ptr<BoundMask> bind(const MaskShape& shape) const override {
-    const Shape full = {shape.batch, shape.heads, shape.query_length, shape.key_length};
+    const Shape full = {shape.batch, shape.heads, shape.query_length, shape.key_rows()};
     Shape padded(4 - static_cast<std::size_t>(visible_.rank()), 1);
     padded.insert(padded.end(), visible_.shape().begin(), visible_.shape().end());
     for (std::size_t axis = 0; axis < 4; ++axis) {
@@ -108,7 +110,12 @@ class DenseNode : public MaskNode {
                     ": it must broadcast from the right to (B, H, L_q, L_k) = " + to_string(full));
       }
     }
-    return std::make_unique<BoundDense>(shape, visible_.reshape(padded));
+    Tensor part = visible_.reshape(padded);
+    if (padded[0] != 1) {
+      part = part.slice(0, shape.first_entry, shape.first_entry + shape.entry_count());
+    }
+    if (padded[3] != 1) part = part.slice(3, 0, shape.key_length);
+    return std::make_unique<BoundDense>(shape, part, padded[0] != 1);
   }
 
  private:

@@ -65,17 +65,33 @@ struct Documents {
   }
 };
 
+/// Of all batch entries, or one for all of them.
+using Entries = std::vector<Documents>;
+
+/// The part of `keys` that lies in [first, first + length), counted from `first`.
+IntervalSet part_of(const IntervalSet& keys, std::int64_t first, std::int64_t length) {
+  IntervalSet part;
+  for (const Interval& interval : keys.intervals()) {
+    part.append(std::max(interval.begin - first, std::int64_t{0}),
+                std::min(interval.end - first, length));
+  }
+  return part;
+}
+
 class BoundDocument : public BoundMask {
  public:
-  BoundDocument(const MaskShape& shape, std::vector<Documents> entries)
+  BoundDocument(const MaskShape& shape, std::shared_ptr<const Entries> entries)
       : BoundMask(shape), entries_(std::move(entries)) {}
 
   VisibleKeys keys(std::int64_t b, std::int64_t, std::int64_t first,
                    std::int64_t last) const override {
-    const std::int64_t first_place = first + shape().offset(), last_place = last + shape().offset();
+    const std::int64_t first_place = place_of(first), last_place = place_of(last);
     if (last_place <= 0) return {};
-    VisibleKeys keys = entry(b).keys_of_places(std::max<std::int64_t>(first_place, 0), last_place);
-    if (first_place < 0) keys.all = {};
+    const VisibleKeys whole =
+        entry(b).keys_of_places(std::max<std::int64_t>(first_place, 0), last_place);
+    VisibleKeys keys;
+    keys.any = part_of(whole.any, shape().key_place, shape().key_length);
+    if (first_place >= 0) keys.all = part_of(whole.all, shape().key_place, shape().key_length);
     return keys;
   }
 
@@ -89,55 +105,71 @@ class BoundDocument : public BoundMask {
   void words(std::int64_t b, std::int64_t, std::int64_t first, std::int64_t last, std::int64_t j0,
              std::uint64_t* words) const override {
     const Documents& documents = entry(b);
-    const auto begin = documents.run_at(j0), end = documents.by_place.end();
+    const std::int64_t key = j0 + shape().key_place;  // the place of bit 0
+    const std::uint64_t there = interval_word(0, shape().key_length, j0);
+    const auto begin = documents.run_at(key), end = documents.by_place.end();
     for (std::int64_t i = first; i < last; ++i) {
-      const std::int64_t place = i + shape().offset();
+      const std::int64_t place = place_of(i);
       std::uint64_t bits = 0;
-      for (auto run = begin; place >= 0 && run != end && run->begin < j0 + 64; ++run) {
+      for (auto run = begin; place >= 0 && run != end && run->begin < key + 64; ++run) {
         if (run->id != documents.ids[static_cast<std::size_t>(place)]) continue;
-        bits |= interval_word(run->begin, run->end, j0);
+        bits |= interval_word(run->begin, run->end, key);
       }
-      words[i - first] = bits;
+      words[i - first] = bits & there;
     }
   }
 
-  bool varies_by_batch() const override { return entries_.size() != 1; }
+  bool varies_by_batch() const override { return entries_->size() != 1; }
 
  private:
+  std::int64_t place_of(std::int64_t query) const {
+    return query + shape().offset() + shape().key_place;
+  }
   const Documents& entry(std::int64_t b) const {
-    return entries_[varies_by_batch() ? static_cast<std::size_t>(b) : 0];
+    return (*entries_)[varies_by_batch() ? static_cast<std::size_t>(b) : 0];
   }
 
-  std::vector<Documents> entries_;
+  std::shared_ptr<const Entries> entries_;
 };
 
 class DocumentNode : public MaskNode {
  public:
   DocumentNode(std::vector<std::vector<std::int64_t>> ids, bool per_entry, std::string source)
-      : ids_(std::move(ids)), per_entry_(per_entry), source_(std::move(source)) {}
+      : per_entry_(per_entry), source_(std::move(source)) {
+    Entries entries;
+    entries.reserve(ids.size());
+    for (std::vector<std::int64_t>& list : ids) entries.emplace_back(std::move(list));
+    entries_ = std::make_shared<const Entries>(std::move(entries));
+  }
 
   std::string text() const override { return "document(" + source_ + ")"; }
 
   std::unique_ptr<BoundMask> bind(const MaskShape& shape) const override {
-    if (per_entry_ && static_cast<std::int64_t>(ids_.size()) != shape.batch) {
-      throw Error("mask document: it has " + std::to_string(ids_.size()) +
+    if (per_entry_ && static_cast<std::int64_t>(entries_->size()) != shape.batch) {
+      throw Error("mask document: it has " + std::to_string(entries_->size()) +
                   " lists of ids but the batch has " + std::to_string(shape.batch) +
                   " entries: give one list per entry, or one for all");
     }
-    std::vector<Documents> entries;
-    for (std::size_t b = 0; b < ids_.size(); ++b) {
-      if (static_cast<std::int64_t>(ids_[b].size()) != shape.key_length) {
-        throw Error("mask document: list " + std::to_string(b) + " has " +
-                    std::to_string(ids_[b].size()) + " ids but there are " +
-                    std::to_string(shape.key_length) + " keys: give one id per key");
-      }
-      entries.emplace_back(ids_[b]);
-    }
-    return std::make_unique<BoundDocument>(shape, std::move(entries));
+    for (std::size_t b = 0; b < entries_->size(); ++b) check_ids(shape, b);
+    return std::make_unique<BoundDocument>(shape, entries_);
   }
 
  private:
-  std::vector<std::vector<std::int64_t>> ids_;
+  /// Ids belong to the whole sequence: there may be more than places.
+  void check_ids(const MaskShape& shape, std::size_t b) const {
+    const auto count = static_cast<std::int64_t>((*entries_)[b].ids.size());
+    const std::int64_t places =
+        shape.key_place + std::max(shape.key_length, shape.offset() + shape.query_length);
+    if (count >= places) return;
+    throw Error(
+        "mask document: list " + std::to_string(b) + " has " + std::to_string(count) + " ids but " +
+        (shape.is_placed()
+             ? "queries and keys stand at places up to " + std::to_string(places - 1) +
+                   ": give one id per place"
+             : "there are " + std::to_string(shape.key_length) + " keys: give one id per key"));
+  }
+
+  std::shared_ptr<const Entries> entries_;
   bool per_entry_;
   std::string source_;
 };

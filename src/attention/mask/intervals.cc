@@ -95,19 +95,15 @@ class CausalNode : public MaskNode {
     }
   }
 
+  bool counts_from_end() const override { return kind_ == Kind::bottom_right; }
+
   std::unique_ptr<BoundMask> bind(const MaskShape& shape) const override {
-    if (kind_ == Kind::square && shape.query_length != shape.key_length) {
-      throw Error("mask causal(): there are " + std::to_string(shape.query_length) +
-                  " queries and " + std::to_string(shape.key_length) +
-                  " keys: where they differ, say causal(top_left) (j <= i) or "
-                  "causal(bottom_right) (j <= i + L_k - L_q)");
-    }
-    const std::int64_t shift = kind_ == Kind::bottom_right ? shape.offset() : 0;
-    return bind_interval(shape, fixed(0), following(shift + 1));
+    check_corner(shape);
+    return bind_interval(shape, fixed(0), following(shift(shape) + 1));
   }
 
   void lint(const MaskShape& shape, std::vector<std::string>& warnings) const override {
-    const std::int64_t first_end = kind_ == Kind::bottom_right ? shape.offset() + 1 : 1;
+    const std::int64_t first_end = shift(shape) + 1;
     if (shape.query_length > 0 && shape.key_length > 0 && first_end >= shape.key_length) {
       warnings.push_back(text() + " hides nothing: query 0 already sees all " +
                          std::to_string(shape.key_length) + " keys");
@@ -115,6 +111,25 @@ class CausalNode : public MaskNode {
   }
 
  private:
+  /// Where the diagonal begins. Once queries have places, both corners are the same.
+  std::int64_t shift(const MaskShape& shape) const {
+    return shape.query_place || kind_ == Kind::bottom_right ? shape.offset() : 0;
+  }
+
+  void check_corner(const MaskShape& shape) const {
+    if (shape.query_place) return;
+    if (kind_ == Kind::square && shape.query_length != shape.key_length) {
+      throw Error("mask causal(): there are " + std::to_string(shape.query_length) +
+                  " queries and " + std::to_string(shape.key_length) +
+                  " keys: where they differ, say causal(top_left) (j <= i) or "
+                  "causal(bottom_right) (j <= i + L_k - L_q)");
+    }
+    if (kind_ == Kind::top_left && shape.key_place > 0) {
+      throw Error("mask causal(top_left): key_offset is " + std::to_string(shape.key_place) +
+                  " but no query offset is given: give query_offset, or causal(bottom_right)");
+    }
+  }
+
   Kind kind_;
 };
 
@@ -126,10 +141,12 @@ class WindowNode : public MaskNode {
     return "window(" + std::to_string(left_) + ", " + std::to_string(right_) + ")";
   }
 
+  bool counts_from_end() const override { return true; }
+
   std::unique_ptr<BoundMask> bind(const MaskShape& shape) const override {
     const std::int64_t offset = shape.offset(), length = shape.key_length;
     // A side is cut to the lengths first, so that i' + right can't overflow.
-    const std::int64_t reach = shape.query_length + length;
+    const std::int64_t reach = std::abs(offset) + shape.query_length + length;
     const std::int64_t left = std::min(left_, reach), right = std::min(right_, reach);
     return bind_interval(shape, left >= 0 ? following(offset - left) : fixed(0),
                          right >= 0 ? following(offset + right + 1) : fixed(length));
@@ -151,11 +168,11 @@ class PrefixNode : public MaskNode {
   explicit PrefixNode(std::int64_t n) : n_(n) {}
   std::string text() const override { return "prefix(" + std::to_string(n_) + ")"; }
   std::unique_ptr<BoundMask> bind(const MaskShape& shape) const override {
-    if (n_ > shape.key_length) {
-      throw Error("mask " + text() + ": there are " + std::to_string(shape.key_length) +
-                  " keys: n must be from 0 to " + std::to_string(shape.key_length));
+    if (n_ > shape.key_rows() && !shape.is_placed()) {
+      throw Error("mask " + text() + ": there are " + std::to_string(shape.key_rows()) +
+                  " keys: n must be from 0 to " + std::to_string(shape.key_rows()));
     }
-    return bind_interval(shape, fixed(0), fixed(n_));
+    return bind_interval(shape, fixed(0), fixed(n_ - shape.key_place));
   }
 
  private:
@@ -168,6 +185,7 @@ class PaddingNode : public MaskNode {
       : lengths_(std::move(lengths)), source_(std::move(source)) {}
 
   std::string text() const override { return "padding(" + source_ + ")"; }
+  bool pads() const override { return true; }
 
   std::unique_ptr<BoundMask> bind(const MaskShape& shape) const override {
     const auto count = static_cast<std::int64_t>(lengths_.size());
@@ -175,14 +193,18 @@ class PaddingNode : public MaskNode {
       throw Error("mask padding: it has " + std::to_string(count) + " lengths but the batch has " +
                   std::to_string(shape.batch) + " entries: give one length per entry");
     }
+    std::vector<std::int64_t> ends;
+    ends.reserve(lengths_.size());
     for (std::size_t b = 0; b < lengths_.size(); ++b) {
-      if (lengths_[b] < 0 || lengths_[b] > shape.key_length) {
+      const bool too_long = lengths_[b] > shape.key_rows() && !shape.is_placed();
+      if (lengths_[b] < 0 || too_long) {
         throw Error("mask padding: lengths[" + std::to_string(b) + "] is " +
                     std::to_string(lengths_[b]) + ": it must be from 0 to " +
-                    std::to_string(shape.key_length) + ", the number of keys");
+                    std::to_string(shape.key_rows()) + ", the number of keys");
       }
+      ends.push_back(lengths_[b] - shape.key_place);
     }
-    return bind_interval(shape, fixed(0), {lengths_, false}, true);
+    return bind_interval(shape, fixed(0), {ends, false}, true);
   }
 
  private:

@@ -68,6 +68,18 @@ void warn_of_masked_rows(const BoundMask& mask, std::vector<MaskWarning>& warnin
                       ": the output there is 0"});
 }
 
+/// Corners and windows count from L_k, which padding leaves as it is: where there are fewer queries
+/// than keys, those of a shorter entry stand among its padding.
+void warn_of_padded_places(const MaskNode& node, const MaskShape& shape,
+                           std::vector<MaskWarning>& warnings) {
+  if (!node.pads() || !node.counts_from_end()) return;
+  if (shape.query_place || shape.query_length == shape.key_length) return;
+  warnings.push_back(
+      {"padding leaves L_k as it is, and bottom_right and window count from the last of all " +
+       std::to_string(shape.key_length) +
+       " keys: give key_lengths instead, and they count from each entry's own last key"});
+}
+
 /// Some later key is visible and no earlier one, in any row: the picture of a causal mask upside
 /// down.
 void warn_of_polarity(const BoundMask& mask, std::vector<MaskWarning>& warnings) {
@@ -103,6 +115,7 @@ std::vector<MaskWarning> lint(const Mask& mask, std::int64_t batch, std::int64_t
   const std::unique_ptr<BoundMask> bound = mask.node().bind(shape);
   warn_of_masked_rows(*bound, warnings);
   warn_of_polarity(*bound, warnings);
+  warn_of_padded_places(mask.node(), shape, warnings);
   return warnings;
 } catch (...) {
   rethrow_as_error("lint");

@@ -4,17 +4,31 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "attention/mask/interval_set.h"
 
 namespace foveal {
 
+/// Lengths, and the places where queries and keys stand. Queries and keys are counted from the
+/// first one given: i, j. Places count through the whole sequence.
 struct MaskShape {
   std::int64_t batch = 1, heads = 1, query_length = 0, key_length = 0;
+  std::int64_t unused_keys = 0;  ///< rows after the keys, which a dense mask has too
+  std::int64_t key_place = 0;    ///< of key 0
+  std::optional<std::int64_t> query_place = {};  ///< of query 0, where it is given
+  std::int64_t first_entry = 0;                  ///< of the batch entries that will be asked for
+  std::optional<std::int64_t> entries = {};      ///< how many; all where not given
 
-  /// i' = i + offset.
-  std::int64_t offset() const { return key_length - query_length; }
+  /// i' = i + offset: where query i stands, counted from key 0.
+  std::int64_t offset() const {
+    return query_place ? *query_place - key_place : key_length - query_length;
+  }
+  std::int64_t key_rows() const { return key_length + unused_keys; }
+  std::int64_t entry_count() const { return entries.value_or(batch); }
+  /// Whether the keys may be a part of a longer sequence.
+  bool is_placed() const { return query_place.has_value() || key_place > 0; }
 };
 
 /// The keys of a block of queries: those that some query may see, and those that each one sees.
@@ -54,8 +68,8 @@ class BoundMask {
     std::int64_t batch = 0, heads = 0;
   };
   Planes planes() const {
-    if (shape_.batch == 0 || shape_.heads == 0) return {};
-    return {varies_by_batch() ? shape_.batch : 1, varies_by_head() ? shape_.heads : 1};
+    if (shape_.entry_count() == 0 || shape_.heads == 0) return {};
+    return {varies_by_batch() ? shape_.entry_count() : 1, varies_by_head() ? shape_.heads : 1};
   }
 
  private:
@@ -66,6 +80,10 @@ class MaskNode {
  public:
   virtual ~MaskNode() = default;
   virtual std::string text() const = 0;
+  /// What a linter asks of an expression: whether it hides rows past lengths of their own, and
+  /// whether it counts from the last key.
+  virtual bool pads() const { return false; }
+  virtual bool counts_from_end() const { return false; }
   /// 3 atom, 2 not, 1 and, 0 or: what needs parentheses inside what.
   virtual int precedence() const { return 3; }
   /// The heads that the mask's own tensors ask for; 1 where any number will do.

@@ -25,7 +25,8 @@ TileCounts count_tiles(const PlanData& plan) {
     const auto planes = static_cast<std::int64_t>(sequence.order.size());
     if (planes == 0) continue;
     // Planes that don't differ are planned once.
-    const std::int64_t copies = problem.batch * problem.heads / planes;
+    const std::int64_t heads = sequence.sequence.entries * problem.heads;
+    const std::int64_t copies = heads / planes;
     for (const std::vector<TileRun>& runs : sequence.runs) {
       for (const TileRun& run : runs) {
         (run.kind == TileKind::full ? counts.full : counts.partial) +=
@@ -33,7 +34,7 @@ TileCounts count_tiles(const PlanData& plan) {
       }
     }
     const std::int64_t key_tiles = (sequence.sequence.key_length + kPlanKeyTile - 1) / kPlanKeyTile;
-    counts.all += problem.batch * problem.heads * sequence.query_tiles * key_tiles;
+    counts.all += heads * sequence.query_tiles * key_tiles;
   }
   return counts;
 }

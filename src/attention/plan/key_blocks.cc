@@ -72,6 +72,8 @@ KeyBlocks key_blocks(const PlanData& plan) {
   for (std::int64_t b = 0; b < plan.problem.batch; ++b) {
     for (std::int64_t kv = 0; kv < plan.problem.kv_heads; ++kv) {
       for (KeyBlock block : blocks) {
+        const Sequence& sequence = block.sequence->sequence;
+        if (b < sequence.first_entry || b >= sequence.last_entry()) continue;
         block.b = b;
         block.kv = kv;
         chains[{apart.by_batch ? b : 0, apart.by_head ? kv : 0, apart.by_part ? block.part : 0}]

@@ -41,11 +41,21 @@ void check_results(const PlanData& plan) {
               "can count; ask for less");
 }
 
+MaskShape mask_shape(const Problem& problem, const Sequence& sequence) {
+  MaskShape shape{problem.batch, problem.heads, sequence.query_length, sequence.key_length};
+  shape.unused_keys = sequence.unused_keys;
+  shape.key_place = sequence.key_place;
+  shape.query_place = sequence.query_place;
+  shape.first_entry = sequence.first_entry;
+  shape.entries = sequence.entries;
+  return shape;
+}
+
 SequencePlan plan_sequence(const Sequence& sequence, const Problem& problem,
                            const AttentionOptions& options, std::int64_t query_tile) {
   SequencePlan plan;
   plan.sequence = sequence;
-  const MaskShape shape{problem.batch, problem.heads, sequence.query_length, sequence.key_length};
+  const MaskShape shape = mask_shape(problem, sequence);
   plan.mask = options.mask.node().bind(shape);
   plan.query_tiles = (sequence.query_length + query_tile - 1) / query_tile;
   check_lists(plan, problem);
@@ -57,7 +67,8 @@ SequencePlan plan_sequence(const Sequence& sequence, const Problem& problem,
       const std::size_t begin = plan.runs.size();
       for (std::int64_t first = 0; first < shape.query_length; first += query_tile) {
         const std::int64_t last = std::min(first + query_tile, shape.query_length);
-        plan.runs.push_back(tile_runs(*plan.mask, b, h, first, last, kPlanKeyTile));
+        plan.runs.push_back(
+            tile_runs(*plan.mask, sequence.first_entry + b, h, first, last, kPlanKeyTile));
       }
       std::vector<std::int64_t> order(static_cast<std::size_t>(plan.query_tiles)), work;
       std::iota(order.begin(), order.end(), 0);
@@ -111,15 +122,19 @@ Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DT
   data->query_tile = dtype == DType::float64 ? data->target->forward_float64.query_tile
                                              : data->target->forward_float32.query_tile;
   check_results(*data);
-  for (const Sequence& sequence : sequences_of(data->problem, options)) {
+  const std::vector<Sequence> sequences = sequences_of(data->problem, options);
+  const bool named = is_packed(options) || sequences.size() > 1;
+  for (const Sequence& sequence : sequences) {
     try {
       data->sequences.push_back(plan_sequence(sequence, data->problem, options, data->query_tile));
     } catch (const Error& error) {
-      if (!is_packed(options)) throw;
-      throw Error("packed sequence " + std::to_string(data->sequences.size()) + ": " + error.what(),
+      if (!named) throw;
+      throw Error(name_of_sequence(options, sequence, data->sequences.size()) + ": " + error.what(),
                   error.kind());
     }
   }
+  data->tiled = WorkList(data->problem, data->sequences, false);
+  data->all = WorkList(data->problem, data->sequences, true);
   return Plan(std::move(data));
 } catch (...) {
   rethrow_as_error("plan_attention");
@@ -129,12 +144,15 @@ Work count_work(const PlanData& plan) {
   Work work;
   const Problem& problem = plan.problem;
   for (const SequencePlan& sequence : plan.sequences) {
-    const auto& [first_query, queries, first_key, keys] = sequence.sequence;
+    const std::int64_t queries = sequence.sequence.query_length;
+    const std::int64_t keys = sequence.sequence.key_length;
+    const std::int64_t entries = sequence.sequence.entries;
     const BoundMask& mask = *sequence.mask;
     const auto [batch, heads] = mask.planes();
     if (batch == 0) continue;
-    const std::int64_t copies = problem.batch / batch * (problem.heads / heads);
-    for (std::int64_t b = 0; b < batch; ++b) {
+    const std::int64_t copies = entries / batch * (problem.heads / heads);
+    for (std::int64_t plane = 0; plane < batch; ++plane) {
+      const std::int64_t b = sequence.sequence.first_entry + plane;
       for (std::int64_t h = 0; h < heads; ++h) {
         for (std::int64_t tile = 0; tile < sequence.query_tiles; ++tile) {
           const std::int64_t first = tile * plan.query_tile;
@@ -147,7 +165,7 @@ Work count_work(const PlanData& plan) {
         }
       }
     }
-    work.all_pairs += problem.batch * problem.heads * queries * keys;
+    work.all_pairs += entries * problem.heads * queries * keys;
   }
   return work;
 }

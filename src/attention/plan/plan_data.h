@@ -2,7 +2,8 @@
 // What a plan holds: the checked problem, the target, and each sequence's mask cut into tiles.
 
 #include "attention/mask/tiles.h"
-#include "attention/plan/problem.h"
+#include "attention/plan/sequence.h"
+#include "attention/plan/work_list.h"
 #include "foveal/plan.h"
 #include "kernels/targets/target.h"
 
@@ -15,7 +16,7 @@ constexpr std::int64_t kPlanKeyTile = 64;
 /// depend on nothing else.
 constexpr std::int64_t kDecodeSplit = 2048;
 
-/// One sequence (the whole of the lengths, where nothing is packed).
+/// One sequence and its mask.
 struct SequencePlan {
   Sequence sequence;
   std::shared_ptr<const BoundMask> mask;
@@ -27,9 +28,9 @@ struct SequencePlan {
   std::vector<std::vector<std::int64_t>> order;
 
   std::int64_t plane(std::int64_t b, std::int64_t h) const {
-    const MaskShape& shape = mask->shape();
-    const std::int64_t heads = mask->varies_by_head() ? shape.heads : 1;
-    return (mask->varies_by_batch() ? b : 0) * heads + (mask->varies_by_head() ? h : 0);
+    const std::int64_t heads = mask->varies_by_head() ? mask->shape().heads : 1;
+    const std::int64_t entry = mask->varies_by_batch() ? b - sequence.first_entry : 0;
+    return entry * heads + (mask->varies_by_head() ? h : 0);
   }
   const std::vector<TileRun>& runs_of(std::int64_t b, std::int64_t h, std::int64_t tile) const {
     return runs[static_cast<std::size_t>(plane(b, h) * query_tiles + tile)];
@@ -42,6 +43,8 @@ struct PlanData {
   const Target* target = nullptr;
   std::int64_t query_tile = 0;
   std::vector<SequencePlan> sequences;
+  WorkList tiled;  ///< of the sequences that aren't decoded
+  WorkList all;    ///< of all: what the second pass and the backward walk
 
   /// Whether every sequence is a decode.
   bool decodes_all() const;

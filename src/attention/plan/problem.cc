@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "attention/plan/sequence.h"
 #include "core/number_text.h"
 #include "foveal/error.h"
 #include "tensor/numbers.h"
@@ -98,7 +99,7 @@ void check_per_score(const Tensor& tensor, const char* name, bool fits, const ch
   }
   for (std::size_t n = 0; n < sequences.size(); ++n) {
     const Shape full{problem.batch, problem.heads, sequences[n].query_length,
-                     sequences[n].key_length};
+                     sequences[n].key_length + sequences[n].unused_keys};
     if (broadcasts(tensor.shape(), full)) continue;
     throw Error(given +
                 ": it must broadcast from the right to (B, H, L_q, L_k) = " + to_string(full) +
@@ -138,31 +139,6 @@ void check_numbers(const AttentionOptions& options, DType dtype) {
     throw Error("attention: statistics.top_k is " + std::to_string(options.statistics.top_k) +
                 ": it must be 0 or more");
   }
-}
-
-void check_starts(const std::vector<std::int64_t>& starts, std::int64_t total,
-                  const std::string& name) {
-  const auto refuse = [&](const std::string& what, std::int64_t found) {
-    throw Error("attention: " + name + " " + what + " " + std::to_string(found) +
-                ": offsets run from 0 to the total length " + std::to_string(total) +
-                " without falling");
-  };
-  if (starts.front() != 0) refuse("begins with", starts.front());
-  for (std::size_t n = 1; n < starts.size(); ++n) {
-    if (starts[n] < starts[n - 1]) {
-      refuse("falls from " + std::to_string(starts[n - 1]) + " to", starts[n]);
-    }
-  }
-  if (starts.back() != total) refuse("ends with", starts.back());
-}
-
-/// Offsets come in two lists, for queries and for keys.
-void check_both_given(const AttentionOptions& options) {
-  const bool queries = !options.query_starts.empty(), keys = !options.key_starts.empty();
-  if (queries == keys) return;
-  throw Error(std::string("attention: ") + (queries ? "query_starts" : "key_starts") +
-              " is given but " + (queries ? "key_starts" : "query_starts") +
-              " is not: a packed batch needs both, n + 1 offsets each for n sequences");
 }
 
 void check_rows(const StatisticsOptions& asked, std::int64_t queries) {
@@ -227,29 +203,6 @@ bool needs_second_pass(const AttentionOptions& options) {
 bool gathers_rows(const AttentionOptions& options) {
   const StatisticsOptions& asked = options.statistics;
   return asked.top_k > 0 || asked.entropy || asked.maximum;
-}
-
-std::vector<Sequence> sequences_of(const Problem& problem, const AttentionOptions& options) {
-  if (!is_packed(options)) return {{0, problem.query_length, 0, problem.key_length}};
-  check_both_given(options);
-  if (problem.batch != 1) {
-    throw Error("attention: query_starts is given but the batch is " +
-                std::to_string(problem.batch) +
-                ": packed sequences lie in one batch entry, (1, H, total, D)");
-  }
-  const std::vector<std::int64_t>&queries = options.query_starts, &keys = options.key_starts;
-  check_starts(queries, problem.query_length, "query_starts");
-  check_starts(keys, problem.key_length, "key_starts");
-  if (queries.size() != keys.size()) {
-    throw Error("attention: query_starts has " + std::to_string(queries.size()) +
-                " offsets but key_starts has " + std::to_string(keys.size()) +
-                ": give n + 1 each for n sequences");
-  }
-  std::vector<Sequence> sequences;
-  for (std::size_t n = 0; n + 1 < queries.size(); ++n) {
-    sequences.push_back({queries[n], queries[n + 1] - queries[n], keys[n], keys[n + 1] - keys[n]});
-  }
-  return sequences;
 }
 
 }  // namespace foveal

@@ -42,13 +42,4 @@ bool float32_holds(double value);
 /// Throws Error: `what` ("scale is 1e+39") is too large for float32, which is computed in.
 [[noreturn]] void refuse_for_float32(const std::string& what);
 
-/// The sequences of a packed batch: first query, query count, first key, key count.
-struct Sequence {
-  std::int64_t first_query = 0, query_length = 0, first_key = 0, key_length = 0;
-};
-
-/// One sequence of the whole lengths where nothing is packed. Throws Error where only one list of
-/// offsets is given, or one doesn't run from 0 to the total without falling.
-std::vector<Sequence> sequences_of(const Problem& problem, const AttentionOptions& options);
-
 }  // namespace foveal
