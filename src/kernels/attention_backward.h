@@ -139,7 +139,7 @@ void backward_begin(BackwardTask<T>& task) {
 template <class T>
 uint64_t set_keys_aside(const BackwardTask<T>& task, const BackwardState<T>& state,
                         const KeyTile& tile) {
-  const T* const key = task.key + tile.first * task.key_stride;
+  const T* const key = static_cast<const T*>(tile.key);
   const uint64_t rows = rows_not_finite(key, task.key_stride, tile.count, task.head_size);
   if (rows != 0) {
     copy_rows(key, task.key_stride, tile.count, task.head_size, rows, task.head_size, state.key);
@@ -175,7 +175,7 @@ void add_rows_set_aside(const BackwardTask<T>& task, const BackwardState<T>& sta
   });
   const uint64_t queries = ~uint64_t{0} >> (64 - task.query_count);
   for_cells(tile, keys, queries, [&](int64_t k, int64_t q) {
-    const T* const key = task.key + (tile.first + k) * task.key_stride;
+    const T* const key = row_at<T>(tile.key, k, task.key_stride);
     const T cell = state.score_gradients[k * kQueryTile<T> + q];
     for (int64_t n = 0; n < task.head_size; ++n) {
       state.query_gradient[n * kQueryTile<T> + q] += cell * key[n];
@@ -187,7 +187,7 @@ template <class T>
 void backward_tile(const BackwardTask<T>& task, const KeyTile& tile) {
   const BackwardState<T> state(task);
   const uint64_t aside = tile.bits == nullptr ? 0 : set_keys_aside(task, state, tile);
-  const T* const key = aside == 0 ? task.key + tile.first * task.key_stride : state.key;
+  const T* const key = aside == 0 ? static_cast<const T*>(tile.key) : state.key;
   const int64_t key_stride = aside == 0 ? task.key_stride : task.head_size;
   const int64_t d = padded<T>(task.head_size), dv = padded<T>(task.value_size);
   T* const key_gradient = state.key_gradient + (tile.first - task.first_key) * d;

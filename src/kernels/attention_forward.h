@@ -108,7 +108,7 @@ void add_skipped_rows(const ForwardTask<T>& task, const ForwardState<T>& state, 
 template <class T>
 void forward_tile(const ForwardTask<T>& task, const KeyTile& tile) {
   const ForwardState<T> state(task);
-  const T* const value = task.value + tile.first * task.value_stride;
+  const T* const value = static_cast<const T*>(tile.value);
   const uint64_t skipped =
       tile.bits == nullptr ? 0
                            : rows_not_finite(value, task.value_stride, tile.count, task.value_size);

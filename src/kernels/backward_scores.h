@@ -127,7 +127,7 @@ template <class T, int R, int C, Path path>
 inline __attribute__((always_inline)) void weigh(const BackwardTask<T>& task,
                                                  const BackwardState<T>& state, const KeyTile& tile,
                                                  const Corner& corner) {
-  const T* const key = task.key + (tile.first + corner.row) * task.key_stride;
+  const T* const key = row_at<T>(tile.key, corner.row, task.key_stride);
   Block<T, R, C> scores;
   multiply<T, R, C>(scores, {key, task.key_stride, 1}, state.query_columns + corner.lane,
                     kQueryTile<T>, task.head_size, nullptr);
@@ -161,7 +161,7 @@ inline __attribute__((always_inline)) void differentiate(const BackwardTask<T>& 
                                                          const BackwardState<T>& state,
                                                          const KeyTile& tile,
                                                          const Corner& corner) {
-  const T* const value = task.value + (tile.first + corner.row) * task.value_stride;
+  const T* const value = row_at<T>(tile.value, corner.row, task.value_stride);
   Block<T, R, C> gradients;
   multiply<T, R, C>(gradients, {value, task.value_stride, 1},
                     state.output_gradient_columns + corner.lane, kQueryTile<T>, task.value_size,

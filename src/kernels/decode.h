@@ -103,7 +103,7 @@ void score_keys(const DecodeTask<T>& task, const S* key, int row, int64_t first,
 /// The scores of a chunk: a few keys for all rows, so that they are still in the first cache.
 template <class T, class S>
 void score_chunk(const DecodeTask<T>& task, const DecodeChunk& chunk) {
-  const S* const key = static_cast<const S*>(task.key) + chunk.first * task.key_stride;
+  const S* const key = static_cast<const S*>(chunk.key);
   for (int64_t k = 0; k < chunk.count; k += kLanes<T>) {
     const int64_t left = chunk.count - k, count = left < kLanes<T> ? left : kLanes<T>;
     int row = 0;
@@ -193,7 +193,7 @@ inline ValueRows<T> filled_rows(const DecodeTask<T>& task, const S* value, int64
 /// What a chunk whose keys are all seen adds to the outputs: a few keys for all rows.
 template <class T, class S>
 void add_chunk(const DecodeTask<T>& task, const DecodeChunk& chunk) {
-  const S* const value = static_cast<const S*>(task.value) + chunk.first * task.value_stride;
+  const S* const value = static_cast<const S*>(chunk.value);
   for (int64_t k = 0; k < chunk.count; k += kDecodeGroup) {
     const int64_t left = chunk.count - k;
     if constexpr (kValuesAhead > 0) {
@@ -215,7 +215,7 @@ template <class T, class S>
 void add_visible(const DecodeTask<T>& task, const DecodeChunk& chunk, int row,
                  const ChunkBits& visible) {
   T* const output = task.output + row * decode_width(task.value_size);
-  const S* const value = static_cast<const S*>(task.value) + chunk.first * task.value_stride;
+  const S* const value = static_cast<const S*>(chunk.value);
   for (int64_t k = 0; k < chunk.count; ++k) {
     if (((visible[k / 64] >> (k % 64)) & 1) == 0) continue;
     const T weight = task.scores[row * kDecodeChunk + k];

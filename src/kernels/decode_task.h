@@ -33,8 +33,6 @@ struct DecodeTask {
   /// filled up with zeros.
   const uint16_t* half_query = nullptr;
   T scale = 1;
-  const void* key = nullptr;  ///< of key 0, the last axis with stride 1
-  const void* value = nullptr;
   int64_t key_stride = 0, value_stride = 0;  ///< between rows, in elements
   int64_t head_size = 0, value_size = 0;
   int64_t rows = 0;  ///< 1 .. kDecodeRows
@@ -47,11 +45,14 @@ struct DecodeTask {
   T* output = nullptr;  ///< sum of exp(score - maximum) V, to begin with 0
 };
 
-/// Keys first .. first + count - 1, count at most kDecodeChunk. `bits` is null where all are
-/// visible; else bit t of bits[row][w] is set where the row sees key first + 64 w + t.
+/// Keys first .. first + count - 1 of the sequence, count at most kDecodeChunk, and where their
+/// rows lie, the last axis with stride 1. `bits` is null where all are visible; else bit t of
+/// bits[row][w] is set where the row sees key first + 64 w + t.
 struct DecodeChunk {
   int64_t first = 0, count = 0;
   const uint64_t (*bits)[kDecodeChunk / 64] = nullptr;
+  const void* key = nullptr;    ///< row `first` of K
+  const void* value = nullptr;  ///< row `first` of V
 };
 
 /// `size` numbers as whole vectors of any target.

@@ -117,7 +117,7 @@ inline void keep_row_of_scores(const ForwardTask<T>& task, const ForwardState<T>
   for (int64_t row = segment.rows.first; row < segment.rows.last; ++row) {
     const Corner corner{row, segment.lane};
     Block<T, 1, C> scores;
-    multiply<T, 1, C>(scores, {task.key + (tile.first + row) * task.key_stride, task.key_stride, 1},
+    multiply<T, 1, C>(scores, {row_at<T>(tile.key, row, task.key_stride), task.key_stride, 1},
                       state.query + place<T>(task.head_size, 0, segment.lane), kStripLanes<T>,
                       task.head_size, nullptr);
     make_scores(task, tile, corner, scores);

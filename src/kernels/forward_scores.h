@@ -237,13 +237,13 @@ inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& tas
                                                        const ForwardState<T>& state,
                                                        const KeyTile& tile, const Corner& corner,
                                                        Before& before) {
-  const int64_t row = tile.first + corner.row;
-  const Rows<T> keys{task.key + row * task.key_stride, task.key_stride, 1};
+  const Rows<T> keys{row_at<T>(tile.key, corner.row, task.key_stride), task.key_stride, 1};
   if (task.keys_are_new && corner.lane < kStripLanes<T>) {
     // The next tile's rows. Past the last key too: a prefetch of what isn't there does nothing.
-    const int64_t ahead = row + kKeyTile;
-    prefetch_rows(task.value + ahead * task.value_stride, task.value_stride, R, task.value_size);
-    prefetch_rows(task.key + ahead * task.key_stride, task.key_stride, R, task.head_size);
+    const int64_t ahead = corner.row + kKeyTile;
+    prefetch_rows(row_at<T>(tile.value, ahead, task.value_stride), task.value_stride, R,
+                  task.value_size);
+    prefetch_rows(row_at<T>(tile.key, ahead, task.key_stride), task.key_stride, R, task.head_size);
   }
   Block<T, R, C> scores;
   start<T, R, C>(scores, nullptr);

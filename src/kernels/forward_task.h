@@ -26,7 +26,7 @@ struct DropoutCounter {
 template <class T>
 struct ForwardTask {
   const T* query = nullptr;  ///< the tile's first query
-  const T* key = nullptr;
+  const T* key = nullptr;    ///< of key 0: what tiles of keys are cut from
   const T* value = nullptr;
   bool keys_are_new = false;  ///< no near cache holds keys and values: they are asked for ahead
   int64_t query_stride = 0, key_stride = 0, value_stride = 0;  ///< between rows
@@ -62,12 +62,21 @@ struct HalfRows {
   uint16_t* half_output = nullptr;
 };
 
-/// Keys first .. first + count - 1, count at most 64. `bits` is null where all are visible; else
-/// bit q of bits[k] is set where the tile's query q sees key first + k; what a bias of -inf masks
-/// is not seen.
+/// Keys first .. first + count - 1 of the sequence, count at most 64, and where their rows lie: of
+/// the type and with the strides of the task, which says nothing of addresses. `bits` is null where
+/// all are visible; else bit q of bits[k] is set where the tile's query q sees key first + k; what
+/// a bias of -inf masks is not seen.
 struct KeyTile {
   int64_t first = 0, count = 0;
   const uint64_t* bits = nullptr;
+  const void* key = nullptr;    ///< row `first` of K
+  const void* value = nullptr;  ///< row `first` of V
 };
+
+/// Row `row` of those that begin at `first`.
+template <class S>
+inline const S* row_at(const void* first, int64_t row, int64_t stride) {
+  return static_cast<const S*>(first) + row * stride;
+}
 
 }  // namespace foveal

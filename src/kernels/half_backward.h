@@ -88,17 +88,14 @@ void half_backward_begin(BackwardTask<float>& task) {
 void widened_backward_tile(const BackwardTask<float>& task, const HalfBackwardState& state,
                            const KeyTile& tile) {
   const int64_t d = task.head_size, dv = task.value_size;
-  widen_rows(task.half_key + tile.first * task.key_stride, task.key_stride, tile.count, d,
+  widen_rows(static_cast<const uint16_t*>(tile.key), task.key_stride, tile.count, d,
              state.wide_key);
-  widen_rows(task.half_value + tile.first * task.value_stride, task.value_stride, tile.count, dv,
+  widen_rows(static_cast<const uint16_t*>(tile.value), task.value_stride, tile.count, dv,
              state.wide_value);
   BackwardTask<float> wide = task;
-  // Keys are counted from key 0, of which only the tile's are looked at.
-  wide.key = state.wide_key - tile.first * d;
   wide.key_stride = d;
-  wide.value = state.wide_value - tile.first * dv;
   wide.value_stride = dv;
-  backward_tile(wide, tile);
+  backward_tile(wide, {tile.first, tile.count, tile.bits, state.wide_key, state.wide_value});
 }
 
 /// Four keys for C vectors of queries: their weights, and dS, rounded.
@@ -106,14 +103,13 @@ template <int C>
 void differentiate_half(const BackwardTask<float>& task, const BackwardState<float>& sums,
                         const HalfBackwardState& state, const KeyTile& tile, const Corner& corner) {
   constexpr int R = 4;
-  const int64_t j = tile.first + corner.row;
   const float factor = task.scale * kLog2E<float>;
   float* const kept = sums.weights + corner.row * kBackwardTile + corner.lane;
   uint16_t* const weights = state.weights + corner.row * kBackwardTile + corner.lane;
   uint16_t* const gradients = state.score_gradients + corner.row * kBackwardTile + corner.lane;
   Block<float, R, C> block;
-  multiply_half(block, task.half_key + j * task.key_stride, task.key_stride, task.head_size,
-                state.query_columns + corner.lane);
+  multiply_half(block, row_at<uint16_t>(tile.key, corner.row, task.key_stride), task.key_stride,
+                task.head_size, state.query_columns + corner.lane);
 #pragma GCC unroll 16
   for (int v = 0; v < C; ++v) {
     const int lane = v * kLanes<float>;
@@ -130,8 +126,8 @@ void differentiate_half(const BackwardTask<float>& task, const BackwardState<flo
       __builtin_memcpy(weights + r * kBackwardTile + lane, &rounded, sizeof rounded);
     }
   }
-  multiply_half(block, task.half_value + j * task.value_stride, task.value_stride, task.value_size,
-                state.output_gradient_columns + corner.lane);
+  multiply_half(block, row_at<uint16_t>(tile.value, corner.row, task.value_stride),
+                task.value_stride, task.value_size, state.output_gradient_columns + corner.lane);
 #pragma GCC unroll 16
   for (int v = 0; v < C; ++v) {
     const int lane = v * kLanes<float>;

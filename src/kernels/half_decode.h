@@ -39,8 +39,7 @@ void score_half_keys(const DecodeTask<float>& task, const uint16_t* key, int row
 }
 
 void score_half_chunk(const DecodeTask<float>& task, const DecodeChunk& chunk) {
-  const uint16_t* const key =
-      static_cast<const uint16_t*>(task.key) + chunk.first * task.key_stride;
+  const uint16_t* const key = static_cast<const uint16_t*>(chunk.key);
   for (int64_t k = 0; k < chunk.count; k += kLanes<float>) {
     const int64_t left = chunk.count - k, count = left < kLanes<float> ? left : kLanes<float>;
     int row = 0;
@@ -106,8 +105,7 @@ inline void pair_rows_of_value(const DecodeTask<float>& task, const uint16_t* va
 }
 
 void add_half_chunk(const DecodeTask<float>& task, const DecodeChunk& chunk) {
-  const uint16_t* const value =
-      static_cast<const uint16_t*>(task.value) + chunk.first * task.value_stride;
+  const uint16_t* const value = static_cast<const uint16_t*>(chunk.value);
   for (int row = 0; row < task.rows; ++row) {
     round_weights(task.scores + row * kDecodeChunk, chunk.count);
   }

@@ -63,7 +63,7 @@ void add_waiting(HalfTask& task, const HalfState& state) {
 inline uint64_t pair_values(const HalfTask& task, const KeyTile& tile, uint32_t* pairs) {
   uint64_t not_finite = 0;
   for (int64_t k = 0; k < tile.count; k += 2, pairs += task.value_size) {
-    const uint16_t* const value = task.half_value + (tile.first + k) * task.value_stride;
+    const uint16_t* const value = row_at<uint16_t>(tile.value, k, task.value_stride);
     const bool two = k + 1 < tile.count;
     interleave(value, two ? value + task.value_stride : nullptr, task.value_size, pairs);
     not_finite |= static_cast<uint64_t>(3 & ~finite_halves(pairs, task.value_size)) << k;
@@ -113,7 +113,7 @@ void add_skipped_values(const HalfTask& task, const HalfState& state, const KeyT
                         uint64_t skipped, int64_t row) {
   for (int64_t k = 0; k < tile.count; ++k) {
     if (((skipped >> k) & 1) == 0) continue;
-    const uint16_t* const value = task.half_value + (tile.first + k) * task.value_stride;
+    const uint16_t* const value = row_at<uint16_t>(tile.value, k, task.value_stride);
     for (int64_t q = 0; q < task.query_count; ++q) {
       if (((tile.bits[k] >> q) & 1) == 0) continue;
       const uint32_t pair = state.weights[(row + k / 2) * kHalfTile + q];

@@ -57,7 +57,7 @@ inline __attribute__((always_inline)) void score_half_block(const HalfTask& task
                                                             const HalfState& state,
                                                             const KeyTile& tile,
                                                             const Corner& corner, float* to) {
-  const uint16_t* const key = task.half_key + (tile.first + corner.row) * task.key_stride;
+  const uint16_t* const key = row_at<uint16_t>(tile.key, corner.row, task.key_stride);
   Block<float, R, C> scores;
   multiply_half(scores, key, task.key_stride, task.head_size, state.query + corner.lane);
   float factor = task.scale * kLog2E<float>;
@@ -274,11 +274,11 @@ void score_half_rows(const HalfTask& task, const HalfState& state, const KeyTile
     }
     if (task.keys_are_new) {
       // The next tile's rows. Past the last key too: a prefetch of what isn't there does nothing.
-      const int64_t ahead = tile.first + kKeyTile + k;
-      prefetch_rows(task.half_value + ahead * task.value_stride, task.value_stride, chunk.count,
-                    task.value_size);
-      prefetch_rows(task.half_key + ahead * task.key_stride, task.key_stride, chunk.count,
-                    task.head_size);
+      const int64_t ahead = kKeyTile + k;
+      prefetch_rows(row_at<uint16_t>(tile.value, ahead, task.value_stride), task.value_stride,
+                    chunk.count, task.value_size);
+      prefetch_rows(row_at<uint16_t>(tile.key, ahead, task.key_stride), task.key_stride,
+                    chunk.count, task.head_size);
     }
     score_half_chunk<C>(task, state, tile, chunk);
     const auto weigh = task.lse == nullptr ? weigh_chunk<false> : weigh_chunk<true>;

@@ -119,7 +119,7 @@ class Decode {
 
   DecodeTask<T> make_task(const DecodeGroup& group) {
     const Sequence& lengths = group.sequence.lengths();
-    const std::int64_t b = group.b, kv = group.kv;
+    const std::int64_t b = group.b;
     const std::int64_t width = decode_width(problem_.head_size);
     const std::int64_t value_width = decode_width(problem_.value_size);
     DecodeTask<T> task;
@@ -133,8 +133,6 @@ class Decode {
     auto* const half_query =
         reinterpret_cast<std::uint16_t*>(task.values + kDecodeGroup * value_width);
     task.half_query = half_query;
-    task.key = head_rows(key_rows_, b, kv, lengths.first_key);
-    task.value = head_rows(value_rows_, b, kv, lengths.first_key);
     task.key_stride = key_rows_.strides()[2];
     task.value_stride = value_rows_.strides()[2];
     task.head_size = problem_.head_size;
@@ -186,7 +184,13 @@ class Decode {
     const std::int64_t last = std::min(first + kDecodeSplit, group.sequence.lengths().key_length);
     for_each_run(group, first, last, [&](std::int64_t begin, std::int64_t end, bool full) {
       for (std::int64_t key = begin; key < end; key += kDecodeChunk) {
-        run_chunk(task, group, {key, std::min(kDecodeChunk, end - key), nullptr}, full);
+        DecodeChunk chunk;
+        chunk.first = key;
+        chunk.count = std::min(kDecodeChunk, end - key);
+        const std::int64_t row = group.sequence.lengths().first_key + key;
+        chunk.key = head_rows(key_rows_, group.b, group.kv, row);
+        chunk.value = head_rows(value_rows_, group.b, group.kv, row);
+        run_chunk(task, group, chunk, full);
       }
     });
     for (std::int64_t r = 0; r < task.rows; ++r) {

@@ -73,8 +73,8 @@ void run_tile(const HalfCall& call, DoubtfulRows& doubtful, const SequencePlan& 
   kernels.begin(task);
   const HalfTask later = call.task(sequence.sequence, next.b, next.h, next.tile);
   prefetch_rows(later.half_query, later.query_stride, later.query_count, later.head_size);
-  for_each_key_tile<float>(task, sequence, b, h, tile, call.plan.query_tile,
-                           [&](const KeyTile& keys) { kernels.tile(task, keys); });
+  for_each_key_tile(task, sequence, b, h, tile, call.plan.query_tile,
+                    [&](const KeyTile& keys) { kernels.tile(task, keys); });
   doubtful.add({&sequence, b, h, tile, kernels.end(task)});
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <type_traits>
 
 #include "attention/engine/key_bits.h"
 #include "attention/plan/plan_data.h"
@@ -57,10 +58,24 @@ void hide_by_bias(const ForwardTask<T>& task, KeyTile& keys, KeyBits& bits) {
   }
 }
 
+/// Where the tile's rows of K and V lie: bfloat16's where the task has those.
+template <class Task>
+void set_addresses(const Task& task, KeyTile& keys) {
+  if constexpr (std::is_base_of_v<HalfRows, Task>) {
+    if (task.half_key != nullptr) {
+      keys.key = task.half_key + keys.first * task.key_stride;
+      keys.value = task.half_value + keys.first * task.value_stride;
+      return;
+    }
+  }
+  keys.key = task.key + keys.first * task.key_stride;
+  keys.value = task.value + keys.first * task.value_stride;
+}
+
 /// Calls visit(KeyTile) for each of the tiles of keys first_key_tile .. last_key_tile - 1 that
 /// the task's queries, those of `tile`, see something of.
-template <class T, class Visit>
-void for_each_key_tile(const ForwardTask<T>& task, const SequencePlan& sequence, std::int64_t b,
+template <class Task, class Visit>
+void for_each_key_tile(const Task& task, const SequencePlan& sequence, std::int64_t b,
                        std::int64_t h, std::int64_t tile, std::int64_t query_tile,
                        std::int64_t first_key_tile, std::int64_t last_key_tile, Visit visit) {
   const std::int64_t first = tile * query_tile;
@@ -68,8 +83,10 @@ void for_each_key_tile(const ForwardTask<T>& task, const SequencePlan& sequence,
   for (const TileRun& run : sequence.runs_of(b, h, tile)) {
     const std::int64_t last = std::min(run.last, last_key_tile);
     for (std::int64_t key_tile = std::max(run.first, first_key_tile); key_tile < last; ++key_tile) {
-      KeyTile keys{key_tile * kPlanKeyTile, 0, nullptr};
+      KeyTile keys;
+      keys.first = key_tile * kPlanKeyTile;
       keys.count = std::min(kPlanKeyTile, sequence.sequence.key_length - keys.first);
+      set_addresses(task, keys);
       KeyBits bits;
       if (run.kind == TileKind::partial) {
         bits = key_bits(*sequence.mask, b, h, first, count, keys.first);
@@ -82,8 +99,8 @@ void for_each_key_tile(const ForwardTask<T>& task, const SequencePlan& sequence,
 }
 
 /// All the tiles of keys.
-template <class T, class Visit>
-void for_each_key_tile(const ForwardTask<T>& task, const SequencePlan& sequence, std::int64_t b,
+template <class Task, class Visit>
+void for_each_key_tile(const Task& task, const SequencePlan& sequence, std::int64_t b,
                        std::int64_t h, std::int64_t tile, std::int64_t query_tile, Visit visit) {
   const std::int64_t keys = sequence.sequence.key_length;
   const std::int64_t all = (keys + kPlanKeyTile - 1) / kPlanKeyTile;
