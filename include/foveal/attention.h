@@ -60,6 +60,12 @@ struct AttentionOptions {
   /// The place of the first key: key j stands at key_offset + j. Masks but dense, ALiBi and dropout
   /// go by places; dense masks and the bias are those of the rows and keys given.
   std::int64_t key_offset = 0;
+  /// Threads of this call, the caller's included; 0: those of set_num_threads.
+  int threads = 0;
+  /// Asked between tasks, on the calling thread alone; true ends the call with an Error (kind
+  /// stopped), its results undefined. `stop_user` is what it is given.
+  bool (*stop)(void* user) = nullptr;
+  void* stop_user = nullptr;
 };
 
 /// What was asked for in StatisticsOptions; the others are undefined. float32 (float64 for
@@ -73,12 +79,20 @@ struct Statistics {
   Tensor rows = {};           ///< (B, H, rows, L_k)
 };
 
+/// What of a call's options its gradients depend on, a hash each. All 0: unknown.
+struct PlanFingerprint {
+  std::uint64_t mask = 0, places = 0, terms = 0, dropout = 0;
+  bool operator==(const PlanFingerprint&) const = default;
+};
+
 struct AttentionResult {
   Tensor output = {};  ///< (B, H, L_q, D_v), of the query's dtype
   Tensor lse = {};     ///< (B, H, L_q), float32 (float64 for float64), where asked for
   /// P before dropout, where asked for: (B, H, L_q, L_k), float32 (float64 for float64).
   Tensor weights = {};
   Statistics statistics = Statistics();
+  /// Of the call that it comes from: a backward with other options refuses it.
+  PlanFingerprint plan = PlanFingerprint();
 };
 
 /// O = softmax(Q K^T * scale, masked) V. query (B, H, L_q, D), key (B, H_kv, L_k, D), value (B,
@@ -94,14 +108,23 @@ struct AttentionResult {
 AttentionResult attention(const Tensor& query, const Tensor& key, const Tensor& value,
                           const AttentionOptions& options = {});
 
+/// attention() into tensors of the caller's. What is undefined of `result` and asked for is made;
+/// what is defined is written in its own strides, the last of which must be 1, whatever the others:
+/// (B, L_q, H, D_v) in memory costs no copy. Nothing is recorded. Throws Error, and writes nothing,
+/// where a tensor is given but not asked for, has another shape or dtype, or shares memory with an
+/// input or another result; and where an input requires a gradient, outside NoGrad.
+void attention_into(AttentionResult& result, const Tensor& query, const Tensor& key,
+                    const Tensor& value, const AttentionOptions& options = {});
+
 struct AttentionGradients {
   Tensor q = {}, k = {}, v = {};
   Tensor bias = {}, sinks = {}, alibi_slopes = {};  ///< where options.gradients asks
 };
 
 /// Gradients of a loss whose gradient by the output is `grad_output` (B, H, L_q, D_v). `result` is
-/// what attention returned for the same arguments, with return_lse. Accumulates in float32 (float64
-/// for float64).
+/// what attention returned for the same arguments, with return_lse: one that comes from other
+/// options is an Error, one put together by hand isn't checked. Accumulates in float32 (float64 for
+/// float64).
 AttentionGradients attention_backward(const Tensor& grad_output, const Tensor& query,
                                       const Tensor& key, const Tensor& value,
                                       const AttentionResult& result,
@@ -115,15 +138,21 @@ struct AttentionState {
   Tensor sum = {};      ///< l = sum of exp(S - m), (B, H, L_q)
 };
 
-/// The part of attention that these keys have. Mask, ALiBi and dropout count keys from the first
-/// one given, and the bias is that of these keys; sinks belong into one part only. Throws Error as
-/// attention does, and where weights or statistics are asked for: a part has none.
+/// The part of attention that these keys have. key_offset says where they stand in the whole
+/// sequence, and query_offset where the queries do: masks, ALiBi and dropout go by that. The bias
+/// is that of these keys; sinks belong into one part only. Throws Error as attention does, and
+/// where weights or statistics are asked for: a part has none.
 AttentionState attention_state(const Tensor& query, const Tensor& key, const Tensor& value,
                                const AttentionOptions& options = {});
 /// Both parts as one: associative and commutative but for rounding. Throws Error where shapes or
 /// dtypes differ.
 AttentionState merge(const AttentionState& a, const AttentionState& b);
+/// The same into `a`, in whose memory and strides it is written. Throws Error, and writes nothing,
+/// where merge does, or where the two share memory.
+void merge_into(AttentionState& a, const AttentionState& b);
 /// Divides: output and lse, in the state's dtype. A row that saw no key gives 0 and lse -inf.
 AttentionResult finish(const AttentionState& state);
+/// The same with the output rounded to a floating `dtype`; lse stays in the state's.
+AttentionResult finish(const AttentionState& state, DType dtype);
 
 }  // namespace foveal

@@ -12,6 +12,7 @@ enum class ErrorKind {
   data,      ///< a value, shape or dtype that breaks a rule (exit 3)
   file,      ///< a file that can't be opened, read or written (exit 4)
   internal,  ///< a broken promise of our own (exit 5)
+  stopped,   ///< ended because the caller's `stop` said so (exit 130)
 };
 
 /// Thrown at the door of a public function. The message is one line that names the argument, its

@@ -16,6 +16,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
+#include "cli/signals.h"
 #include "cli/statistics.h"
 #include "core/memory.h"
 #include "foveal/error.h"
@@ -137,6 +138,7 @@ AttentionOptions attention_options(const Options& options, ArrayReader& reader) 
   result.return_weights = options.weights.has_value();
   result.target = options.run.target;
   result.strict = options.strict;
+  result.stop = SignalsHeld::came;
   return result;
 }
 
@@ -245,6 +247,7 @@ void attend(const Options& options) {
   Timed timed;
   {
     const Progress progress("attending");
+    const SignalsHeld held;  // a signal ends the call between two tasks, then the process
     timed = run(plan, inputs, options.json);
   }
   if (inputs.flat) flatten(timed.result);

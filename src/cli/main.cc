@@ -15,7 +15,7 @@
 
 namespace {
 
-enum Status { kGood = 0, kUsage = 2, kData = 3, kFile = 4, kInternal = 5 };
+enum Status { kGood = 0, kUsage = 2, kData = 3, kFile = 4, kInternal = 5, kStopped = 130 };
 
 int status_of(foveal::ErrorKind kind) {
   switch (kind) {
@@ -25,6 +25,8 @@ int status_of(foveal::ErrorKind kind) {
       return kData;
     case foveal::ErrorKind::file:
       return kFile;
+    case foveal::ErrorKind::stopped:
+      return kStopped;
     case foveal::ErrorKind::internal:
       break;
   }

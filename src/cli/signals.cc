@@ -50,6 +50,8 @@ SignalsHeld::SignalsHeld() {
   for (;;) ::pause();  // another thread is ending the process
 }
 
+bool SignalsHeld::came(void* /*user*/) { return state.load() > 0; }
+
 SignalsHeld::~SignalsHeld() {
   const int seen = state.exchange(kOpen);
   if (seen > 0) end_by(seen);

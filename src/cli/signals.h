@@ -13,6 +13,8 @@ class SignalsHeld {
  public:
   SignalsHeld();
   ~SignalsHeld();
+  /// Whether one came: what attention's `stop` asks, so that a long call ends at once.
+  static bool came(void* user);
   SignalsHeld(const SignalsHeld&) = delete;
   SignalsHeld& operator=(const SignalsHeld&) = delete;
 };

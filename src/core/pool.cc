@@ -61,10 +61,21 @@ void Job::work() {
   }
 }
 
-void Pool::run(Job& job, int helpers) {
+void Job::work_for(CallScope* call) {
+  if (call == nullptr) return work();
+  const TaskScope scope(state);
+  while (!call->stops()) {
+    const std::int64_t index = next.fetch_add(1, std::memory_order_relaxed);
+    if (index >= count) return;
+    body(context, index);
+  }
+  next.store(count);  // nobody takes another
+}
+
+void Pool::run(Job& job, int helpers, CallScope* call) {
   const std::lock_guard queue(callers_);
   helpers = grow(helpers);
-  if (helpers == 0) return job.work();
+  if (helpers == 0) return job.work_for(call);
   spins_ = helpers < usable_cpus() ? kSpins : 0;
   job_ = &job;
   finished_.store(0, std::memory_order_relaxed);
@@ -74,7 +85,7 @@ void Pool::run(Job& job, int helpers) {
     ticket_.fetch_add(1, std::memory_order_release);
   }
   wake_workers(helpers);
-  job.work();
+  job.work_for(call);
   wait_for_workers(helpers - seats_.exchange(0, std::memory_order_acq_rel));
 }
 

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/call_scope.h"
 #include "core/float_state.h"
 #include "foveal/threads.h"
 
@@ -23,6 +24,8 @@ struct Job {
 
   /// Runs tasks until none is left.
   void work();
+  /// The same on the thread that made the job, which asks before each whether to stop.
+  void work_for(CallScope* call);
 };
 
 /// Workers wait for `ticket_` to move, then take one of the job's seats. When the tasks have run
@@ -33,7 +36,8 @@ class Pool {
  public:
   /// Returns when all tasks are done, by the caller and at most `helpers` more threads: fewer where
   /// the system gives no more. Concurrent callers queue.
-  void run(Job& job, int helpers);
+  /// `call` is the caller's, or null.
+  void run(Job& job, int helpers, CallScope* call);
   /// Ends the workers once no job runs. The next job starts new ones.
   void end_workers();
 

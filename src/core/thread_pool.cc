@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "core/call_scope.h"
 #include "core/cpus.h"
 #include "core/pool.h"
 #include "core/task_scope.h"
@@ -86,14 +87,43 @@ Host host;
 struct HostCall {
   ParallelBody body;
   void* context;
+  CallScope* call;
   FloatState state = float_state();
+  std::atomic<bool> stopped{false};
 
   static void run(void* self, std::int64_t index) {
-    const HostCall& call = *static_cast<const HostCall*>(self);
-    const TaskScope scope(call.state);
-    call.body(call.context, index);
+    HostCall& host_call = *static_cast<HostCall*>(self);
+    // The caller's thread alone is asked: it is the one whose scope this is.
+    CallScope* const call = host_call.call;
+    if (call != nullptr && CallScope::current() == call && call->stops()) host_call.stopped = true;
+    if (host_call.stopped) return;
+    const TaskScope scope(host_call.state);
+    host_call.body(host_call.context, index);
   }
 };
+
+void run_inline(std::int64_t count, ParallelBody body, void* context, CallScope* call) {
+  const ThreadMemoryScope memory;
+  for (std::int64_t index = 0; index < count; ++index) {
+    if (call != nullptr && call->stops()) return;
+    body(context, index);
+  }
+}
+
+void run_on_threads(std::int64_t count, ParallelBody body, void* context, CallScope* call,
+                    int threads) {
+  if (const Host::Runner runner = host.get(); runner.run != nullptr) {
+    HostCall host_call{body, context, call};
+    runner.run(count, HostCall::run, &host_call, runner.user);
+    return;
+  }
+  Job job;
+  job.body = body;
+  job.context = context;
+  job.count = count;
+  const int helpers = static_cast<int>(std::min<std::int64_t>(threads, count)) - 1;
+  process_pool.get().run(job, helpers, call);
+}
 
 std::atomic<int> wanted_threads{0};  // 0: not set
 
@@ -114,23 +144,23 @@ int num_threads() {
 
 void set_parallel_runner(ParallelRunner runner, void* user) { host.set({runner, user}); }
 
+int threads_of_call() {
+  const CallScope* const call = CallScope::current();
+  return call != nullptr && call->threads() > 0 ? call->threads() : num_threads();
+}
+
 void run_tasks(std::int64_t count, ParallelBody body, void* context) {
-  const int threads = num_threads();
-  if (TaskScope::inside() || threads == 1 || count <= 1) {
-    const ThreadMemoryScope memory;
-    for (std::int64_t index = 0; index < count; ++index) body(context, index);
-    return;
+  if (TaskScope::inside()) return run_inline(count, body, context, nullptr);
+  CallScope* const call = CallScope::current();
+  const int threads = threads_of_call();
+  if (threads == 1 || count <= 1) {
+    run_inline(count, body, context, call);
+  } else {
+    run_on_threads(count, body, context, call, threads);
   }
-  if (const Host::Runner runner = host.get(); runner.run != nullptr) {
-    HostCall call{body, context};
-    runner.run(count, HostCall::run, &call, runner.user);
-    return;
+  if (call != nullptr && call->stopped()) {
+    throw Error("stopped, as the call's stop asked: its results are undefined", ErrorKind::stopped);
   }
-  Job job;
-  job.body = body;
-  job.context = context;
-  job.count = count;
-  process_pool.get().run(job, static_cast<int>(std::min<std::int64_t>(threads, count)) - 1);
 }
 
 }  // namespace foveal

@@ -8,8 +8,13 @@
 
 namespace foveal {
 
+/// Threads that the tasks of this thread's call may use: those of its CallScope, else the
+/// process's.
+int threads_of_call();
+
 /// Runs the tasks on the pool, or on the host's runner. Tasks are taken dynamically, in order.
-/// Concurrent callers queue; a nested call runs inline. `body` doesn't throw.
+/// Concurrent callers queue; a nested call runs inline. `body` doesn't throw. Throws Error (kind
+/// stopped) once the call's CallScope says so; then some tasks were not run.
 void run_tasks(std::int64_t count, ParallelBody body, void* context);
 
 /// task(index) for index 0 .. count - 1, each once, on any thread; returns when all are done. Where

@@ -1,8 +1,10 @@
 #include "attention/engine/arrays.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 
+#include "core/thread_memory.h"
 #include "kernels/philox.h"
 #include "tensor/numbers.h"
 
@@ -50,15 +52,24 @@ void check_holds<float>(const Tensor& tensor, const char* name) {
 template <>
 void check_holds<double>(const Tensor&, const char*) {}
 
-template <class T>
-void check_slopes(const std::vector<T>& slopes, const PlanData& plan) {
+namespace {
+
+/// The largest |i' - j|, plus 1.
+std::int64_t longest_distance(const PlanData& plan) {
   std::int64_t longest = 0;
   for (const SequencePlan& each : plan.sequences) {
     const Sequence& sequence = each.sequence;
     longest = std::max({longest, sequence.offset() + sequence.query_length,
                         sequence.key_length - sequence.offset()});
   }
-  for (const T slope : slopes) {
+  return longest;
+}
+
+template <class T>
+void check_slopes(const T* slopes, const PlanData& plan) {
+  const std::int64_t longest = longest_distance(plan);
+  for (std::int64_t h = 0; h < plan.problem.heads; ++h) {
+    const T slope = slopes[h];
     if (!std::isfinite(slope) || std::isfinite(slope * static_cast<T>(longest))) continue;
     throw Error("attention: alibi_slopes holds " + number_text(static_cast<double>(slope)) +
                 ": times a distance of up to " + std::to_string(longest) +
@@ -66,8 +77,47 @@ void check_slopes(const std::vector<T>& slopes, const PlanData& plan) {
   }
 }
 
-template void check_slopes(const std::vector<float>&, const PlanData&);
-template void check_slopes(const std::vector<double>&, const PlanData&);
+/// Element n of a floating tensor of one axis.
+double number_at(const Tensor& tensor, std::int64_t n) {
+  const std::int64_t at = n * tensor.strides()[0];
+  switch (tensor.dtype()) {
+    case DType::float64:
+      return tensor.data<double>()[at];
+    case DType::bfloat16:
+      return static_cast<double>(tensor.data<BFloat16>()[at]);
+    case DType::float16:
+      return static_cast<double>(tensor.data<Float16>()[at]);
+    default:
+      return tensor.data<float>()[at];
+  }
+}
+
+/// The elements of an option of one axis as T; null for an undefined tensor.
+template <class T>
+const T* copied(const Tensor& tensor, const char* name, T* to) {
+  if (!tensor.defined()) return nullptr;
+  check_holds<T>(tensor, name);
+  for (std::int64_t n = 0; n < tensor.size(0); ++n) to[n] = static_cast<T>(number_at(tensor, n));
+  return to;
+}
+
+}  // namespace
+
+template <class T>
+HeadTerms<T> head_terms(const PlanData& plan) {
+  const AttentionOptions& options = plan.options;
+  if (!options.alibi_slopes.defined() && !options.sinks.defined()) return {};
+  const std::int64_t heads = plan.problem.heads;
+  const auto bytes = static_cast<std::size_t>(2 * heads) * sizeof(T);
+  T* const numbers = static_cast<T*>(thread_block(Kept::terms, bytes).data);
+  const HeadTerms<T> terms{copied(options.alibi_slopes, "alibi_slopes", numbers),
+                           copied(options.sinks, "sinks", numbers + heads)};
+  if (terms.slopes != nullptr) check_slopes(terms.slopes, plan);
+  return terms;
+}
+
+template HeadTerms<float> head_terms(const PlanData&);
+template HeadTerms<double> head_terms(const PlanData&);
 
 double scale_of(const PlanData& plan) {
   return plan.options.scale.value_or(1 / std::sqrt(static_cast<double>(plan.problem.head_size)));

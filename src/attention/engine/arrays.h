@@ -77,26 +77,16 @@ Tensor option_as(const Tensor& tensor, const char* name) {
   return converted(tensor, dtype_of<T>());
 }
 
-/// The elements of an option as T; empty for an undefined tensor. Throws as check_holds does.
+/// The plan's ALiBi slopes and sinks, a number a head each; null without such an option.
 template <class T>
-std::vector<T> numbers_of(const Tensor& tensor, const char* name) {
-  if (!tensor.defined()) return {};
-  check_holds<T>(tensor, name);
-  const std::vector<double> values = tensor.to_vector();
-  return {values.begin(), values.end()};
-}
+struct HeadTerms {
+  const T *slopes = nullptr, *sinks = nullptr;
+};
 
-/// Throws Error where a slope times the longest distance of the plan is too large for T.
+/// In memory of the calling thread, valid while its ThreadMemoryScope lives. Throws as check_holds
+/// does, and where a slope times the longest distance of the plan is too large for T.
 template <class T>
-void check_slopes(const std::vector<T>& slopes, const PlanData& plan);
-
-/// The plan's ALiBi slopes as T, empty without any. Throws as check_holds and check_slopes do.
-template <class T>
-std::vector<T> slopes_of(const PlanData& plan) {
-  std::vector<T> slopes = numbers_of<T>(plan.options.alibi_slopes, "alibi_slopes");
-  check_slopes(slopes, plan);
-  return slopes;
-}
+HeadTerms<T> head_terms(const PlanData& plan);
 
 /// 1 / sqrt(D) unless the options say otherwise.
 double scale_of(const PlanData& plan);

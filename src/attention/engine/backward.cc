@@ -6,13 +6,13 @@
 #include "attention/engine/call.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
+#include "attention/engine/results.h"
 #include "attention/engine/sink_gradient.h"
 #include "attention/engine/split_lse.h"
 #include "attention/engine/workspace.h"
 #include "attention/plan/key_blocks.h"
-#include "core/door.h"
 #include "core/thread_pool.h"
-#include "foveal/error.h"
+#include "foveal/operations.h"
 #include "tensor/builder.h"
 
 namespace foveal {
@@ -70,8 +70,10 @@ void fill(BackwardTask<T>& task, const Backward<T>& backward, const KeyBlock& bl
   const std::int64_t first_key = sequence.first_key + block.first_key();
   if (backward.query.data != nullptr) {
     task.query_gradient = query_part(backward, block, h, row);
+    task.query_gradient_stride = block.index == 0 ? backward.query.strides[2] : task.head_size;
   } else {
     task.half_query_gradient = bits_of(backward.half_query.row(block.b, h, row));
+    task.query_gradient_stride = backward.half_query.strides[2];
   }
   if (backward.half) {
     backward.half->fill(task, sequence, block.b, h, block.kv);
@@ -79,19 +81,22 @@ void fill(BackwardTask<T>& task, const Backward<T>& backward, const KeyBlock& bl
     task.output_gradient_stride = backward.half_output_gradient.strides[2];
     task.half_key_gradient = bits_of(backward.half_key.row(block.b, block.kv, first_key));
     task.half_value_gradient = bits_of(backward.half_value.row(block.b, block.kv, first_key));
+    task.key_gradient_stride = backward.half_key.strides[2];
+    task.value_gradient_stride = backward.half_value.strides[2];
   } else if (backward.arrays) {
     backward.arrays->fill(task, sequence, block.b, h, block.kv);
     task.output_gradient = backward.output_gradient.row(block.b, h, row);
     task.output_gradient_stride = backward.output_gradient.strides[2];
     task.key_gradient = backward.key.row(block.b, block.kv, first_key);
     task.value_gradient = backward.value.row(block.b, block.kv, first_key);
+    task.key_gradient_stride = backward.key.strides[2];
+    task.value_gradient_stride = backward.value.strides[2];
   }
 }
 
 /// For a tile with a large lse, so that no row's bits depend on those of another tile.
 template <class T>
-void take_split_lse(BackwardTask<T>& task, Backward<T>& backward) {
-  const std::int64_t row = task.lse - backward.terms.lse;
+void take_split_lse(BackwardTask<T>& task, Backward<T>& backward, std::int64_t row) {
   task.lse = backward.split.maximum.template data<T>() + row;
   task.lse_rest = backward.split.rest.template data<T>() + row;
   task.apart = true;
@@ -106,10 +111,9 @@ BackwardTask<T> make_task(Backward<T>& backward, const KeyBlock& block, std::int
   task.first_key = block.first_key();
   task.key_count = block.key_count();
   fill(task, backward, block, h);
-  if (is_large(task.lse, task.query_count)) take_split_lse(task, backward);
-  task.query_gradient_stride = problem.head_size;
-  task.key_gradient_stride = problem.head_size;
-  task.value_gradient_stride = problem.value_size;
+  if (is_large(task.lse, task.query_count)) {
+    take_split_lse(task, backward, backward.terms.row(block.sequence->sequence, block.b, h, tile));
+  }
   if (backward.bias.data != nullptr) {
     task.bias_gradient = backward.bias.row(block.b, h, task.first_query);
     task.bias_gradient_query_stride = backward.bias.strides[2];
@@ -176,15 +180,20 @@ void run_block(Backward<T>& backward, const KeyBlock& block) {
 
 /// Adds the parts of dQ, in the order of the blocks.
 template <class T>
-void add_query_parts(const Problem& problem, std::int64_t parts, const T* from, T* to) {
-  constexpr std::int64_t kChunk = 1 << 14;
-  const std::int64_t count =
-      element_count({problem.batch, problem.heads, problem.query_length, problem.head_size});
-  parallel_for((count + kChunk - 1) / kChunk, [&](std::int64_t chunk) {
-    const std::int64_t last = std::min((chunk + 1) * kChunk, count);
-    for (std::int64_t part = 0; part < parts; ++part) {
-      const T* const added = from + part * count;
-      for (std::int64_t n = chunk * kChunk; n < last; ++n) to[n] += added[n];
+void add_query_parts(const Problem& problem, std::int64_t parts, const T* from,
+                     const Heads<T>& to) {
+  constexpr std::int64_t kRows = 64;
+  const std::int64_t length = problem.query_length, size = problem.head_size;
+  const std::int64_t rows = problem.batch * problem.heads * length;
+  parallel_for((rows + kRows - 1) / kRows, [&](std::int64_t chunk) {
+    const std::int64_t last = std::min((chunk + 1) * kRows, rows);
+    for (std::int64_t row = chunk * kRows; row < last; ++row) {
+      const std::int64_t head = row / length;
+      T* const sum = to.row(head / problem.heads, head % problem.heads, row % length);
+      for (std::int64_t part = 0; part < parts; ++part) {
+        const T* const added = from + (part * rows + row) * size;
+        for (std::int64_t d = 0; d < size; ++d) sum[d] += added[d];
+      }
     }
   });
 }
@@ -202,13 +211,29 @@ Tensor slope_gradient(const Backward<T>& backward) {
   return result.to(backward.terms.plan.options.alibi_slopes.dtype());
 }
 
-/// Memory for a gradient. What a sequence without queries has of dK and dV is not written, nor what
-/// one without keys has of dQ, nor rows that no sequence has.
-Tensor make_gradient(const PlanData& plan, const Shape& shape, DType dtype) {
+/// Whether every element of dQ, dK and dV is written: not what a sequence without queries has of dK
+/// and dV, nor what one without keys has of dQ, nor rows that no sequence has.
+bool writes_all(const PlanData& plan) {
   const Problem& problem = plan.problem;
-  const bool full = plan.sequences.size() == 1 && plan.sequences[0].sequence.unused_keys == 0 &&
-                    problem.query_length > 0 && problem.key_length > 0 && problem.heads > 0;
-  return full ? TensorBuilder::empty(shape, dtype) : Tensor::zeros(shape, dtype);
+  return plan.sequences.size() == 1 && plan.sequences[0].sequence.unused_keys == 0 &&
+         problem.query_length > 0 && problem.key_length > 0 && problem.heads > 0;
+}
+
+/// Memory for a gradient.
+Tensor make_gradient(const PlanData& plan, const Shape& shape, DType dtype) {
+  return writes_all(plan) ? TensorBuilder::empty(shape, dtype) : Tensor::zeros(shape, dtype);
+}
+
+/// Where a gradient is written: the caller's tensor if it may be, else memory of our own.
+Tensor place_of_gradient(const PlanData& plan, Tensor given, bool add, const Shape& shape,
+                         DType dtype) {
+  if (add || !given.defined() || given.dtype() != dtype) return make_gradient(plan, shape, dtype);
+  if (writes_all(plan)) {
+    count_write(given);
+  } else {
+    given.fill_(0);
+  }
+  return given;
 }
 
 /// dQ, dK, dV and what is added up in other memory first.
@@ -216,15 +241,19 @@ template <class T>
 struct Gradients {
   Tensor query, key, value, query_parts, bias;
 
-  Gradients(Backward<T>& backward, const Tensor& q, const Tensor& k, const Tensor& v) {
+  Gradients(Backward<T>& backward, const CallInputs& inputs, const AttentionGradients& given,
+            bool add) {
     const PlanData& plan = backward.terms.plan;
     constexpr DType dtype = dtype_of<T>();
     const std::int64_t parts = backward.blocks.most_blocks - 1;
     const bool half = backward.multiplies_halves;
     const DType written = half ? DType::bfloat16 : dtype;
-    query = make_gradient(plan, q.shape(), parts > 0 ? dtype : written);
-    key = make_gradient(plan, k.shape(), written);
-    value = make_gradient(plan, v.shape(), written);
+    const auto place = [&](const Tensor& tensor, const Tensor& input, DType kept) {
+      return place_of_gradient(plan, tensor, add, input.shape(), kept);
+    };
+    query = place(given.q, inputs.query, parts > 0 ? dtype : written);
+    key = place(given.k, inputs.key, written);
+    value = place(given.v, inputs.value, written);
     if (half) {
       backward.half_key = heads_of<BFloat16>(key);
       backward.half_value = heads_of<BFloat16>(value);
@@ -253,6 +282,17 @@ struct Gradients {
   }
 };
 
+/// What was computed goes to the caller: as it is, converted, or added to what is there.
+void give(Tensor& given, const Tensor& computed, DType dtype, bool add) {
+  if (!given.defined()) {
+    given = computed.to(dtype);
+  } else if (add) {
+    given.copy_(given.to(computed.dtype()) + computed);
+  } else if (!given.shares_storage(computed)) {
+    given.copy_(computed);
+  }
+}
+
 template <class T>
 void run_blocks(Backward<T>& backward) {
   const auto& chains = backward.blocks.chains;
@@ -263,7 +303,7 @@ void run_blocks(Backward<T>& backward) {
   });
   const std::int64_t parts = backward.blocks.most_blocks - 1;
   if (parts <= 0) return;
-  add_query_parts<T>(backward.terms.plan.problem, parts, backward.query_parts, backward.query.data);
+  add_query_parts<T>(backward.terms.plan.problem, parts, backward.query_parts, backward.query);
 }
 
 /// Q, K, V, O and dO in the type that is multiplied.
@@ -284,86 +324,42 @@ void set_inputs(Backward<T>& backward, const Tensor& grad_output, const Tensor& 
 }
 
 template <class T>
-AttentionGradients backward_as(const PlanData& plan, const Tensor& grad_output, const Tensor& query,
-                               const Tensor& key, const Tensor& value,
-                               const AttentionResult& result) {
+void backward_as(const PlanData& plan, const Tensor& grad_output, const CallInputs& inputs,
+                 const AttentionResult& result, AttentionGradients& gradients, bool add) {
+  const auto& [query, key, value] = inputs;
   Backward<T> backward(plan);
   const Tensor lse = result.lse.contiguous();
-  backward.terms.lse = const_cast<T*>(lse.data<T>());  // only read here
-  if (is_large(backward.terms.lse, lse.element_count())) {
+  backward.terms.lse = row_numbers_of<T>(lse);
+  if (is_large(lse.data<T>(), lse.element_count())) {
     backward.split = split_lse(Call<T>(plan, query, key, value), lse);
   }
   set_inputs(backward, grad_output, query, key, value, result.output);
-  const Gradients<T> written(backward, query, key, value);
+  const Gradients<T> written(backward, inputs, gradients, add);
   run_blocks(backward);
   const DType dtype = plan.problem.dtype;
-  AttentionGradients gradients{
-      written.query.to(dtype), written.key.to(dtype), written.value.to(dtype), {}, {}, {}};
-  const GradientOptions& asked = plan.options.gradients;
-  if (asked.bias) gradients.bias = written.bias.to(plan.options.bias.dtype());
-  if (asked.sinks) {
-    gradients.sinks =
-        sink_gradient(backward.terms, backward.split, OutputRows<T>(result.output, grad_output));
-  }
-  if (asked.alibi_slopes) gradients.alibi_slopes = slope_gradient(backward);
-  return gradients;
-}
-
-void check_given(const Tensor& tensor, const char* name, const Shape& shape, DType dtype) {
-  if (tensor.defined() && tensor.shape() == shape && tensor.dtype() == dtype) return;
-  const std::string rule = std::string(": it must be ") + std::string(to_string(dtype)) +
-                           " of shape " + to_string(shape);
-  if (!tensor.defined()) {
-    throw Error(std::string("attention_backward: ") + name + " is undefined" + rule);
-  }
-  throw Error(std::string("attention_backward: ") + name + " has shape " +
-              to_string(tensor.shape()) + " and dtype " + to_string(tensor.dtype()) + rule);
-}
-
-void check_asked(bool asked, const Tensor& tensor, const char* name) {
-  if (!asked || tensor.defined()) return;
-  throw Error(std::string("attention_backward: gradients.") + name + " is asked for but " + name +
-              " is undefined: give the tensor that attention was given");
-}
-
-void check_backward(const PlanData& plan, const Tensor& grad_output,
-                    const AttentionResult& result) {
-  const Problem& problem = plan.problem;
-  const DType sums = problem.dtype == DType::float64 ? DType::float64 : DType::float32;
-  if (!result.lse.defined()) {
-    throw Error("attention_backward: result.lse is undefined: ask attention for return_lse");
-  }
-  check_given(grad_output, "grad_output", problem.output_shape(), problem.dtype);
-  check_given(result.output, "result.output", problem.output_shape(), problem.dtype);
-  check_given(result.lse, "result.lse", problem.row_shape(), sums);
+  give(gradients.q, written.query, dtype, add);
+  give(gradients.k, written.key, dtype, add);
+  give(gradients.v, written.value, dtype, add);
   const AttentionOptions& options = plan.options;
-  check_asked(options.gradients.bias, options.bias, "bias");
-  check_asked(options.gradients.sinks, options.sinks, "sinks");
-  check_asked(options.gradients.alibi_slopes, options.alibi_slopes, "alibi_slopes");
+  if (options.gradients.bias) give(gradients.bias, written.bias, options.bias.dtype(), add);
+  if (options.gradients.sinks) {
+    const Tensor sinks =
+        sink_gradient(backward.terms, backward.split, OutputRows<T>(result.output, grad_output));
+    give(gradients.sinks, sinks, options.sinks.dtype(), add);
+  }
+  if (options.gradients.alibi_slopes) {
+    give(gradients.alibi_slopes, slope_gradient(backward), options.alibi_slopes.dtype(), add);
+  }
 }
 
 }  // namespace
 
-AttentionGradients run_backward(const PlanData& plan, const Tensor& grad_output,
-                                const Tensor& query, const Tensor& key, const Tensor& value,
-                                const AttentionResult& result) {
-  check_backward(plan, grad_output, result);
-  if (query.dtype() == DType::float64) {
-    return backward_as<double>(plan, grad_output, query, key, value, result);
+void compute_gradients(const PlanData& plan, const Tensor& grad_output, const CallInputs& inputs,
+                       const AttentionResult& result, AttentionGradients& gradients, bool add) {
+  if (plan.problem.dtype == DType::float64) {
+    return backward_as<double>(plan, grad_output, inputs, result, gradients, add);
   }
-  return backward_as<float>(plan, grad_output, query, key, value, result);
-}
-
-AttentionGradients attention_backward(const Tensor& grad_output, const Tensor& query,
-                                      const Tensor& key, const Tensor& value,
-                                      const AttentionResult& result,
-                                      const AttentionOptions& options) try {
-  check_dtypes(query, key, value);
-  const Plan plan =
-      plan_attention(query.shape(), key.shape(), value.shape(), query.dtype(), options);
-  return run_backward(plan.data(), grad_output, query, key, value, result);
-} catch (...) {
-  rethrow_as_error("attention_backward");
+  backward_as<float>(plan, grad_output, inputs, result, gradients, add);
 }
 
 }  // namespace foveal

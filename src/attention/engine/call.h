@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "attention/engine/arrays.h"
+#include "attention/engine/row_numbers.h"
 
 namespace foveal {
 
@@ -31,24 +32,22 @@ T softcap_of(const PlanData& plan) {
   return cap > 0 ? std::max(static_cast<T>(cap), std::numeric_limits<T>::min()) : T(0);
 }
 
-/// What a call has besides Q, K, V and O.
+/// What a call has besides Q, K, V and O. Made where a ThreadMemoryScope of the call's thread
+/// lives.
 template <class T>
 struct Terms {
   const PlanData& plan;
-  T* lse = nullptr;  // (B, H, L_q), or null
+  RowNumbers<T> lse = {};  // data null where none is wanted
   Tensor bias_rows = {};
   Heads<T> bias = {};  // (B, H, L_q, L_k) with stride 0 where broadcast; data null without one
-  std::vector<T> slopes = {}, sinks = {};
+  HeadTerms<T> heads;
   HeadDropout dropout;
 
-  explicit Terms(const PlanData& the_plan) : plan(the_plan), dropout(the_plan) {
-    const AttentionOptions& options = plan.options;
-    if (options.bias.defined()) {
-      bias_rows = option_as<T>(options.bias, "bias");
-      bias = broadcast_heads<T>(bias_rows);
-    }
-    slopes = slopes_of<T>(plan);
-    sinks = numbers_of<T>(options.sinks, "sinks");
+  explicit Terms(const PlanData& the_plan)
+      : plan(the_plan), heads(head_terms<T>(the_plan)), dropout(the_plan) {
+    if (!plan.options.bias.defined()) return;
+    bias_rows = option_as<T>(plan.options.bias, "bias");
+    bias = broadcast_heads<T>(bias_rows);
   }
 
   /// Fills a task for one tile of queries of one head, but for its arrays of numbers, what follows
@@ -65,17 +64,17 @@ struct Terms {
     task.offset = sequence.offset();
     task.scale = static_cast<T>(scale_of(plan));
     task.softcap = softcap_of<T>(plan);
-    if (!slopes.empty()) task.alibi_slope = slopes[static_cast<std::size_t>(h)];
-    if (!sinks.empty()) task.sink = &sinks[static_cast<std::size_t>(h)];
+    if (heads.slopes != nullptr) task.alibi_slope = heads.slopes[h];
+    if (heads.sinks != nullptr) task.sink = heads.sinks + h;
     if (bias.data != nullptr) {
       task.bias = bias.row(b, h, first);
       task.bias_query_stride = bias.strides[2];
       task.bias_key_stride = bias.strides[3];
     }
-    if (lse != nullptr) task.lse = lse + row(sequence, b, h, tile);
+    if (lse.data != nullptr) task.lse = lse.row(b, h, sequence.first_query + first);
   }
 
-  /// Where the first query of a tile lies in (B, H, L_q).
+  /// Where the first query of a tile lies in a dense (B, H, L_q).
   std::int64_t row(const Sequence& sequence, std::int64_t b, std::int64_t h,
                    std::int64_t tile) const {
     return (b * plan.problem.heads + h) * plan.problem.query_length + sequence.first_query +

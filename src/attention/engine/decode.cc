@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "attention/engine/call.h"
 #include "attention/engine/workspace.h"
+#include "core/thread_memory.h"
 #include "core/thread_pool.h"
 
 namespace foveal {
@@ -20,34 +22,43 @@ DecodeKernel<T> kernel_for(const Target& target, DType stored) {
   }
 }
 
-/// Where one head's rows of keys or values begin, in memory of any dtype.
-const void* head_rows(const Tensor& tensor, std::int64_t b, std::int64_t h, std::int64_t row) {
+/// A row of one head, in memory of any dtype.
+void* row_of(const Tensor& tensor, std::int64_t b, std::int64_t h, std::int64_t row) {
   const auto& strides = tensor.strides();
   const std::int64_t elements = b * strides[0] + h * strides[1] + row * strides[2];
-  return static_cast<const char*>(tensor.raw_data()) +
-         elements * static_cast<std::int64_t>(size_of(tensor.dtype()));
+  const auto* const data = static_cast<const char*>(tensor.raw_data());
+  return const_cast<char*>(data) + elements * static_cast<std::int64_t>(size_of(tensor.dtype()));
 }
-
-/// One sequence's share of the call: its tasks, and where their parts lie.
-struct DecodeSequence {
-  const SequencePlan* plan = nullptr;
-  std::int64_t rows = 0;         ///< of a KV head: query heads in its group times queries
-  std::int64_t splits = 0;       ///< of its keys
-  std::int64_t first_task = 0;   ///< of those that run splits
-  std::int64_t first_group = 0;  ///< of those that merge them
-  std::int64_t first_part = 0;   ///< rows of splits before its own
-
-  const Sequence& lengths() const { return plan->sequence; }
-};
 
 /// A KV head of a batch entry of one sequence.
 struct DecodeGroup {
-  const DecodeSequence& sequence;
+  const DecodeSequence& share;
+  const SequencePlan& plan;
   std::int64_t number, b, kv;
+
+  const Sequence& lengths() const { return plan.sequence; }
+};
+
+/// A row of a decode, its splits merged: sum of exp(S - maximum) V, and of exp(S - maximum).
+template <class T>
+struct MergedRow {
+  std::int64_t b, h, i;  ///< i counted through a packed batch
+  double maximum, sum;
+  T* output;
+
+  /// Divides; whether the row is as it should be: all of it finite.
+  bool divide(std::int64_t size) {
+    bool good = true;
+    for (std::int64_t d = 0; d < size && sum != 0; ++d) {
+      output[d] = static_cast<T>(output[d] / sum);
+      good = good && std::isfinite(output[d]);
+    }
+    return good;
+  }
 };
 
 /// One call in the type that is computed in: tensors are converted once, whatever the number of
-/// sequences.
+/// sequences. Made where a ThreadMemoryScope of the call's thread lives.
 template <class T>
 class Decode {
  public:
@@ -61,64 +72,44 @@ class Decode {
         query_(heads_of<T>(query_rows_)),
         kernel_(kernel_for<T>(*plan.target, key.dtype())),
         part_width_(decode_width(plan.problem.value_size) + 2) {
-    add_sequences();
+    const auto numbers = static_cast<std::size_t>(plan.decoded.parts() * part_width_);
+    parts_ = static_cast<T*>(thread_block(Kept::parts, numbers * sizeof(T)).data);
   }
 
-  void run(Tensor& output, Tensor& lse, DoubtfulRows& doubtful) {
-    parallel_for(tasks_, [&](std::int64_t task) {
-      const DecodeSequence& sequence = holder_of(task, &DecodeSequence::first_task);
-      const std::int64_t index = task - sequence.first_task;
-      run_split(group(sequence, index / sequence.splits), index % sequence.splits);
+  /// write(row) for each row of each head, from any thread; it says whether the row is good.
+  template <class Write>
+  void run(DoubtfulRows& doubtful, const Write& write) {
+    parallel_for(plan_.decoded.tasks(), [&](std::int64_t task) {
+      const DecodeSequence& share = plan_.decoded.of_task(task);
+      const std::int64_t index = task - share.first_task;
+      run_split(group(share, index / share.splits), index % share.splits);
     });
-    parallel_for(groups_, [&](std::int64_t index) {
-      const DecodeSequence& sequence = holder_of(index, &DecodeSequence::first_group);
-      finish(group(sequence, index - sequence.first_group), output, lse, doubtful);
+    parallel_for(plan_.decoded.groups(), [&](std::int64_t index) {
+      const DecodeSequence& share = plan_.decoded.of_group(index);
+      finish(group(share, index - share.first_group), doubtful, write);
     });
   }
 
  private:
-  void add_sequences() {
-    std::int64_t parts = 0;
-    for (const SequencePlan& plan : plan_.sequences) {
-      if (!plan.decode) continue;
-      const std::int64_t groups = plan.sequence.entries * problem_.kv_heads;
-      const std::int64_t keys = plan.sequence.key_length;
-      const std::int64_t splits =
-          std::max<std::int64_t>((keys + kDecodeSplit - 1) / kDecodeSplit, 1);
-      const std::int64_t rows = problem_.group() * plan.sequence.query_length;
-      sequences_.push_back({&plan, rows, splits, tasks_, groups_, parts});
-      tasks_ += groups * splits;
-      groups_ += groups;
-      parts += groups * splits * rows;
-    }
-    parts_.resize(static_cast<std::size_t>(parts * part_width_));
-  }
-
-  /// The last sequence whose first task (or group) isn't after `index`.
-  const DecodeSequence& holder_of(std::int64_t index, std::int64_t DecodeSequence::* first) const {
-    const auto after = std::upper_bound(
-        sequences_.begin(), sequences_.end(), index,
-        [first](std::int64_t at, const DecodeSequence& sequence) { return at < sequence.*first; });
-    return *std::prev(after);
-  }
-
-  DecodeGroup group(const DecodeSequence& sequence, std::int64_t number) const {
-    const std::int64_t b = sequence.lengths().first_entry + number / problem_.kv_heads;
-    return {sequence, number, b, number % problem_.kv_heads};
+  DecodeGroup group(const DecodeSequence& share, std::int64_t number) const {
+    const SequencePlan& plan = plan_.sequences[share.sequence];
+    const std::int64_t b = plan.sequence.first_entry + number / problem_.kv_heads;
+    return {share, plan, number, b, number % problem_.kv_heads};
   }
 
   /// Output, maximum and sum of one row of one split.
   T* part(const DecodeGroup& group, std::int64_t split, std::int64_t row) {
-    const auto& [plan, rows, splits, first_task, first_group, first] = group.sequence;
-    return parts_.data() + (first + (group.number * splits + split) * rows + row) * part_width_;
+    const DecodeSequence& share = group.share;
+    const std::int64_t before = (group.number * share.splits + split) * share.rows + row;
+    return parts_ + (share.first_part + before) * part_width_;
   }
 
   std::int64_t head_of(const DecodeGroup& group, std::int64_t row) const {
-    return group.kv * problem_.group() + row / group.sequence.lengths().query_length;
+    return group.kv * problem_.group() + row / group.lengths().query_length;
   }
 
   DecodeTask<T> make_task(const DecodeGroup& group) {
-    const Sequence& lengths = group.sequence.lengths();
+    const Sequence& lengths = group.lengths();
     const std::int64_t b = group.b;
     const std::int64_t width = decode_width(problem_.head_size);
     const std::int64_t value_width = decode_width(problem_.value_size);
@@ -137,7 +128,7 @@ class Decode {
     task.value_stride = value_rows_.strides()[2];
     task.head_size = problem_.head_size;
     task.value_size = problem_.value_size;
-    task.rows = group.sequence.rows;
+    task.rows = group.share.rows;
     task.softcap = softcap_of<T>(plan_);
     task.bias_key_stride = terms_.bias.strides[3];
     task.scale = static_cast<T>(scale_of(plan_));
@@ -169,7 +160,7 @@ class Decode {
     const DropoutCounter dropout = terms_.dropout.of(lengths, b, h);
     row.head = dropout.head;
     row.kept = dropout.kept;
-    if (!terms_.slopes.empty()) row.alibi_slope = terms_.slopes[static_cast<std::size_t>(h)];
+    if (terms_.heads.slopes != nullptr) row.alibi_slope = terms_.heads.slopes[h];
     if (terms_.bias.data != nullptr) row.bias = terms_.bias.row(b, h, i);
     return row;
   }
@@ -177,19 +168,19 @@ class Decode {
   void run_split(const DecodeGroup& group, std::int64_t split) {
     DecodeTask<T> task = make_task(group);
     DropoutCounter dropout;  // but for what each row has of its own
-    task.dropout = terms_.head_dropout(group.sequence.lengths(), group.b, 0, dropout);
+    task.dropout = terms_.head_dropout(group.lengths(), group.b, 0, dropout);
     const std::int64_t width = decode_width(problem_.value_size);
     for (std::int64_t n = 0; n < task.rows * width; ++n) task.output[n] = 0;
     const std::int64_t first = split * kDecodeSplit;
-    const std::int64_t last = std::min(first + kDecodeSplit, group.sequence.lengths().key_length);
+    const std::int64_t last = std::min(first + kDecodeSplit, group.lengths().key_length);
     for_each_run(group, first, last, [&](std::int64_t begin, std::int64_t end, bool full) {
       for (std::int64_t key = begin; key < end; key += kDecodeChunk) {
         DecodeChunk chunk;
         chunk.first = key;
         chunk.count = std::min(kDecodeChunk, end - key);
-        const std::int64_t row = group.sequence.lengths().first_key + key;
-        chunk.key = head_rows(key_rows_, group.b, group.kv, row);
-        chunk.value = head_rows(value_rows_, group.b, group.kv, row);
+        const std::int64_t row = group.lengths().first_key + key;
+        chunk.key = row_of(key_rows_, group.b, group.kv, row);
+        chunk.value = row_of(value_rows_, group.b, group.kv, row);
         run_chunk(task, group, chunk, full);
       }
     });
@@ -205,7 +196,7 @@ class Decode {
   template <class Visit>
   void for_each_run(const DecodeGroup& group, std::int64_t first, std::int64_t last,
                     Visit visit) const {
-    const SequencePlan& plan = *group.sequence.plan;
+    const SequencePlan& plan = group.plan;
     if (plan.mask->varies_by_head()) return visit(first, last, false);
     for (const TileRun& run : plan.runs_of(group.b, 0, 0)) {
       const std::int64_t begin = std::max(first, run.first * kPlanKeyTile);
@@ -219,7 +210,7 @@ class Decode {
     if (full) return kernel_(task, chunk);
     std::uint64_t bits[kDecodeRows][kDecodeChunk / 64] = {};
     std::uint64_t any = 0;
-    const BoundMask& mask = *group.sequence.plan->mask;
+    const BoundMask& mask = *group.plan.mask;
     for (std::int64_t r = 0; r < task.rows; ++r) {
       for (std::int64_t k = 0; k < chunk.count; k += 64) {
         const std::uint64_t word =
@@ -236,51 +227,49 @@ class Decode {
   /// The largest maximum of a row's splits; -inf where none saw a key.
   double largest_maximum(const DecodeGroup& group, std::int64_t row, std::int64_t width) {
     double maximum = -INFINITY;
-    for (std::int64_t s = 0; s < group.sequence.splits; ++s) {
+    for (std::int64_t s = 0; s < group.share.splits; ++s) {
       const T* const from = part(group, s, row);
       if (from[width + 1] != 0 && !(from[width] <= maximum)) maximum = from[width];
     }
     return maximum;
   }
 
-  /// Merges the splits of one row, in order, and divides. Whether the row is as it should be: all
-  /// of it finite.
-  bool finish_row(const DecodeGroup& group, std::int64_t row, T* output, T* lse) {
+  /// Merges the splits of one row, in order, into `output`.
+  MergedRow<T> merged(const DecodeGroup& group, std::int64_t row, T* output) {
     const std::int64_t width = decode_width(problem_.value_size);
-    double maximum = largest_maximum(group, row, width), sum = 0;
-    if (!terms_.sinks.empty()) {
-      const double sink = terms_.sinks[static_cast<std::size_t>(head_of(group, row))];
-      if (!(maximum >= sink)) maximum = sink;
-      if (sink != -INFINITY) sum = std::exp(sink - maximum);
+    const std::int64_t length = group.lengths().query_length;
+    MergedRow<T> result{group.b,
+                        head_of(group, row),
+                        group.lengths().first_query + row % length,
+                        largest_maximum(group, row, width),
+                        0,
+                        output};
+    if (terms_.heads.sinks != nullptr) {
+      const double sink = terms_.heads.sinks[result.h];
+      if (!(result.maximum >= sink)) result.maximum = sink;
+      if (sink != -INFINITY) result.sum = std::exp(sink - result.maximum);
     }
     std::fill_n(output, problem_.value_size, T(0));
-    for (std::int64_t s = 0; s < group.sequence.splits; ++s) {
+    for (std::int64_t s = 0; s < group.share.splits; ++s) {
       const T* const from = part(group, s, row);
       if (from[width + 1] == 0) continue;
-      const double factor = std::exp(from[width] - maximum);
-      sum += from[width + 1] * factor;
+      const double factor = std::exp(from[width] - result.maximum);
+      result.sum += from[width + 1] * factor;
       for (std::int64_t d = 0; d < problem_.value_size; ++d) {
         output[d] = static_cast<T>(output[d] + from[d] * factor);
       }
     }
-    bool good = true;
-    for (std::int64_t d = 0; d < problem_.value_size && sum != 0; ++d) {
-      output[d] = static_cast<T>(output[d] / sum);
-      good = good && std::isfinite(output[d]);
-    }
-    if (lse != nullptr) *lse = static_cast<T>(maximum + std::log(sum));
-    return good;
+    return result;
   }
 
-  void finish(const DecodeGroup& group, Tensor& output, Tensor& lse, DoubtfulRows& doubtful) {
-    const Sequence& lengths = group.sequence.lengths();
-    for (std::int64_t r = 0; r < group.sequence.rows; ++r) {
-      const std::int64_t h = head_of(group, r), i = r % lengths.query_length;
-      const std::int64_t row =
-          (group.b * problem_.heads + h) * problem_.query_length + lengths.first_query + i;
-      const bool good = finish_row(group, r, output.data<T>() + row * problem_.value_size,
-                                   lse.defined() ? lse.data<T>() + row : nullptr);
-      doubtful.add({group.sequence.plan, group.b, h, 0, static_cast<std::uint64_t>(!good) << i});
+  template <class Write>
+  void finish(const DecodeGroup& group, DoubtfulRows& doubtful, const Write& write) {
+    T* const output = workspace<T>(decode_width(problem_.value_size));
+    for (std::int64_t r = 0; r < group.share.rows; ++r) {
+      MergedRow<T> row = merged(group, r, output);
+      const auto bad = static_cast<std::uint64_t>(!write(row));
+      const std::int64_t i = row.i - group.lengths().first_query;
+      doubtful.add({&group.plan, row.b, row.h, 0, bad << i});
     }
   }
 
@@ -290,19 +279,75 @@ class Decode {
   Tensor query_rows_, key_rows_, value_rows_;
   Heads<T> query_;
   DecodeKernel<T> kernel_;
-  std::vector<DecodeSequence> sequences_;
-  std::int64_t tasks_ = 0, groups_ = 0, part_width_;
-  std::vector<T> parts_;
+  std::int64_t part_width_;
+  T* parts_;  // in memory of the calling thread
 };
+
+/// A row of float32 rounded into a tensor of 16 bits.
+void narrow_row(const PlanData& plan, const float* row, std::int64_t size, void* to) {
+  const HalfKernels& convert =
+      plan.problem.dtype == DType::bfloat16 ? plan.target->bfloat16 : plan.target->float16;
+  convert.narrow(row, size, static_cast<std::uint16_t*>(to));
+}
+
+template <class T>
+void decode_as(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
+               AttentionResult& result, DoubtfulRows& doubtful) {
+  const std::int64_t size = plan.problem.value_size;
+  Tensor& output = result.output;
+  const bool narrows = output.dtype() != dtype_of<T>();
+  Decode<T>(plan, query, key, value).run(doubtful, [&](MergedRow<T>& row) {
+    const bool good = row.divide(size);
+    void* const to = row_of(output, row.b, row.h, row.i);
+    if constexpr (sizeof(T) == sizeof(float)) {
+      if (narrows) narrow_row(plan, row.output, size, to);
+    }
+    if (!narrows) std::copy_n(row.output, size, static_cast<T*>(to));
+    if (result.lse.defined()) {
+      *row_numbers_of<T>(result.lse).row(row.b, row.h, row.i) =
+          static_cast<T>(row.maximum + std::log(row.sum));
+    }
+    return good;
+  });
+}
+
+template <class T>
+void decode_state_as(const PlanData& plan, const Tensor& query, const Tensor& key,
+                     const Tensor& value, AttentionState& state, DoubtfulRows& doubtful) {
+  const std::int64_t size = plan.problem.value_size;
+  const Heads<T> output = heads_of<T>(state.output);
+  const RowNumbers<T> maxima = row_numbers_of<T>(state.maximum);
+  const RowNumbers<T> sums = row_numbers_of<T>(state.sum);
+  Decode<T>(plan, query, key, value).run(doubtful, [&](MergedRow<T>& row) {
+    const auto [b, h, i] = std::tuple(row.b, row.h, row.i);
+    bool good = std::isfinite(row.sum);
+    for (std::int64_t d = 0; d < size; ++d) good = good && std::isfinite(row.output[d]);
+    std::copy_n(row.output, size, output.row(b, h, i));
+    *maxima.row(b, h, i) = static_cast<T>(row.maximum);
+    *sums.row(b, h, i) = static_cast<T>(row.sum);
+    return good;
+  });
+}
 
 }  // namespace
 
 void run_decodes(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
-                 Tensor& output, Tensor& lse, DoubtfulRows& doubtful) {
+                 AttentionResult& result, DoubtfulRows& doubtful) {
+  if (!plan.decodes_any()) return;
   if (plan.problem.dtype == DType::float64) {
-    Decode<double>(plan, query, key, value).run(output, lse, doubtful);
+    decode_as<double>(plan, query, key, value, result, doubtful);
   } else {
-    Decode<float>(plan, query, key, value).run(output, lse, doubtful);
+    decode_as<float>(plan, query, key, value, result, doubtful);
+  }
+}
+
+void run_decodes(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
+                 AttentionState& state, DoubtfulRows& doubtful) {
+  if (!plan.decodes_any()) return;
+  if (plan.problem.dtype == DType::float64) {
+    decode_state_as<double>(plan, query, key, value, state, doubtful);
+  } else {
+    decode_state_as<float>(plan, query, key, value, state, doubtful);
   }
 }
 

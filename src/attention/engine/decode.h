@@ -6,10 +6,14 @@
 
 namespace foveal {
 
-/// Runs the plan's sequences that are decoded, query, key and value as they were given, into
-/// `output` and, where defined, `lse`: both dense, (B, H, L_q, D_v) and (B, H, L_q), float32
-/// (float64 for float64). Rows that may be wrong join `doubtful`.
+/// Runs the plan's sequences that are decoded, if there are any, query, key and value as they were
+/// given, into `result.output` (of the query's dtype, or of the one that is computed in) and, where
+/// defined, `result.lse`. Rows that may be wrong join `doubtful`.
 void run_decodes(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
-                 Tensor& output, Tensor& lse, DoubtfulRows& doubtful);
+                 AttentionResult& result, DoubtfulRows& doubtful);
+
+/// The same into a state.
+void run_decodes(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
+                 AttentionState& state, DoubtfulRows& doubtful);
 
 }  // namespace foveal

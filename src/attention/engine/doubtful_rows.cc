@@ -160,14 +160,14 @@ std::uint64_t run_wide(const Call<float>& call, const DoubtfulTile& at, Attentio
   const std::uint64_t wrong =
       at.rows & run_forward_tile(kernels, task, sequence, at.b, at.h, at.tile, kernels.end,
                                  [](const KeyTile&) {});
-  const std::int64_t row = call.row(sequence.sequence, at.b, at.h, at.tile);
   const std::int64_t first = sequence.sequence.first_query + task.first_query;
   for (std::int64_t q = 0; q < task.query_count; ++q) {
     if (((at.rows & ~wrong) >> q & 1) == 0) continue;
     const auto numbers = output.begin() + q * task.value_size;
     const std::vector<double> whole(numbers, numbers + task.value_size);
     write_output(result.output, at.b, at.h, first + q, whole.data());
-    if (result.lse.defined()) result.lse.data<float>()[row + q] = lse[q];
+    if (result.lse.defined())
+      *row_numbers_of<float>(result.lse).row(at.b, at.h, first + q) = lse[q];
   }
   return wrong;
 }
@@ -190,14 +190,12 @@ void write_again(const Call<T>& call, const std::vector<DoubtfulTile>& tiles,
   const PlanData& plan = call.plan;
   std::optional<RowStatistics<T>> statistics;
   if (gathers_rows(plan.options)) statistics.emplace(result.statistics);
-  T* const lse = result.lse.defined() ? result.lse.template data<T>() : nullptr;
   for_each_row<T>(call, tiles, statistics ? &*statistics : nullptr,
                   [&](std::int64_t b, std::int64_t h, std::int64_t i, const double* output,
                       double maximum, double sum) {
                     write_output(result.output, b, h, i, output);
-                    const Problem& p = plan.problem;
-                    if (lse == nullptr) return;
-                    lse[(b * p.heads + h) * p.query_length + i] =
+                    if (!result.lse.defined()) return;
+                    *row_numbers_of<T>(result.lse).row(b, h, i) =
                         static_cast<T>(maximum + std::log(sum));
                   });
 }

@@ -1,31 +1,35 @@
 #pragma once
 // What the public functions call.
 
-#include "attention/plan/plan_data.h"
+#include "attention/engine/results.h"
 
 namespace foveal {
 
-/// Runs a plan on tensors of its shapes and dtype, both passes where there are two. Throws Error
-/// where strict mode refuses the tensors' strides.
-AttentionResult run_plan(const PlanData& plan, const Tensor& query, const Tensor& key,
-                         const Tensor& value);
+/// Runs a plan on tensors of its shapes and dtype, both passes where there are two, into what
+/// `result` holds; what is asked for and isn't there is made. `function` stands in errors. Throws
+/// Error where strict mode refuses the tensors' strides, and as prepare_results does.
+void run_plan(const PlanData& plan, const CallInputs& inputs, AttentionResult& result,
+              const char* function);
 
-/// The gradients that the plan's options ask for; `result` has the output and lse.
-AttentionGradients run_backward(const PlanData& plan, const Tensor& grad_output,
-                                const Tensor& query, const Tensor& key, const Tensor& value,
-                                const AttentionResult& result);
+/// The gradients that the plan's options ask for, into what `gradients` holds, or, with `add`,
+/// added to it; what is undefined is made. `result` has the output and lse. Throws Error as
+/// check_backward does.
+void run_backward(const PlanData& plan, const Tensor& grad_output, const CallInputs& inputs,
+                  const AttentionResult& result, AttentionGradients& gradients, bool add,
+                  const char* function);
 
-/// The first pass: output, and lse where it is asked for or needed.
-AttentionResult run_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
-                            const Tensor& value);
+/// The state of a forward pass before the division. Throws Error where weights or statistics are
+/// asked for.
+AttentionState run_state(const PlanData& plan, const CallInputs& inputs, const char* function);
+
+/// The first pass, into what prepare_results has made or checked.
+void run_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result);
 
 /// The same for bfloat16 by products of bfloat16, where PlanData::half_products() holds.
-AttentionResult run_half_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
-                                 const Tensor& value);
+void run_half_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result);
 
 /// The same for 16 bits by products of float32, where PlanData::widens_rows() holds.
-AttentionResult run_wide_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
-                                 const Tensor& value);
+void run_wide_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result);
 
 /// Throws Error where one is undefined, or the dtypes differ.
 void check_dtypes(const Tensor& query, const Tensor& key, const Tensor& value);
@@ -33,11 +37,18 @@ void check_dtypes(const Tensor& query, const Tensor& key, const Tensor& value);
 /// The second pass: scores once more, each tile against its rows' lse, so that they become P; adds
 /// weights, column mass and rows in full to `result` where they are asked for. Bits don't depend on
 /// the number of threads.
-void add_statistics(const PlanData& plan, const Tensor& query, const Tensor& key,
-                    const Tensor& value, AttentionResult& result);
+void add_statistics(const PlanData& plan, const CallInputs& inputs, AttentionResult& result);
 
-/// The state of a forward pass before the division.
-AttentionState run_state(const PlanData& plan, const Tensor& query, const Tensor& key,
-                         const Tensor& value);
+/// That result and gradients fit the plan, before any work.
+void check_backward(const PlanData& plan, const Tensor& grad_output, const CallInputs& inputs,
+                    const AttentionResult& result, const AttentionGradients& gradients,
+                    const char* function);
+
+/// run_backward, once all has been checked.
+void compute_gradients(const PlanData& plan, const Tensor& grad_output, const CallInputs& inputs,
+                       const AttentionResult& result, AttentionGradients& gradients, bool add);
+
+/// run_state, once all has been checked.
+AttentionState compute_state(const PlanData& plan, const CallInputs& inputs);
 
 }  // namespace foveal

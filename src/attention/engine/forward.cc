@@ -6,6 +6,7 @@
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/query_tiles.h"
+#include "attention/engine/results.h"
 #include "attention/engine/row_statistics.h"
 #include "attention/engine/workspace.h"
 #include "kernels/prefetch.h"
@@ -68,39 +69,35 @@ void run_all(const Call<T>& call, const RowStatistics<T>& statistics, DoubtfulRo
 }
 
 template <class T>
-AttentionResult forward_as(const PlanData& plan, const Tensor& query, const Tensor& key,
-                           const Tensor& value) {
+void forward_as(const PlanData& plan, const CallInputs& inputs, AttentionResult& result) {
   constexpr DType dtype = dtype_of<T>();
-  const Problem& problem = plan.problem;
-  Tensor output = TensorBuilder::empty(problem.output_shape(), dtype);
-  AttentionResult result;
-  if (plan.options.return_lse || needs_second_pass(plan.options)) {
-    result.lse = TensorBuilder::empty(problem.row_shape(), dtype);
+  // 16 bits that are widened whole: what comes out is rounded at the end.
+  AttentionResult wide = result;
+  if (result.output.dtype() != dtype) {
+    wide.output = TensorBuilder::empty(plan.problem.output_shape(), dtype);
   }
-  result.statistics = RowStatistics<T>::make(plan);
-  const RowStatistics<T> statistics(result.statistics);
+  wide.statistics = RowStatistics<T>::make(plan);
+  const RowStatistics<T> statistics(wide.statistics);
   DoubtfulRows doubtful;
   if (!plan.decodes_all()) {
-    Call<T> call(plan, query, key, value);
-    call.output = heads_of<T>(output);
-    if (result.lse.defined()) call.lse = result.lse.template data<T>();
+    Call<T> call(plan, inputs.query, inputs.key, inputs.value);
+    call.output = heads_of<T>(wide.output);
+    if (wide.lse.defined()) call.lse = row_numbers_of<T>(wide.lse);
     run_all(call, statistics, doubtful);
   }
-  if (plan.decodes_any()) run_decodes(plan, query, key, value, output, result.lse, doubtful);
-  result.output = output;
-  compute_again(plan, query, key, value, doubtful, result);
-  result.output = output.to(problem.dtype);
-  return result;
+  run_decodes(plan, inputs.query, inputs.key, inputs.value, wide, doubtful);
+  compute_again(plan, inputs.query, inputs.key, inputs.value, doubtful, wide);
+  if (result.output.dtype() != dtype) result.output.copy_(wide.output);
+  give_statistics(result.statistics, wide.statistics);
 }
 
 }  // namespace
 
-AttentionResult run_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
-                            const Tensor& value) {
-  if (plan.problem.dtype == DType::float64) return forward_as<double>(plan, query, key, value);
-  if (plan.half_products()) return run_half_forward(plan, query, key, value);
-  if (plan.widens_rows()) return run_wide_forward(plan, query, key, value);
-  return forward_as<float>(plan, query, key, value);
+void run_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result) {
+  if (plan.problem.dtype == DType::float64) return forward_as<double>(plan, inputs, result);
+  if (plan.half_products()) return run_half_forward(plan, inputs, result);
+  if (plan.widens_rows()) return run_wide_forward(plan, inputs, result);
+  forward_as<float>(plan, inputs, result);
 }
 
 }  // namespace foveal

@@ -4,8 +4,9 @@
 #include <algorithm>
 
 #include "attention/engine/call.h"
+#include "attention/engine/decode.h"
+#include "attention/engine/doubtful_rows.h"
 #include "attention/engine/engine.h"
-#include "attention/engine/half_result.h"
 #include "attention/engine/kept_head.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/query_tiles.h"
@@ -80,21 +81,19 @@ void run_tile(const HalfCall& call, DoubtfulRows& doubtful, const SequencePlan& 
 
 }  // namespace
 
-AttentionResult run_half_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
-                                 const Tensor& value) {
-  AttentionResult result = make_half_result(plan);
+void run_half_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result) {
+  const auto& [query, key, value] = inputs;
   DoubtfulRows doubtful;
   if (!plan.decodes_all()) {
     HalfCall call(plan, query, key, value, result.output);
-    if (result.lse.defined()) call.lse = result.lse.data<float>();
+    if (result.lse.defined()) call.lse = row_numbers_of<float>(result.lse);
     for_each_query_tile(
         plan, [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile& next) {
           run_tile(call, doubtful, sequence, at, next);
         });
   }
-  round_decodes(plan, query, key, value, result, doubtful);
+  run_decodes(plan, query, key, value, result, doubtful);
   compute_again(plan, query, key, value, doubtful, result);
-  return result;
 }
 
 }  // namespace foveal

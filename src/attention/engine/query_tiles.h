@@ -29,7 +29,7 @@ inline QueryTile query_tile_at(const Problem& problem, const SequencePlan& seque
 /// Calls run(sequence, tile, next tile of the sequence) for all tiles of a list, side by side.
 template <class Run>
 void for_each_query_tile(const PlanData& plan, const WorkList& list, const Run& run) {
-  const std::int64_t tiles = list.tiles(), share = list.tiles_per_task(num_threads());
+  const std::int64_t tiles = list.tiles(), share = list.tiles_per_task(threads_of_call());
   parallel_for((tiles + share - 1) / share, [&](std::int64_t task) {
     const std::int64_t last = std::min(tiles, (task + 1) * share);
     auto part = list.part_of(task * share);

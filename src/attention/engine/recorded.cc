@@ -56,9 +56,10 @@ Tensors Attention::gradient(const Recorded& call) const {
   result.output = call.output;
   result.lse = call.inputs[kLse];
   const bool is_dense = call.grad.rank() > 0 && call.grad.strides().back() == 1;
-  const AttentionGradients grads =
-      run_backward(plan_.data(), is_dense ? call.grad : call.grad.contiguous(), call.inputs[kQuery],
-                   call.inputs[kKey], call.inputs[kValue], result);
+  AttentionGradients grads;
+  run_backward(plan_.data(), is_dense ? call.grad : call.grad.contiguous(),
+               {call.inputs[kQuery], call.inputs[kKey], call.inputs[kValue]}, result, grads, false,
+               "attention");
   Tensors all(kPlaces);
   all[kQuery] = grads.q;
   all[kKey] = grads.k;
@@ -100,7 +101,9 @@ AttentionResult recorded_attention(const Tensor& query, const Tensor& key, const
       plan_attention(query.shape(), key.shape(), value.shape(), query.dtype(), options);
   AttentionResult result = [&] {
     const Unrecorded inside;
-    return run_plan(plan.data(), query, key, value);
+    AttentionResult computed;
+    run_plan(plan.data(), {query, key, value}, computed, "attention");
+    return computed;
   }();
   inputs[kLse] = result.lse;
   record(Attention(plan), inputs, result.output);

@@ -25,10 +25,10 @@ template <class T>
 double sink_term(const Terms<T>& terms, const SplitLse& split, const OutputRows<T>& rows,
                  std::int64_t b, std::int64_t h, std::int64_t i) {
   const Problem& problem = terms.plan.problem;
-  const double sink = terms.sinks[static_cast<std::size_t>(h)];
+  const double sink = terms.heads.sinks[h];
   const std::int64_t row = (b * problem.heads + h) * problem.query_length + i;
   const bool whole = !split.rest.defined();
-  const double lse = whole ? terms.lse[row] : split.maximum.template data<T>()[row];
+  const double lse = whole ? *terms.lse.row(b, h, i) : split.maximum.template data<T>()[row];
   const double rest = whole ? 0 : split.rest.template data<T>()[row];
   if (std::isinf(sink) && sink < 0) return 0;
   const T* const output = rows.output.row(b, h, i);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "attention/engine/call.h"
+#include "attention/engine/decode.h"
 #include "attention/engine/doubtful_rows.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
@@ -17,25 +18,15 @@ namespace foveal {
 namespace {
 
 template <class T>
-AttentionState state_as(const PlanData& plan, const Tensor& query, const Tensor& key,
-                        const Tensor& value) {
-  constexpr DType dtype = dtype_of<T>();
-  const Problem& problem = plan.problem;
-  AttentionState state{Tensor::zeros(problem.output_shape(), dtype),
-                       Tensor::full(problem.row_shape(), -INFINITY, dtype),
-                       Tensor::zeros(problem.row_shape(), dtype)};
-  Call<T> call(plan, query, key, value);
-  call.output = heads_of<T>(state.output);
-  T* const maximum = state.maximum.template data<T>();
-  T* const sum = state.sum.template data<T>();
-  const ForwardKernels<T>& kernels = forward_kernels<T>(*plan.target);
-  DoubtfulRows doubtful;
+void run_tiles(const Call<T>& call, const RowNumbers<T>& maxima, const RowNumbers<T>& sums,
+               DoubtfulRows& doubtful) {
+  const ForwardKernels<T>& kernels = forward_kernels<T>(*call.plan.target);
   for_each_query_tile(
-      plan, plan.all, [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile&) {
+      call.plan, [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile&) {
         ForwardTask<T> task = call.task(sequence.sequence, at.b, at.h, at.tile);
-        const std::int64_t row = call.row(sequence.sequence, at.b, at.h, at.tile);
-        task.maximum = maximum + row;
-        task.sum = sum + row;
+        const std::int64_t row = sequence.sequence.first_query + task.first_query;
+        task.maximum = maxima.row(at.b, at.h, row);
+        task.sum = sums.row(at.b, at.h, row);
         task.slack = 0;  // m is to be the row's maximum itself
         task.workspace = workspace<T>(kernels.workspace(task.head_size, task.value_size));
         DropoutCounter dropout;
@@ -44,6 +35,23 @@ AttentionState state_as(const PlanData& plan, const Tensor& query, const Tensor&
                                                      kernels.end_state, [](const KeyTile&) {});
         doubtful.add({&sequence, at.b, at.h, at.tile, wrong});
       });
+}
+
+template <class T>
+AttentionState state_as(const PlanData& plan, const Tensor& query, const Tensor& key,
+                        const Tensor& value) {
+  constexpr DType dtype = dtype_of<T>();
+  const Problem& problem = plan.problem;
+  AttentionState state{Tensor::zeros(problem.output_shape(), dtype),
+                       Tensor::full(problem.row_shape(), -INFINITY, dtype),
+                       Tensor::zeros(problem.row_shape(), dtype)};
+  DoubtfulRows doubtful;
+  if (!plan.decodes_all()) {
+    Call<T> call(plan, query, key, value);
+    call.output = heads_of<T>(state.output);
+    run_tiles(call, row_numbers_of<T>(state.maximum), row_numbers_of<T>(state.sum), doubtful);
+  }
+  run_decodes(plan, query, key, value, state, doubtful);
   compute_again(plan, query, key, value, doubtful, state);
   return state;
 }
@@ -83,30 +91,39 @@ void for_each_row(std::int64_t rows, const Work& work) {
   });
 }
 
+/// A state's numbers where they lie.
 template <class T>
-AttentionState merge_as(const AttentionState& a, const AttentionState& b) {
-  AttentionState result{Tensor::zeros(a.output.shape(), dtype_of<T>()),
-                        Tensor::zeros(a.maximum.shape(), dtype_of<T>()),
-                        Tensor::zeros(a.maximum.shape(), dtype_of<T>())};
-  const std::int64_t rows = a.maximum.element_count(), size = a.output.size(3);
-  const T* const a_output = a.output.data<T>();
-  const T* const b_output = b.output.data<T>();
-  T* const output = result.output.template data<T>();
-  T* const maximum = result.maximum.template data<T>();
-  T* const sum = result.sum.template data<T>();
-  for_each_row(rows, [&](std::int64_t row) {
-    const double ma = a.maximum.data<T>()[row], mb = b.maximum.data<T>()[row];
+struct StateRows {
+  Heads<T> output;
+  RowNumbers<T> maximum, sum;
+
+  explicit StateRows(const AttentionState& state)
+      : output(heads_of<T>(state.output)),
+        maximum(row_numbers_of<T>(state.maximum)),
+        sum(row_numbers_of<T>(state.sum)) {}
+};
+
+/// Both into `to`, which may be `a`: each number is read before it is written.
+template <class T>
+void merge_rows(const AttentionState& a, const AttentionState& b, AttentionState& to) {
+  const StateRows<T> left(a), right(b), result(to);
+  const Shape& shape = a.maximum.shape();
+  const std::int64_t size = a.output.size(3);
+  for_each_row(a.maximum.element_count(), [&](std::int64_t row) {
+    const std::int64_t i = row % shape[2], head = row / shape[2];
+    const std::int64_t at = head / shape[1], h = head % shape[1];
+    const double ma = *left.maximum.row(at, h, i), mb = *right.maximum.row(at, h, i);
     const double top = ma > mb || std::isnan(ma) ? ma : mb;
     // A side that has seen nothing adds nothing: -inf minus -inf would be NaN.
     const double fa = ma == -INFINITY ? 0 : std::exp(ma - top);
     const double fb = mb == -INFINITY ? 0 : std::exp(mb - top);
-    const double both = a.sum.data<T>()[row] * fa + b.sum.data<T>()[row] * fb;
-    const auto whole = [&](std::int64_t d) {
-      return a_output[row * size + d] * fa + b_output[row * size + d] * fb;
-    };
-    write_state_row(whole, size, top, both, output + row * size, maximum[row], sum[row]);
+    const double both = *left.sum.row(at, h, i) * fa + *right.sum.row(at, h, i) * fb;
+    const T* const a_output = left.output.row(at, h, i);
+    const T* const b_output = right.output.row(at, h, i);
+    const auto whole = [&](std::int64_t d) { return a_output[d] * fa + b_output[d] * fb; };
+    write_state_row(whole, size, top, both, result.output.row(at, h, i),
+                    *result.maximum.row(at, h, i), *result.sum.row(at, h, i));
   });
-  return result;
 }
 
 template <class T>
@@ -134,30 +151,86 @@ AttentionState dense(const AttentionState& state) {
 
 }  // namespace
 
-AttentionState run_state(const PlanData& plan, const Tensor& query, const Tensor& key,
-                         const Tensor& value) {
+AttentionState compute_state(const PlanData& plan, const CallInputs& inputs) {
+  const auto& [query, key, value] = inputs;
   if (plan.problem.dtype == DType::float64) return state_as<double>(plan, query, key, value);
   return state_as<float>(plan, query, key, value);
 }
 
-AttentionState merge(const AttentionState& a, const AttentionState& b) try {
-  check_state(a, "merge, a");
-  check_state(b, "merge, b");
-  if (a.output.shape() != b.output.shape() || a.output.dtype() != b.output.dtype()) {
-    throw Error("merge: b has output " + to_string(b.output.shape()) + " of " +
-                to_string(b.output.dtype()) + " but a has " + to_string(a.output.shape()) + " of " +
-                to_string(a.output.dtype()) + ": they must match");
+namespace {
+
+void check_mergeable(const AttentionState& a, const AttentionState& b,
+                     const std::string& function) {
+  check_state(a, function + ", a");
+  check_state(b, function + ", b");
+  if (a.output.shape() == b.output.shape() && a.output.dtype() == b.output.dtype()) return;
+  throw Error(function + ": b has output " + to_string(b.output.shape()) + " of " +
+              to_string(b.output.dtype()) + " but a has " + to_string(a.output.shape()) + " of " +
+              to_string(a.output.dtype()) + ": they must match");
+}
+
+void merge_rows_of(const AttentionState& a, const AttentionState& b, AttentionState& to) {
+  if (a.output.dtype() == DType::float64) return merge_rows<double>(a, b, to);
+  merge_rows<float>(a, b, to);
+}
+
+/// That `a` can be written where it lies, apart from `b` and from itself.
+void check_merged_into(const AttentionState& a, const AttentionState& b) {
+  const std::pair<const char*, const Tensor*> written[] = {
+      {"a.output", &a.output}, {"a.maximum", &a.maximum}, {"a.sum", &a.sum}};
+  const std::pair<const char*, const Tensor*> read[] = {
+      {"b.output", &b.output}, {"b.maximum", &b.maximum}, {"b.sum", &b.sum}};
+  constexpr const char* kFunction = "merge_into";
+  for (const auto& [name, tensor] : written) {
+    check_written(*tensor, name, tensor->shape(), tensor->dtype(), kFunction);
+    for (const auto& [other_name, other] : read) {
+      check_apart(*tensor, name, *other, other_name, kFunction);
+    }
+    for (const auto& [other_name, other] : written) {
+      if (other != tensor) check_apart(*tensor, name, *other, other_name, kFunction);
+    }
   }
-  if (a.output.dtype() == DType::float64) return merge_as<double>(dense(a), dense(b));
-  return merge_as<float>(dense(a), dense(b));
+}
+
+}  // namespace
+
+AttentionState merge(const AttentionState& a, const AttentionState& b) try {
+  check_mergeable(a, b, "merge");
+  const DType dtype = a.output.dtype();
+  AttentionState result{Tensor::zeros(a.output.shape(), dtype),
+                        Tensor::zeros(a.maximum.shape(), dtype),
+                        Tensor::zeros(a.maximum.shape(), dtype)};
+  merge_rows_of(dense(a), dense(b), result);
+  return result;
 } catch (...) {
   rethrow_as_error("merge");
+}
+
+void merge_into(AttentionState& a, const AttentionState& b) try {
+  check_mergeable(a, b, "merge_into");
+  check_merged_into(a, b);
+  for (const Tensor* tensor : {&a.output, &a.maximum, &a.sum}) count_write(*tensor);
+  merge_rows_of(a, dense(b), a);
+} catch (...) {
+  rethrow_as_error("merge_into");
 }
 
 AttentionResult finish(const AttentionState& state) try {
   check_state(state, "finish");
   return state.output.dtype() == DType::float64 ? finish_as<double>(dense(state))
                                                 : finish_as<float>(dense(state));
+} catch (...) {
+  rethrow_as_error("finish");
+}
+
+AttentionResult finish(const AttentionState& state, DType dtype) try {
+  if (!is_floating(dtype)) {
+    throw Error("finish: dtype is " + to_string(dtype) +
+                ": it must be float32, float64, bfloat16 or float16");
+  }
+  AttentionResult result = finish(state);
+  result.output = result.output.to(dtype);
+  return result;
 } catch (...) {
   rethrow_as_error("finish");
 }

@@ -8,6 +8,7 @@
 #include "attention/engine/call.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
+#include "attention/engine/results.h"
 #include "attention/engine/split_lse.h"
 #include "attention/engine/workspace.h"
 #include "core/thread_pool.h"
@@ -47,22 +48,21 @@ class SecondPass {
         call_(plan, query, key, value),
         places_(row_places(asked_.rows)),
         result_(result) {
-    call_.lse = result.lse.template data<T>();
+    call_.lse = row_numbers_of<T>(result.lse);
     const Problem& p = plan.problem;
     constexpr DType dtype = dtype_of<T>();
-    Statistics& statistics = result.statistics;
-    if (plan.options.return_weights) result.weights = Tensor::zeros(p.score_shape(), dtype);
     if (asked_.column_mass) {
-      statistics.column_mass = Tensor::zeros({p.batch, p.heads, p.key_length}, dtype);
+      made_.column_mass = Tensor::zeros({p.batch, p.heads, p.key_length}, dtype);
     }
     if (!asked_.rows.empty()) {
       const auto rows = static_cast<std::int64_t>(asked_.rows.size());
-      statistics.rows = Tensor::zeros({p.batch, p.heads, rows, p.key_length}, dtype);
+      made_.rows = Tensor::zeros({p.batch, p.heads, rows, p.key_length}, dtype);
     }
   }
 
   void run() {
     for (const SequencePlan& sequence : plan_.sequences) run(sequence);
+    give_statistics(result_.statistics, made_);
   }
 
  private:
@@ -137,8 +137,8 @@ class SecondPass {
   void add_masses(const SequencePlan& sequence, std::int64_t number, std::int64_t pieces,
                   const double* masses) {
     const std::int64_t keys = sequence.sequence.key_length;
-    T* const sum = result_.statistics.column_mass.template data<T>() +
-                   number * plan_.problem.key_length + sequence.sequence.first_key;
+    T* const sum = made_.column_mass.template data<T>() + number * plan_.problem.key_length +
+                   sequence.sequence.first_key;
     for (std::int64_t key = 0; key < keys; ++key) {
       double mass = 0;
       for (std::int64_t piece = 0; piece < pieces; ++piece) mass += masses[piece * keys + key];
@@ -156,13 +156,14 @@ class SecondPass {
       for (std::int64_t key = 0; key < tile.keys.count; ++key) row[key] = tile.at(key, q);
     };
     if (plan_.options.return_weights) {
-      T* const rows = result_.weights.template data<T>() +
-                      (head.number * plan_.problem.query_length + first) * length;
-      for (std::int64_t q = 0; q < task.query_count; ++q) copy_row(rows + q * length, q);
+      const Heads<T> rows = heads_of<T>(result_.weights);
+      for (std::int64_t q = 0; q < task.query_count; ++q) {
+        copy_row(rows.row(head.b, head.h, first + q), q);
+      }
     }
     const auto count = static_cast<std::int64_t>(places_.size());
     if (count == 0) return;
-    T* const selected = result_.statistics.rows.template data<T>() + head.number * count * length;
+    T* const selected = made_.rows.template data<T>() + head.number * count * length;
     for (auto place = first_place(sequence, task);
          place != places_.end() && place->first < first + task.query_count; ++place) {
       copy_row(selected + place->second * length, place->first - first);
@@ -184,12 +185,13 @@ class SecondPass {
   Call<T> call_;
   RowPlaces places_;
   AttentionResult& result_;
+  Statistics made_;
 };
 
 }  // namespace
 
-void add_statistics(const PlanData& plan, const Tensor& query, const Tensor& key,
-                    const Tensor& value, AttentionResult& result) {
+void add_statistics(const PlanData& plan, const CallInputs& inputs, AttentionResult& result) {
+  const auto& [query, key, value] = inputs;
   if (plan.problem.dtype == DType::float64) {
     SecondPass<double>(plan, query, key, value, result).run();
   } else {

@@ -2,8 +2,9 @@
 // that its kernels meet, so that no tensor is copied whole.
 
 #include "attention/engine/call.h"
+#include "attention/engine/decode.h"
+#include "attention/engine/doubtful_rows.h"
 #include "attention/engine/engine.h"
-#include "attention/engine/half_result.h"
 #include "attention/engine/kept_head.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/query_tiles.h"
@@ -138,17 +139,15 @@ void run_tile(const WideCall& call, DoubtfulRows& doubtful, const SequencePlan& 
 
 }  // namespace
 
-AttentionResult run_wide_forward(const PlanData& plan, const Tensor& query, const Tensor& key,
-                                 const Tensor& value) {
-  AttentionResult result = make_half_result(plan);
+void run_wide_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result) {
+  const auto& [query, key, value] = inputs;
   DoubtfulRows doubtful;
   WideCall call(plan, query, key, value, result.output);
-  if (result.lse.defined()) call.lse = result.lse.data<float>();
+  if (result.lse.defined()) call.lse = row_numbers_of<float>(result.lse);
   for_each_query_tile(plan, [&](const SequencePlan& sequence, const QueryTile& at,
                                 const QueryTile&) { run_tile(call, doubtful, sequence, at); });
-  round_decodes(plan, query, key, value, result, doubtful);
+  run_decodes(plan, query, key, value, result, doubtful);
   compute_again(plan, query, key, value, doubtful, result);
-  return result;
 }
 
 }  // namespace foveal

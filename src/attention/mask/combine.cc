@@ -4,6 +4,7 @@
 
 #include "attention/mask/node.h"
 #include "core/door.h"
+#include "core/hash.h"
 #include "foveal/mask.h"
 
 namespace foveal {
@@ -38,6 +39,7 @@ class BoundNot : public BoundMask {
     for (std::int64_t n = 0; n < last - first; ++n) words[n] = ~words[n] & whole;
   }
 
+  std::uint64_t fingerprint() const override { return Hash().add(a_->fingerprint()).value(); }
   bool varies_by_batch() const override { return a_->varies_by_batch(); }
   bool varies_by_head() const override { return a_->varies_by_head(); }
 
@@ -74,6 +76,9 @@ class BoundPair : public BoundMask {
     }
   }
 
+  std::uint64_t fingerprint() const override {
+    return Hash().add(a_->fingerprint()).add(b_->fingerprint()).add(both_).value();
+  }
   bool varies_by_batch() const override { return a_->varies_by_batch() || b_->varies_by_batch(); }
   bool varies_by_head() const override { return a_->varies_by_head() || b_->varies_by_head(); }
 

@@ -3,6 +3,7 @@
 #include "attention/mask/node.h"
 #include "attention/mask/sources.h"
 #include "core/door.h"
+#include "core/hash.h"
 #include "foveal/error.h"
 
 namespace foveal {
@@ -50,6 +51,7 @@ class BoundDense : public BoundMask {
     return result;
   }
 
+  std::uint64_t fingerprint() const override { return Hash().add_all(words_).value(); }
   bool varies_by_batch() const override { return by_batch_; }
   bool varies_by_head() const override { return by_head_; }
 

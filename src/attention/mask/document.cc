@@ -5,6 +5,7 @@
 #include "attention/mask/node.h"
 #include "attention/mask/sources.h"
 #include "core/door.h"
+#include "core/hash.h"
 #include "foveal/error.h"
 
 namespace foveal {
@@ -119,6 +120,12 @@ class BoundDocument : public BoundMask {
     }
   }
 
+  std::uint64_t fingerprint() const override {
+    Hash hash;
+    hash.add(shape().offset()).add(shape().key_place);
+    for (const Documents& documents : *entries_) hash.add_all(documents.ids);
+    return hash.value();
+  }
   bool varies_by_batch() const override { return entries_->size() != 1; }
 
  private:

@@ -5,6 +5,7 @@
 #include "attention/mask/node.h"
 #include "attention/mask/sources.h"
 #include "core/door.h"
+#include "core/hash.h"
 #include "foveal/error.h"
 
 namespace foveal {
@@ -52,6 +53,14 @@ class BoundInterval : public BoundMask {
   void words(std::int64_t b, std::int64_t, std::int64_t first, std::int64_t last, std::int64_t j0,
              std::uint64_t* words) const override {
     for (std::int64_t i = first; i < last; ++i) words[i - first] = row(b, i, j0);
+  }
+
+  std::uint64_t fingerprint() const override {
+    Hash hash;
+    for (const Bound* bound : {&begin_, &end_}) {
+      hash.add_all(bound->starts).add(bound->follows_query);
+    }
+    return hash.value();
   }
 
   bool varies_by_batch() const override { return by_batch_; }

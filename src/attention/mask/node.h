@@ -58,6 +58,9 @@ class BoundMask {
   virtual void words(std::int64_t b, std::int64_t h, std::int64_t first, std::int64_t last,
                      std::int64_t j0, std::uint64_t* words) const;
 
+  /// Equal for masks made alike, of equal numbers; else differing, but for a chance in 2^64.
+  virtual std::uint64_t fingerprint() const = 0;
+
   /// Whether the answers differ between batch entries, between heads.
   virtual bool varies_by_batch() const { return false; }
   virtual bool varies_by_head() const { return false; }

@@ -37,14 +37,8 @@ double widened_bytes(const PlanData& plan, int threads) {
 
 /// The parts of each split of a decode, until they are merged.
 double split_bytes(const PlanData& plan) {
-  double rows = 0;
-  for (const SequencePlan& sequence : plan.sequences) {
-    if (!sequence.decode) continue;
-    const std::int64_t splits = sequence.sequence.key_length / kDecodeSplit + 1;
-    rows += static_cast<double>(splits * sequence.sequence.query_length * plan.problem.heads) *
-            static_cast<double>(sequence.sequence.entries);
-  }
-  return rows * width_of(plan) * static_cast<double>(decode_width(plan.problem.value_size) + 2);
+  return static_cast<double>(plan.decoded.parts()) * width_of(plan) *
+         static_cast<double>(decode_width(plan.problem.value_size) + 2);
 }
 
 /// Scores of the largest weights, and sums of columns, a piece each.

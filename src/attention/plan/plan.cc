@@ -2,6 +2,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "attention/plan/fingerprint.h"
 #include "attention/plan/plan_data.h"
 #include "core/door.h"
 #include "core/memory.h"
@@ -113,12 +114,13 @@ bool PlanData::half_products() const {
          target->half_forward.tile != nullptr && !gathers_rows(options);
 }
 
-Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DType dtype,
-                    const AttentionOptions& options) try {
+std::shared_ptr<PlanData> make_plan(const Shape& query, const Shape& key, const Shape& value,
+                                    DType dtype, const AttentionOptions& options,
+                                    const Target* target) {
   auto data = std::make_shared<PlanData>();
   data->problem = check_problem(query, key, value, dtype, options);
   data->options = options;
-  data->target = &find_target(options.target);
+  data->target = target != nullptr ? target : &find_target(options.target);
   data->query_tile = dtype == DType::float64 ? data->target->forward_float64.query_tile
                                              : data->target->forward_float32.query_tile;
   check_results(*data);
@@ -134,10 +136,43 @@ Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DT
     }
   }
   data->tiled = WorkList(data->problem, data->sequences, false);
+  data->decoded = DecodeList(data->problem, data->sequences);
   data->all = WorkList(data->problem, data->sequences, true);
-  return Plan(std::move(data));
+  data->fingerprint = fingerprint_of(*data);
+  data->most_keys = data->problem.key_length;
+  return data;
+}
+
+Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DType dtype,
+                    const AttentionOptions& options) try {
+  return Plan(make_plan(query, key, value, dtype, options));
 } catch (...) {
   rethrow_as_error("plan_attention");
+}
+
+void Plan::set_lengths(std::int64_t key_length, const std::vector<std::int64_t>& key_lengths) try {
+  const Problem& p = data_->problem;
+  if (is_packed(data_->options)) {
+    throw Error(
+        "Plan::set_lengths: the plan is for packed sequences, whose lengths are key_starts: make "
+        "another plan");
+  }
+  if (key_length < 0 || key_length > data_->most_keys) {
+    throw Error("Plan::set_lengths: key_length is " + std::to_string(key_length) +
+                ": it must be from 0 to " + std::to_string(data_->most_keys) +
+                ", the L_k that the plan was made for");
+  }
+  AttentionOptions options = data_->options;
+  options.key_lengths = key_lengths;
+  const Shape query{p.batch, p.heads, p.query_length, p.head_size};
+  const Shape key{p.batch, p.kv_heads, key_length, p.head_size};
+  const Shape value{p.batch, p.kv_heads, key_length, p.value_size};
+  const std::shared_ptr<PlanData> data =
+      make_plan(query, key, value, p.dtype, options, data_->target);
+  data->most_keys = data_->most_keys;
+  data_ = data;
+} catch (...) {
+  rethrow_as_error("Plan::set_lengths");
 }
 
 Work count_work(const PlanData& plan) {

@@ -2,6 +2,7 @@
 // What a plan holds: the checked problem, the target, and each sequence's mask cut into tiles.
 
 #include "attention/mask/tiles.h"
+#include "attention/plan/decode_list.h"
 #include "attention/plan/sequence.h"
 #include "attention/plan/work_list.h"
 #include "foveal/plan.h"
@@ -15,6 +16,11 @@ constexpr std::int64_t kPlanKeyTile = 64;
 /// Keys of one split of a decode, the task of one thread. From the lengths alone, so that bits
 /// depend on nothing else.
 constexpr std::int64_t kDecodeSplit = 2048;
+
+/// At least one, which a row without keys has too.
+constexpr std::int64_t decode_splits(std::int64_t keys) {
+  return keys == 0 ? 1 : (keys + kDecodeSplit - 1) / kDecodeSplit;
+}
 
 /// One sequence and its mask.
 struct SequencePlan {
@@ -44,7 +50,10 @@ struct PlanData {
   std::int64_t query_tile = 0;
   std::vector<SequencePlan> sequences;
   WorkList tiled;  ///< of the sequences that aren't decoded
-  WorkList all;    ///< of all: what the second pass and the backward walk
+  DecodeList decoded;
+  WorkList all;  ///< of all: what the second pass and the backward walk
+  PlanFingerprint fingerprint;
+  std::int64_t most_keys = 0;  ///< L_k that the plan was made for: set_lengths stays within it
 
   /// Whether every sequence is a decode.
   bool decodes_all() const;
@@ -55,6 +64,12 @@ struct PlanData {
   /// Whether each thread widens 16 bits for itself, a KV head at a time; else whole tensors are.
   bool widens_rows() const;
 };
+
+/// The plan for these shapes, before a Plan holds it; for `target`, or, null, the one that the
+/// options say.
+std::shared_ptr<PlanData> make_plan(const Shape& query, const Shape& key, const Shape& value,
+                                    DType dtype, const AttentionOptions& options,
+                                    const Target* target = nullptr);
 
 /// The work of a plan, counted exactly over batch and heads.
 struct Work {

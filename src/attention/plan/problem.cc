@@ -135,6 +135,12 @@ void check_numbers(const AttentionOptions& options, DType dtype) {
     throw Error("attention: dropout is " + number_text(options.dropout) +
                 ": it must be from 0 to 1");
   }
+  constexpr int kMostThreads = 1024;
+  if (options.threads < 0 || options.threads > kMostThreads) {
+    throw Error("attention: threads is " + std::to_string(options.threads) +
+                ": it must be from 1 to " + std::to_string(kMostThreads) +
+                ", or 0 for those of set_num_threads");
+  }
   if (options.statistics.top_k < 0) {
     throw Error("attention: statistics.top_k is " + std::to_string(options.statistics.top_k) +
                 ": it must be 0 or more");

@@ -1,0 +1,144 @@
+// Runs a plan: what every call does, with a Plan of the caller's or one of its own.
+
+#include <algorithm>
+#include <array>
+
+#include "attention/engine/engine.h"
+#include "core/call_scope.h"
+#include "core/door.h"
+#include "core/thread_memory.h"
+#include "foveal/error.h"
+#include "foveal/plan.h"
+#include "tensor/recording.h"
+
+namespace foveal {
+namespace {
+
+using Sizes = std::array<std::int64_t, 4>;
+
+void check_shape(const Tensor& tensor, const char* name, const Sizes& planned,
+                 const char* function) {
+  const Shape& shape = tensor.shape();
+  if (std::equal(shape.begin(), shape.end(), planned.begin(), planned.end())) return;
+  throw Error(std::string(function) + ": " + name + " has shape " + to_string(shape) +
+              " but the plan is for " + to_string(Shape(planned.begin(), planned.end())) +
+              ": make a plan for this shape");
+}
+
+/// That the tensors are those of the plan.
+void check_inputs(const PlanData& plan, const CallInputs& inputs, const char* function) {
+  const auto& [query, key, value] = inputs;
+  check_dtypes(query, key, value);
+  const Problem& p = plan.problem;
+  check_shape(query, "query", {p.batch, p.heads, p.query_length, p.head_size}, function);
+  check_shape(key, "key", {p.batch, p.kv_heads, p.key_length, p.head_size}, function);
+  check_shape(value, "value", {p.batch, p.kv_heads, p.key_length, p.value_size}, function);
+  if (query.dtype() != p.dtype) {
+    throw Error(std::string(function) + ": query has dtype " + to_string(query.dtype()) +
+                " but the plan is for " + to_string(p.dtype) + ": make a plan for this dtype");
+  }
+}
+
+/// In strict mode a tensor is used where it lies, or not at all.
+void check_strides(const PlanData& plan, const Tensor& tensor, const char* name) {
+  if (!plan.options.strict || tensor.size(-1) == 1 || tensor.strides().back() == 1) return;
+  throw Error(std::string("attention: ") + name + " has last stride " +
+              std::to_string(tensor.strides().back()) +
+              ": strict refuses the copy that makes it 1; call contiguous() first");
+}
+
+/// The threads, the stop and the memory of one call. Nothing in it is recorded.
+class RunScope {
+ public:
+  explicit RunScope(const PlanData& plan)
+      : call_(plan.options.threads, plan.options.stop, plan.options.stop_user) {}
+
+ private:
+  CallScope call_;
+  ThreadMemoryScope memory_;
+  Unrecorded unrecorded_;
+};
+
+}  // namespace
+
+void run_plan(const PlanData& plan, const CallInputs& inputs, AttentionResult& result,
+              const char* function) {
+  check_strides(plan, inputs.query, "query");
+  check_strides(plan, inputs.key, "key");
+  check_strides(plan, inputs.value, "value");
+  const RunScope scope(plan);
+  prepare_results(plan, inputs, result, function);
+  run_forward(plan, inputs, result);
+  result.plan = plan.fingerprint;
+  if (!needs_second_pass(plan.options)) return;
+  add_statistics(plan, inputs, result);
+  if (!plan.options.return_lse) result.lse = Tensor();
+}
+
+void run_backward(const PlanData& plan, const Tensor& grad_output, const CallInputs& inputs,
+                  const AttentionResult& result, AttentionGradients& gradients, bool add,
+                  const char* function) {
+  const RunScope scope(plan);
+  check_backward(plan, grad_output, inputs, result, gradients, function);
+  compute_gradients(plan, grad_output, inputs, result, gradients, add);
+}
+
+AttentionState run_state(const PlanData& plan, const CallInputs& inputs, const char* function) {
+  if (needs_second_pass(plan.options) || gathers_rows(plan.options)) {
+    throw Error(std::string(function) +
+                ": weights and statistics are asked for, but a part of the keys has none: ask "
+                "attention() over all keys");
+  }
+  const RunScope scope(plan);
+  return compute_state(plan, inputs);
+}
+
+AttentionResult Plan::run(const Tensor& query, const Tensor& key, const Tensor& value) const try {
+  const CallInputs inputs{query, key, value};
+  check_inputs(*data_, inputs, "Plan::run");
+  AttentionResult result;
+  run_plan(*data_, inputs, result, "Plan::run");
+  return result;
+} catch (...) {
+  rethrow_as_error("Plan::run");
+}
+
+void Plan::run_into(AttentionResult& result, const Tensor& query, const Tensor& key,
+                    const Tensor& value) const try {
+  const CallInputs inputs{query, key, value};
+  check_inputs(*data_, inputs, "Plan::run_into");
+  run_plan(*data_, inputs, result, "Plan::run_into");
+} catch (...) {
+  rethrow_as_error("Plan::run_into");
+}
+
+AttentionGradients Plan::backward(const Tensor& grad_output, const Tensor& query, const Tensor& key,
+                                  const Tensor& value, const AttentionResult& result) const try {
+  const CallInputs inputs{query, key, value};
+  check_inputs(*data_, inputs, "Plan::backward");
+  AttentionGradients gradients;
+  run_backward(*data_, grad_output, inputs, result, gradients, false, "Plan::backward");
+  return gradients;
+} catch (...) {
+  rethrow_as_error("Plan::backward");
+}
+
+void Plan::backward_into(AttentionGradients& gradients, const Tensor& grad_output,
+                         const Tensor& query, const Tensor& key, const Tensor& value,
+                         const AttentionResult& result, bool add) const try {
+  const CallInputs inputs{query, key, value};
+  check_inputs(*data_, inputs, "Plan::backward_into");
+  run_backward(*data_, grad_output, inputs, result, gradients, add, "Plan::backward_into");
+} catch (...) {
+  rethrow_as_error("Plan::backward_into");
+}
+
+AttentionState Plan::state(const Tensor& query, const Tensor& key, const Tensor& value) const try {
+  const CallInputs inputs{query, key, value};
+  check_inputs(*data_, inputs, "Plan::state");
+  return run_state(*data_, inputs, "Plan::state");
+} catch (...) {
+  rethrow_as_error("Plan::state");
+}
+
+}  // namespace foveal
