@@ -22,6 +22,12 @@ DecodeKernel<T> kernel_for(const Target& target, DType stored) {
   }
 }
 
+/// Of the plan's 16-bit type.
+const HalfKernels& half_kernels(const PlanData& plan) {
+  const Target& target = *plan.target;
+  return plan.problem.dtype == DType::bfloat16 ? target.bfloat16 : target.float16;
+}
+
 /// A row of one head, in memory of any dtype.
 void* row_of(const Tensor& tensor, std::int64_t b, std::int64_t h, std::int64_t row) {
   const auto& strides = tensor.strides();
@@ -66,10 +72,9 @@ class Decode {
       : plan_(plan),
         problem_(plan.problem),
         terms_(plan),
-        query_rows_(rows_as<T>(query)),
+        query_rows_(unit_rows(query)),
         key_rows_(unit_rows(key)),
         value_rows_(unit_rows(value)),
-        query_(heads_of<T>(query_rows_)),
         kernel_(kernel_for<T>(*plan.target, key.dtype())),
         part_width_(decode_width(plan.problem.value_size) + 2) {
     const auto numbers = static_cast<std::size_t>(plan.decoded.parts() * part_width_);
@@ -134,7 +139,7 @@ class Decode {
     task.scale = static_cast<T>(scale_of(plan_));
     for (std::int64_t r = 0; r < task.rows; ++r) {
       const std::int64_t h = head_of(group, r), i = r % lengths.query_length;
-      copy_query(query_.row(b, h, lengths.first_query + i), query + r * width,
+      copy_query(row_of(query_rows_, b, h, lengths.first_query + i), query + r * width,
                  half_query + r * half_width);
       task.row[r] = make_row(lengths, b, h, i);
     }
@@ -142,13 +147,18 @@ class Decode {
   }
 
   /// One query, filled up with zeros; as bfloat16 too where it came so.
-  void copy_query(const T* from, T* query, std::uint16_t* half_query) const {
-    const std::int64_t size = problem_.head_size, width = decode_width(size);
-    for (std::int64_t d = 0; d < width; ++d) query[d] = d < size ? from[d] : 0;
-    if (problem_.dtype != DType::bfloat16) return;
-    for (std::int64_t d = 0; d < pair_width(size); ++d) {
-      half_query[d] = d < size ? BFloat16(from[d]).bits : 0;
+  void copy_query(const void* from, T* query, std::uint16_t* half_query) const {
+    const std::int64_t size = problem_.head_size;
+    const auto* const bits = static_cast<const std::uint16_t*>(from);
+    if (size_of(problem_.dtype) == sizeof(T)) {
+      std::copy_n(static_cast<const T*>(from), size, query);
+    } else if constexpr (sizeof(T) == sizeof(float)) {
+      half_kernels(plan_).widen(bits, size, query);
     }
+    std::fill(query + size, query + decode_width(size), T(0));
+    if (problem_.dtype != DType::bfloat16) return;
+    std::copy_n(bits, size, half_query);
+    std::fill(half_query + size, half_query + pair_width(size), std::uint16_t{0});
   }
 
   /// What query i of head h has besides its numbers.
@@ -277,18 +287,10 @@ class Decode {
   const Problem& problem_;
   Terms<T> terms_;
   Tensor query_rows_, key_rows_, value_rows_;
-  Heads<T> query_;
   DecodeKernel<T> kernel_;
   std::int64_t part_width_;
   T* parts_;  // in memory of the calling thread
 };
-
-/// A row of float32 rounded into a tensor of 16 bits.
-void narrow_row(const PlanData& plan, const float* row, std::int64_t size, void* to) {
-  const HalfKernels& convert =
-      plan.problem.dtype == DType::bfloat16 ? plan.target->bfloat16 : plan.target->float16;
-  convert.narrow(row, size, static_cast<std::uint16_t*>(to));
-}
 
 template <class T>
 void decode_as(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
@@ -300,7 +302,9 @@ void decode_as(const PlanData& plan, const Tensor& query, const Tensor& key, con
     const bool good = row.divide(size);
     void* const to = row_of(output, row.b, row.h, row.i);
     if constexpr (sizeof(T) == sizeof(float)) {
-      if (narrows) narrow_row(plan, row.output, size, to);
+      if (narrows) {
+        half_kernels(plan).narrow(row.output, size, static_cast<std::uint16_t*>(to));
+      }
     }
     if (!narrows) std::copy_n(row.output, size, static_cast<T*>(to));
     if (result.lse.defined()) {

@@ -79,21 +79,26 @@ void forward_as(const PlanData& plan, const CallInputs& inputs, AttentionResult&
   wide.statistics = RowStatistics<T>::make(plan);
   const RowStatistics<T> statistics(wide.statistics);
   DoubtfulRows doubtful;
-  if (!plan.decodes_all()) {
-    Call<T> call(plan, inputs.query, inputs.key, inputs.value);
-    call.output = heads_of<T>(wide.output);
-    if (wide.lse.defined()) call.lse = row_numbers_of<T>(wide.lse);
-    run_all(call, statistics, doubtful);
-  }
+  Call<T> call(plan, inputs.query, inputs.key, inputs.value);
+  call.output = heads_of<T>(wide.output);
+  if (wide.lse.defined()) call.lse = row_numbers_of<T>(wide.lse);
+  run_all(call, statistics, doubtful);
   run_decodes(plan, inputs.query, inputs.key, inputs.value, wide, doubtful);
   compute_again(plan, inputs.query, inputs.key, inputs.value, doubtful, wide);
   if (result.output.dtype() != dtype) result.output.copy_(wide.output);
   give_statistics(result.statistics, wide.statistics);
 }
 
+void decode_all(const PlanData& plan, const CallInputs& inputs, AttentionResult& result) {
+  DoubtfulRows doubtful;
+  run_decodes(plan, inputs.query, inputs.key, inputs.value, result, doubtful);
+  compute_again(plan, inputs.query, inputs.key, inputs.value, doubtful, result);
+}
+
 }  // namespace
 
 void run_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result) {
+  if (plan.decodes_all()) return decode_all(plan, inputs, result);
   if (plan.problem.dtype == DType::float64) return forward_as<double>(plan, inputs, result);
   if (plan.half_products()) return run_half_forward(plan, inputs, result);
   if (plan.widens_rows()) return run_wide_forward(plan, inputs, result);

@@ -84,14 +84,12 @@ void run_tile(const HalfCall& call, DoubtfulRows& doubtful, const SequencePlan& 
 void run_half_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result) {
   const auto& [query, key, value] = inputs;
   DoubtfulRows doubtful;
-  if (!plan.decodes_all()) {
-    HalfCall call(plan, query, key, value, result.output);
-    if (result.lse.defined()) call.lse = row_numbers_of<float>(result.lse);
-    for_each_query_tile(
-        plan, [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile& next) {
-          run_tile(call, doubtful, sequence, at, next);
-        });
-  }
+  HalfCall call(plan, query, key, value, result.output);
+  if (result.lse.defined()) call.lse = row_numbers_of<float>(result.lse);
+  for_each_query_tile(
+      plan, [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile& next) {
+        run_tile(call, doubtful, sequence, at, next);
+      });
   run_decodes(plan, query, key, value, result, doubtful);
   compute_again(plan, query, key, value, doubtful, result);
 }

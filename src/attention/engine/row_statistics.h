@@ -24,8 +24,9 @@ class RowStatistics {
   static Statistics make(const PlanData& plan) {
     constexpr DType dtype = dtype_of<T>();
     const StatisticsOptions& asked = plan.options.statistics;
-    const Shape rows = plan.problem.row_shape();
     Statistics statistics;
+    if (!gathers_rows(plan.options)) return statistics;
+    const Shape rows = plan.problem.row_shape();
     if (asked.entropy) statistics.entropy = Tensor::zeros(rows, dtype);
     if (asked.maximum) statistics.maximum = Tensor::zeros(rows, dtype);
     if (asked.top_k == 0) return statistics;

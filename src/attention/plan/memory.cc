@@ -26,13 +26,12 @@ double keys_of(const Problem& problem) {
 double widened_bytes(const PlanData& plan, int threads) {
   const Problem& problem = plan.problem;
   if (size_of(problem.dtype) != 2) return 0;
-  if (plan.half_products() && !plan.decodes_all() && !needs_second_pass(plan.options)) return 0;
+  if ((plan.half_products() || plan.decodes_all()) && !needs_second_pass(plan.options)) return 0;
   const double sizes = static_cast<double>(problem.head_size + problem.value_size);
   if (plan.widens_rows() && !needs_second_pass(plan.options)) {
     return 4.0 * threads * sizes * static_cast<double>(problem.key_length + plan.query_tile);
   }
-  const double rows = rows_of(problem) + (plan.decodes_all() ? 0 : keys_of(problem));
-  return 4 * sizes * rows;
+  return 4 * sizes * (rows_of(problem) + keys_of(problem));
 }
 
 /// The parts of each split of a decode, until they are merged.
