@@ -7,7 +7,7 @@
 namespace foveal {
 
 /// What a thread keeps a block for: one each.
-enum class Kept { workspace, value_pairs, wide_rows, scores, terms, parts, last = parts };
+enum class Kept { workspace, value_pairs, wide_rows, scores, terms, parts, rows, last = rows };
 
 struct ThreadBlock {
   void* data;

@@ -113,10 +113,33 @@ TEST(Plan, SaysWhereItDecodes) {
   for (const std::int64_t queries : {1, 2, 3}) {
     const Plan plan =
         plan_attention({2, 8, queries, 16}, {2, 2, 5000, 16}, {2, 2, 5000, 16}, DType::float16);
-    const bool decodes = queries * 4 <= 8;
-    EXPECT_EQ(contains(plan.explain(), "decode: "), decodes) << queries;
-    EXPECT_EQ(contains(plan.explain(), "in registers"), decodes) << queries;
+    const bool few = queries * 4 <= 8;
+    EXPECT_TRUE(contains(plan.explain(), "decode: ")) << queries;
+    EXPECT_EQ(contains(plan.explain(), "in registers"), few) << queries;
+    EXPECT_EQ(contains(plan.explain(), "grouped rows: 4 query heads"), !few) << queries;
+    EXPECT_EQ(contains(plan.explain(), "tile by tile"), !few) << queries;
   }
+  const Plan one_head =
+      plan_attention({2, 2, 30, 16}, {2, 2, 500, 16}, {2, 2, 500, 16}, DType::float16);
+  EXPECT_FALSE(contains(one_head.explain(), "decode: "));
+}
+
+TEST(Plan, TellsOfPlacesAndLengths) {
+  const Shape query{2, 2, 3, 16}, key{2, 2, 50, 16};
+  const Plan plain = plan_attention(query, key, key, DType::float32);
+  EXPECT_FALSE(contains(plain.explain(), "places:"));
+  AttentionOptions options;
+  options.key_lengths = {9, 50};
+  options.query_offsets = {70, 70};
+  options.key_offset = 5;
+  const Plan plan = plan_attention(query, key, key, DType::float32, options);
+  EXPECT_TRUE(
+      contains(plan.explain(), "places: key_lengths 9 to 50, query_offsets 70, key_offset 5\n"));
+  const json places = json::parse(plan.to_json())["places"];
+  EXPECT_EQ(places["key_lengths"], json({9, 50}));
+  EXPECT_EQ(places["query_offsets"], json({70, 70}));
+  EXPECT_EQ(places["key_offset"], 5);
+  EXPECT_TRUE(places["query_offset"].is_null());
 }
 
 TEST(Plan, NamesWhatIsBeyondTheFusedPass) {

@@ -1,5 +1,7 @@
 // Masks that look like a mistake.
 
+#include "attention/mask/lint.h"
+
 #include <algorithm>
 
 #include "attention/mask/tiles.h"
@@ -103,9 +105,7 @@ void warn_of_polarity(const BoundMask& mask, std::vector<MaskWarning>& warnings)
 
 }  // namespace
 
-std::vector<MaskWarning> lint(const Mask& mask, std::int64_t batch, std::int64_t query_length,
-                              std::int64_t key_length) try {
-  const MaskShape shape{batch, mask.node().heads(), query_length, key_length};
+std::vector<MaskWarning> lint_shape(const Mask& mask, const MaskShape& shape) {
   check_lint_lengths(shape);
   std::vector<std::string> texts;
   mask.node().lint(shape, texts);
@@ -117,6 +117,11 @@ std::vector<MaskWarning> lint(const Mask& mask, std::int64_t batch, std::int64_t
   warn_of_polarity(*bound, warnings);
   warn_of_padded_places(mask.node(), shape, warnings);
   return warnings;
+}
+
+std::vector<MaskWarning> lint(const Mask& mask, std::int64_t batch, std::int64_t query_length,
+                              std::int64_t key_length) try {
+  return lint_shape(mask, {batch, mask.node().heads(), query_length, key_length});
 } catch (...) {
   rethrow_as_error("lint");
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "attention/mask/lint.h"
 #include "attention/plan/plan_data.h"
 #include "core/door.h"
 #include "core/number_text.h"
@@ -48,6 +49,9 @@ std::string target_reason(const PlanData& plan) {
 /// What becomes of numbers of 16 bits.
 std::string half_reason(const PlanData& plan) {
   const std::string dtype = to_string(plan.problem.dtype);
+  if (plan.decodes_all() && plan.decoded.has_row_tiles()) {
+    return dtype + " is widened to float32 tile by tile; products and sums are float32";
+  }
   const bool pairs =
       plan.problem.dtype == DType::bfloat16 && plan.target->half_forward.tile != nullptr;
   if (plan.decodes_all() && !pairs) {
@@ -81,9 +85,14 @@ std::vector<std::string> reasons_of(const PlanData& plan) {
       "together"};
   if (plan.decodes_any()) {
     reasons.push_back(
-        "decode: so few queries share a KV head that they go through its keys "
-        "together, each key and value read once, in splits of " +
+        "decode: the queries of all heads that share a KV head go through its keys together, each "
+        "key and value read once, in splits of " +
         std::to_string(kDecodeSplit) + " keys");
+  }
+  if (plan.decoded.has_row_tiles()) {
+    reasons.push_back("grouped rows: " + std::to_string(plan.problem.group()) +
+                      " query heads times their queries are the rows of a KV head, " +
+                      std::to_string(plan.query_tile) + " a tile");
   }
   if (size_of(plan.problem.dtype) == 2) reasons.push_back(half_reason(plan));
   if (options.bias.defined()) reasons.push_back("bias is read where it lies, never spread out");
@@ -97,7 +106,7 @@ std::vector<std::string> reasons_of(const PlanData& plan) {
         "top-k, entropy, maximum: gathered as the scores pass, which tiles of float32 (float64 for "
         "float64) do: no decode, no products of 16 bits");
   }
-  if (plan.sequences.size() != 1) {
+  if (is_packed(options) && plan.sequences.size() != 1) {
     reasons.push_back(std::to_string(plan.sequences.size()) +
                       " packed sequences: each has its own tiles, none sees another");
   }
@@ -114,16 +123,43 @@ std::vector<std::string> extras_of(const PlanData& plan) {
   return extras;
 }
 
-/// Of the mask's linter; packed sequences are many, and aren't looked at, nor is a call of no
+/// Of the mask's linter; where there are several sequences, none is looked at, nor is a call of no
 /// heads.
 std::vector<std::string> warnings_of(const PlanData& plan) {
   std::vector<std::string> texts;
   const Problem& p = plan.problem;
-  if (!plan.options.query_starts.empty() || p.batch == 0 || p.heads == 0) return texts;
-  for (MaskWarning& warning : lint(plan.options.mask, p.batch, p.query_length, p.key_length)) {
+  if (plan.sequences.size() != 1 || p.batch == 0 || p.heads == 0) return texts;
+  MaskShape shape = plan.sequences.front().mask->shape();
+  shape.heads = plan.options.mask.node().heads();
+  for (MaskWarning& warning : lint_shape(plan.options.mask, shape)) {
     texts.push_back(std::move(warning.text));
   }
   return texts;
+}
+
+/// The least and the largest of some numbers, as "3" or "3 to 7".
+std::string range_text(const std::vector<std::int64_t>& numbers) {
+  const auto [least, most] = std::minmax_element(numbers.begin(), numbers.end());
+  return std::to_string(*least) + (*least == *most ? "" : " to " + std::to_string(*most));
+}
+
+/// Lengths and offsets where they are given, in a line; empty where none is.
+std::string places_text(const AttentionOptions& options) {
+  std::string text;
+  const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  if (!options.key_lengths.empty()) add("key_lengths " + range_text(options.key_lengths));
+  if (options.query_offset) add("query_offset " + std::to_string(*options.query_offset));
+  if (!options.query_offsets.empty()) add("query_offsets " + range_text(options.query_offsets));
+  if (options.key_offset != 0) add("key_offset " + std::to_string(options.key_offset));
+  return text;
+}
+
+Json places_json(const AttentionOptions& options) {
+  Json json = {{"key_offset", options.key_offset}};
+  json["query_offset"] = options.query_offset ? Json(*options.query_offset) : Json();
+  json["query_offsets"] = options.query_offsets;
+  json["key_lengths"] = options.key_lengths;
+  return json;
 }
 
 std::string bytes_text(double bytes) {
@@ -178,6 +214,8 @@ std::string Plan::explain() const try {
                      number(p.key_length) + ", D " + number(p.head_size) + ", D_v " +
                      number(p.value_size) + ", " + to_string(p.dtype) + "\n";
   text += "mask: " + to_string(plan.options.mask) + "\n";
+  const std::string places = places_text(plan.options);
+  if (!places.empty()) text += "places: " + places + "\n";
   text += "tiles: " + number(tiles.all) + " of " + number(plan.query_tile) + " queries by " +
           number(kPlanKeyTile) + " keys: " + number(tiles.full) + " full, " +
           number(tiles.partial) + " partial, " + number(tiles.all - tiles.full - tiles.partial) +
@@ -204,6 +242,7 @@ std::string Plan::to_json() const try {
       {"shape", shape_json(plan.problem)},
       {"dtype", to_string(plan.problem.dtype)},
       {"mask", to_string(plan.options.mask)},
+      {"places", places_json(plan.options)},
       {"target", plan.target->name},
       {"threads", threads},
       {"tiles",

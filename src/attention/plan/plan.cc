@@ -52,6 +52,19 @@ MaskShape mask_shape(const Problem& problem, const Sequence& sequence) {
   return shape;
 }
 
+/// Whether the rows of a KV head go through its keys together: few enough for a decode's kernel, or
+/// too few queries to fill a tile head by head, where there are other heads to fill it with, or
+/// keys enough to be split.
+bool goes_together(const Sequence& sequence, std::int64_t rows, const Problem& problem,
+                   const AttentionOptions& options, std::int64_t query_tile) {
+  if (rows < 1 || gathers_rows(options)) return false;
+  if (rows <= kDecodeRows) return true;
+  const bool terms_differ =
+      options.bias.defined() || options.alibi_slopes.defined() || drops_weights(options);
+  if (terms_differ || sequence.query_length >= query_tile) return false;
+  return problem.group() > 1 || sequence.key_length > kDecodeSplit;
+}
+
 SequencePlan plan_sequence(const Sequence& sequence, const Problem& problem,
                            const AttentionOptions& options, std::int64_t query_tile) {
   SequencePlan plan;
@@ -61,7 +74,7 @@ SequencePlan plan_sequence(const Sequence& sequence, const Problem& problem,
   plan.query_tiles = (sequence.query_length + query_tile - 1) / query_tile;
   check_lists(plan, problem);
   const std::int64_t rows = problem.group() * sequence.query_length;
-  plan.decode = rows >= 1 && rows <= kDecodeRows && !gathers_rows(options);
+  plan.decode = goes_together(sequence, rows, problem, options, query_tile);
   const auto [batch, heads] = plan.mask->planes();
   for (std::int64_t b = 0; b < batch; ++b) {
     for (std::int64_t h = 0; h < heads; ++h) {
@@ -136,7 +149,7 @@ std::shared_ptr<PlanData> make_plan(const Shape& query, const Shape& key, const 
     }
   }
   data->tiled = WorkList(data->problem, data->sequences, false);
-  data->decoded = DecodeList(data->problem, data->sequences);
+  data->decoded = DecodeList(data->problem, data->sequences, data->query_tile);
   data->all = WorkList(data->problem, data->sequences, true);
   data->fingerprint = fingerprint_of(*data);
   data->most_keys = data->problem.key_length;
