@@ -54,28 +54,20 @@ class SignalsLeftToHost {
 
 }  // namespace
 
-void Job::work() {
+void Job::work(CallScope* call) {
   const TaskScope scope(state);
-  for (std::int64_t index; (index = next.fetch_add(1, std::memory_order_relaxed)) < count;) {
-    body(context, index);
-  }
-}
-
-void Job::work_for(CallScope* call) {
-  if (call == nullptr) return work();
-  const TaskScope scope(state);
-  while (!call->stops()) {
+  for (;;) {
+    if (call != nullptr && call->stops()) return next.store(count);  // nobody takes another
     const std::int64_t index = next.fetch_add(1, std::memory_order_relaxed);
     if (index >= count) return;
     body(context, index);
   }
-  next.store(count);  // nobody takes another
 }
 
 void Pool::run(Job& job, int helpers, CallScope* call) {
   const std::lock_guard queue(callers_);
   helpers = grow(helpers);
-  if (helpers == 0) return job.work_for(call);
+  if (helpers == 0) return job.work(call);
   spins_ = helpers < usable_cpus() ? kSpins : 0;
   job_ = &job;
   finished_.store(0, std::memory_order_relaxed);
@@ -85,7 +77,7 @@ void Pool::run(Job& job, int helpers, CallScope* call) {
     ticket_.fetch_add(1, std::memory_order_release);
   }
   wake_workers(helpers);
-  job.work_for(call);
+  job.work(call);
   wait_for_workers(helpers - seats_.exchange(0, std::memory_order_acq_rel));
 }
 
@@ -126,7 +118,7 @@ void Pool::serve(std::uint64_t seen) {
     seen = ticket_.load(std::memory_order_acquire);
     if (stop_.load()) return;
     if (!take_seat()) continue;
-    job_->work();
+    job_->work(nullptr);
     finish();
   }
 }

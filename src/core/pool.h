@@ -22,10 +22,9 @@ struct Job {
   FloatState state = float_state();  ///< of the thread that makes the job
   std::atomic<std::int64_t> next{0};
 
-  /// Runs tasks until none is left.
-  void work();
-  /// The same on the thread that made the job, which asks before each whether to stop.
-  void work_for(CallScope* call);
+  /// Runs tasks until none is left. `call` is that of the thread that made the job, which asks
+  /// before each whether to stop; null on the others.
+  void work(CallScope* call);
 };
 
 /// Workers wait for `ticket_` to move, then take one of the job's seats. When the tasks have run

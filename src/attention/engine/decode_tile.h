@@ -51,7 +51,7 @@ class RowTile {
     const bool widens = size_of(p.dtype) != sizeof(T);
     task_.key_stride = widens ? p.head_size : call_.key_rows.strides()[2];
     task_.value_stride = widens ? p.value_size : call_.value_rows.strides()[2];
-    task_.keys_are_new = !widens;
+    task_.keys_are_new = !widens && split_.first_row == 0;
     task_.scale = static_cast<T>(scale_of(call_.plan));
     task_.softcap = softcap_of<T>(call_.plan);
     task_.slack = slack;
