@@ -19,8 +19,9 @@ enum class Corner { top_left, bottom_right };
 class MaskNode;
 
 /// An expression that says for batch entry b, head h, query i and key j whether j is visible. With
-/// i' = i + L_k - L_q, the query's place among the keys. It holds no lengths: they come when it is
-/// used, and are checked then.
+/// i' = i + L_k - L_q, the query's place among the keys; where a call gives offsets, i' and j are
+/// places in the whole sequence (docs/notation.md). It holds no lengths: they come when it is used,
+/// and are checked then.
 ///
 /// The numbers of `document` and `padding` are copied as the mask is made; the tensor of `dense` is
 /// held, and read when the mask is bound to lengths: as a plan is made, or by lint.
@@ -47,7 +48,8 @@ Mask causal();
 Mask causal(Corner corner);
 /// i' - left <= j <= i' + right, both ends included; -1 leaves a side unbounded.
 Mask window(std::int64_t left, std::int64_t right);
-/// ids[j] = ids[i']; a query with i' < 0 sees no key. L_k ids, or such a list per batch entry.
+/// ids[j] = ids[i']; a query with i' < 0 sees no key. An id for each place, so L_k or more, or such
+/// a list per batch entry.
 Mask document(const std::vector<std::int64_t>& ids);
 Mask document(const std::vector<std::vector<std::int64_t>>& ids);
 /// ids: int64, (L_k) or (B, L_k).

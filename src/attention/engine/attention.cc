@@ -1,9 +1,13 @@
-// The doors of a call without a plan: each makes one, and runs it.
+// From the public functions to a plan, and from the plan to the kernels: attention() makes a plan
+// of what it was given (plan_attention), and run_plan runs it. Its first pass (forward.cc) takes
+// each tile of queries through its tiles of keys (key_tiles.h) with the kernels' three steps,
+// begin, tile and end (kernels/: attention_forward.h); weights and column mass take a second pass.
 
 #include "foveal/attention.h"
 
 #include "attention/engine/engine.h"
 #include "attention/engine/recorded.h"
+#include "attention/engine/run_scope.h"
 #include "core/door.h"
 #include "foveal/error.h"
 #include "tensor/operation_times.h"
@@ -22,6 +26,14 @@ Plan plan_for(const Tensor& query, const Tensor& key, const Tensor& value,
   return plan_attention(query.shape(), key.shape(), value.shape(), query.dtype(), options);
 }
 
+/// In strict mode a tensor is used where it lies, or not at all.
+void check_strides(const PlanData& plan, const Tensor& tensor, const char* name) {
+  if (!plan.options.strict || tensor.size(-1) == 1 || tensor.strides().back() == 1) return;
+  throw Error(std::string("attention: ") + name + " has last stride " +
+              std::to_string(tensor.strides().back()) +
+              ": strict refuses the copy that makes it 1; call contiguous() first");
+}
+
 }  // namespace
 
 void check_dtypes(const Tensor& query, const Tensor& key, const Tensor& value) {
@@ -35,6 +47,20 @@ void check_dtypes(const Tensor& query, const Tensor& key, const Tensor& value) {
                   ": they must match; convert with to()");
     }
   }
+}
+
+void run_plan(const PlanData& plan, const CallInputs& inputs, AttentionResult& result,
+              const char* function) {
+  check_strides(plan, inputs.query, "query");
+  check_strides(plan, inputs.key, "key");
+  check_strides(plan, inputs.value, "value");
+  const RunScope scope(plan);
+  prepare_results(plan, inputs, result, function);
+  run_forward(plan, inputs, result);
+  result.plan = plan.fingerprint;
+  if (!needs_second_pass(plan.options)) return;
+  add_statistics(plan, inputs, result);
+  if (!plan.options.return_lse) result.lse = Tensor();
 }
 
 AttentionResult attention(const Tensor& query, const Tensor& key, const Tensor& value,

@@ -1,15 +1,13 @@
-// Runs a plan: what every call does, with a Plan of the caller's or one of its own.
+// What a Plan of the caller's runs; run_plan itself stands behind attention().
 
 #include <algorithm>
 #include <array>
 
 #include "attention/engine/engine.h"
-#include "core/call_scope.h"
+#include "attention/engine/run_scope.h"
 #include "core/door.h"
-#include "core/thread_memory.h"
 #include "foveal/error.h"
 #include "foveal/plan.h"
-#include "tensor/recording.h"
 
 namespace foveal {
 namespace {
@@ -39,41 +37,7 @@ void check_inputs(const PlanData& plan, const CallInputs& inputs, const char* fu
   }
 }
 
-/// In strict mode a tensor is used where it lies, or not at all.
-void check_strides(const PlanData& plan, const Tensor& tensor, const char* name) {
-  if (!plan.options.strict || tensor.size(-1) == 1 || tensor.strides().back() == 1) return;
-  throw Error(std::string("attention: ") + name + " has last stride " +
-              std::to_string(tensor.strides().back()) +
-              ": strict refuses the copy that makes it 1; call contiguous() first");
-}
-
-/// The threads, the stop and the memory of one call. Nothing in it is recorded.
-class RunScope {
- public:
-  explicit RunScope(const PlanData& plan)
-      : call_(plan.options.threads, plan.options.stop, plan.options.stop_user) {}
-
- private:
-  CallScope call_;
-  ThreadMemoryScope memory_;
-  Unrecorded unrecorded_;
-};
-
 }  // namespace
-
-void run_plan(const PlanData& plan, const CallInputs& inputs, AttentionResult& result,
-              const char* function) {
-  check_strides(plan, inputs.query, "query");
-  check_strides(plan, inputs.key, "key");
-  check_strides(plan, inputs.value, "value");
-  const RunScope scope(plan);
-  prepare_results(plan, inputs, result, function);
-  run_forward(plan, inputs, result);
-  result.plan = plan.fingerprint;
-  if (!needs_second_pass(plan.options)) return;
-  add_statistics(plan, inputs, result);
-  if (!plan.options.return_lse) result.lse = Tensor();
-}
 
 void run_backward(const PlanData& plan, const Tensor& grad_output, const CallInputs& inputs,
                   const AttentionResult& result, AttentionGradients& gradients, bool add,
