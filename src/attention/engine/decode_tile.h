@@ -2,6 +2,9 @@
 // A decode of more rows than kDecodeRows: the rows are lanes of the forward's kernels, which find
 // the tile's keys and values where it says they lie.
 
+#include <limits>
+#include <utility>
+
 #include "attention/engine/decode_call.h"
 #include "attention/engine/key_tiles.h"
 #include "attention/engine/workspace.h"
