@@ -67,8 +67,7 @@ inline __attribute__((always_inline)) void drop_gradients(const BackwardTask<T>&
                                                           const KeyTile& tile, const Corner& corner,
                                                           T* weights, Block<T, R, C>& gradients) {
   T factors[R * C * kLanes<T>];
-  for_factors<T>(*task.dropout,
-                 {task.first_query + corner.lane, C, tile.first + corner.row, R},
+  for_factors<T>(*task.dropout, {task.first_query + corner.lane, C, tile.first + corner.row, R},
                  [&](int64_t row, int lane, Vector<T> drawn) __attribute__((always_inline)) {
                    store(factors + row * C * kLanes<T> + lane, drawn);
                  });

@@ -60,8 +60,8 @@ class LaneDraw {
     const uint32_t fourth = static_cast<uint32_t>(group0) ^ key1.words[1];
 #pragma GCC unroll 2
     for (int part = 0; part < kParts; ++part) {
-      const Words product = product_of_halves(Words{} + kPhiloxMultipliers[1],
-                                              upper_half(of_query_[part]) ^ fourth);
+      const Words product =
+          product_of_halves(Words{} + kPhiloxMultipliers[1], upper_half(of_query_[part]) ^ fourth);
       words[0][part] = upper_half(product) ^ (static_cast<uint32_t>(group1) ^ key2.words[0]);
       words[1][part] = product;
       words[2][part] = of_query_[part] ^ ((group2 >> 32) ^ key2.words[1]);
@@ -73,10 +73,8 @@ class LaneDraw {
                                                           Words (&words)[4][kParts]) {
 #pragma GCC unroll 2
     for (int part = 0; part < kParts; ++part) {
-      const Words product0 =
-          product_of_halves(Words{} + kPhiloxMultipliers[0], words[0][part]);
-      const Words product1 =
-          product_of_halves(Words{} + kPhiloxMultipliers[1], words[2][part]);
+      const Words product0 = product_of_halves(Words{} + kPhiloxMultipliers[0], words[0][part]);
+      const Words product1 = product_of_halves(Words{} + kPhiloxMultipliers[1], words[2][part]);
       words[0][part] = upper_half(product1) ^ words[1][part] ^ key.words[0];
       words[1][part] = product1;
       words[2][part] = upper_half(product0) ^ words[3][part] ^ key.words[1];

@@ -3,9 +3,8 @@
 // weights they become.
 
 #include "kernels/dropout_lanes.h"
-#include "kernels/forward_observe.h"
+#include "kernels/forward_maximum.h"
 #include "kernels/prefetch.h"
-#include "kernels/score_terms.h"
 
 namespace foveal {
 namespace {
@@ -15,70 +14,6 @@ constexpr int keys_per_block(int vectors) {
   int keys = 4;
   while (keys < 16 && 2 * keys * vectors <= 4 * kQueryVectors) keys *= 2;
   return keys;
-}
-
-/// Rows of keys of a tile, and the vectors of queries from `lane` on that they concern.
-struct Segment {
-  Range rows;
-  int lane = 0, vectors = 0;
-};
-
-/// Whether weights are made by exp_above; else from differences that were rounded.
-template <class T>
-inline bool is_weighed_plainly(const ForwardTask<T>& task) {
-  return !task.apart && task.observation == nullptr;
-}
-
-/// The largest score of each lane. NaN is passed over, unless it comes first.
-template <class T, int R, int C>
-inline __attribute__((always_inline)) Vector<T> top_of(const Block<T, R, C>& scores, int vector) {
-  Vector<T> top = scores.at[0][vector];
-#pragma GCC unroll 16
-  for (int r = 1; r < R; ++r) top = larger(scores.at[r][vector], top);
-  return top;
-}
-
-/// Rows of a segment that came before a block: weights that are still to be multiplied with V, and
-/// scores that are still to become weights.
-struct Before {
-  int64_t weights = 0;  ///< the first row of them
-  int64_t scores = 0;   ///< likewise; the block's own row where none wait
-};
-
-/// A new maximum for the lanes whose scores pass their limit; weights and what was made from them
-/// are rescaled. Rare, so kept out of line.
-template <class T, int R, int C>
-__attribute__((noinline)) void raise_maximum(const ForwardTask<T>& task,
-                                             const ForwardState<T>& state, const Corner& corner,
-                                             const Before& before, const Block<T, R, C>& scores) {
-  const auto multiply = [](T* at, Vector<T> factor) { store(at, load(at) * factor); };
-  for (int v = 0; v < C; ++v) {
-    const int lane = corner.lane + v * kLanes<T>;
-    const Vector<T> top = top_of(scores, v), limit = load(state.limit + lane);
-    const Vector<T> old = load(state.maximum + lane);
-    const Bits<T> raised = top > limit;
-    const Vector<T> maximum = raised ? top : old;
-    const Vector<T> old_shift = load(state.shift + lane), shift = maximum * kLog2E<T>;
-    store(state.maximum + lane, maximum);
-    store(state.shift + lane, shift);
-    store(state.limit + lane, raised ? top + task.slack : limit);
-    // What a row without a maximum holds is zeros: it needs no factor.
-    const Bits<T> rescaled = raised & (limit != kMasked<T>);
-    if (!any(rescaled)) continue;
-    const Vector<T> rise = rescaled ? maximum - old : Vector<T>{};
-    // By what the weights were taken against.
-    const bool by_shift = kFusesProducts && is_weighed_plainly(task);
-    const Vector<T> power = by_shift ? old_shift - shift : -rise * kLog2E<T>;
-    const Vector<T> factor = rescaled ? exp2(rescaled ? power : Vector<T>{}) : broadcast(T(1));
-    raise_observation(task, lane, rise, factor, load(state.sum + lane));
-    multiply(state.sum + lane, factor);
-    for (int64_t k = before.weights; k < before.scores; ++k) {
-      multiply(state.weights + place<T>(kKeyTile, k, lane), factor);
-    }
-    for (int64_t d = 0; d < task.value_size; ++d) {
-      multiply(state.output + place<T>(task.value_size, d, lane), factor);
-    }
-  }
 }
 
 /// Products become scores, with all their terms, those that are masked minus infinity.
@@ -120,6 +55,12 @@ template <class T, int R, int C>
 __attribute__((noinline)) void finish_scores(const ForwardTask<T>& task,
                                              const ForwardState<T>& state, const KeyTile& tile,
                                              const Corner& corner, Block<T, R, C>& block) {
+  if (task.bias_query_stride != 0 && task.bias_key_stride == 1) {
+    // The next tile's, as many of its queries as there are keys here. Past the last one too: a
+    // prefetch of what isn't there does nothing.
+    const T* const ahead = task.bias + corner.row * task.bias_query_stride + tile.first + kKeyTile;
+    prefetch_rows(ahead, task.bias_query_stride, R, kKeyTile);
+  }
   Block<T, R, C> scores = block;
   make_scores(task, bias_rows(state, corner.row, corner.lane), tile, corner, scores);
   if (task.observation == nullptr) mask_far<T, R, C>(state, corner, scores);
@@ -148,7 +89,8 @@ __attribute__((noinline)) void drop_weights(const ForwardTask<T>& task,
 template <class T, int R, int C>
 inline __attribute__((always_inline)) void keep_scores(const ForwardTask<T>& task,
                                                        const ForwardState<T>& state,
-                                                       const Corner& corner, const Before& before,
+                                                       const KeyTile& tile, const Corner& corner,
+                                                       const Before& before,
                                                        const Block<T, R, C>& scores) {
   Bits<T> passed{};
 #pragma GCC unroll 16
@@ -157,7 +99,7 @@ inline __attribute__((always_inline)) void keep_scores(const ForwardTask<T>& tas
   }
   if (__builtin_expect(any(passed), 0)) {
     const Block<T, R, C> copy = scores;  // so that `scores` itself needs no memory
-    raise_maximum<T, R, C>(task, state, corner, before, copy);
+    raise_maximum<T, R, C>(task, state, tile, corner, before, copy);
   }
   T* const at = state.weights + place<T>(kKeyTile, corner.row, corner.lane);
 #pragma GCC unroll 16
@@ -262,7 +204,7 @@ inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& tas
   } else if (tile.bits != nullptr) {
     hide(tile, corner, scores);
   }
-  keep_scores<T, R, C>(task, state, corner, before, scores);
+  keep_scores<T, R, C>(task, state, tile, corner, before, scores);
 }
 
 /// The blocks of R keys that fit between two rows. Where they end.
@@ -285,6 +227,7 @@ void score_rows(const ForwardTask<T>& task, const ForwardState<T>& state, const 
     lay_out_bias(task, lane, C * kLanes<T>, tile.first + rows.first, rows.last - rows.first,
                  bias_rows(state, rows.first, lane));
   }
+  if (task.alibi_slope > 0) lift_maximum(task, state, tile, segment);
   Before before{rows.first, rows.first};
   const int64_t rest = score_blocks<T, keys_per_block(C), C>(task, state, tile, rows, lane, before);
   if (rest < rows.last) score_blocks<T, 1, C>(task, state, tile, {rest, rows.last}, lane, before);

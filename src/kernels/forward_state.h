@@ -23,7 +23,8 @@ constexpr T kMasked = T(-__builtin_inf());
 template <class T>
 constexpr T kLargeMaximum = sizeof(T) == sizeof(float) ? T(0x1p26) : T(0x1p54);
 
-/// e to the power of minus this is still a normal number, and a sum of such ones too small to count.
+/// e to the power of minus this is still a normal number, and a sum of such ones too small to
+/// count.
 template <class T>
 constexpr T kFarBelow = sizeof(T) == sizeof(float) ? T(87) : T(708);
 

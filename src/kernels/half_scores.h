@@ -54,12 +54,9 @@ __attribute__((noinline)) void make_half_scores(const HalfTask& task, const Bias
 /// One block of scores, from the product to where the chunk's scores are kept: in units of log2
 /// above the maximum.
 template <int R, int C>
-inline __attribute__((always_inline)) void score_half_block(const HalfTask& task,
-                                                            const HalfState& state,
-                                                            const KeyTile& tile,
-                                                            const Corner& corner,
-                                                            const BiasRows<float>& bias,
-                                                            float* to) {
+inline __attribute__((always_inline)) void score_half_block(
+    const HalfTask& task, const HalfState& state, const KeyTile& tile, const Corner& corner,
+    const BiasRows<float>& bias, float* to) {
   const uint16_t* const key = row_at<uint16_t>(tile.key, corner.row, task.key_stride);
   Block<float, R, C> scores;
   multiply_half(scores, key, task.key_stride, task.head_size, state.query + corner.lane);
@@ -259,9 +256,8 @@ __attribute__((noinline)) void drop_half_weights(const HalfTask& task, const Hal
   for_factors<float>(
       *task.dropout,
       {task.first_query + chunk.lane, chunk.vectors, tile.first + chunk.first, chunk.count},
-      [&](int64_t row, int lane, FloatVector factors) __attribute__((always_inline)) {
-        store(dropped + row * kHalfTile + lane, factors);
-      });
+      [&](int64_t row, int lane, FloatVector factors)
+          __attribute__((always_inline)) { store(dropped + row * kHalfTile + lane, factors); });
 }
 
 /// A segment's scores become weights; the tile's first pair is `row` of those that wait.

@@ -68,11 +68,11 @@ template <>
 struct Distances<float> {
   FloatBits places;
 
-  explicit Distances(int64_t first)
-      : places(lane_numbers<float>() + static_cast<int32_t>(first)) {}
+  explicit Distances(int64_t first) : places(lane_numbers<float>() + static_cast<int32_t>(first)) {}
 
-  inline __attribute__((always_inline)) FloatVector after(int keys) const {
-    const FloatVector distance = __builtin_convertvector(places - keys, FloatVector);
+  inline __attribute__((always_inline)) FloatVector after(int64_t keys) const {
+    const FloatVector distance =
+        __builtin_convertvector(places - static_cast<int32_t>(keys), FloatVector);
     return (FloatVector)((FloatBits)distance & INT32_MAX);
   }
 };
@@ -86,7 +86,7 @@ struct Distances<double> {
       : places(__builtin_convertvector(lane_numbers<double>(), DoubleVector) +
                static_cast<double>(first)) {}
 
-  inline __attribute__((always_inline)) DoubleVector after(int keys) const {
+  inline __attribute__((always_inline)) DoubleVector after(int64_t keys) const {
     const DoubleVector distance = places - static_cast<double>(keys);
     return (DoubleVector)((DoubleBits)distance & INT64_MAX);
   }

@@ -39,10 +39,10 @@ class Softcap<float> {
 
  private:
   static constexpr float kSaturated = 9.0109F;
-  static constexpr float kUpper[] = {1.33888454e-8F, 2.06390868e-5F, 3.497656e-3F,
-                                     1.33828545e-1F, 1};
-  static constexpr float kLower[] = {7.79210506e-7F, 3.28884153e-4F, 2.58851152e-2F,
-                                     4.67161758e-1F, 1};
+  static constexpr float kUpper[] = {1.33888454e-8F, 2.06390868e-5F, 3.497656e-3F, 1.33828545e-1F,
+                                     1};
+  static constexpr float kLower[] = {7.79210506e-7F, 3.28884153e-4F, 2.58851152e-2F, 4.67161758e-1F,
+                                     1};
 
   static inline __attribute__((always_inline)) FloatVector polynomial(const float (&terms)[5],
                                                                       FloatVector square) {
