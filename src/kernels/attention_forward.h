@@ -1,7 +1,8 @@
 #pragma once
 // Attention forward, one tile of queries at a time, on S transposed: lanes are queries, so that the
 // row maximum and sum need no reduction across lanes. Online softmax (Milakov and Gimelshein, 2018;
-// Dao et al., FlashAttention, 2022) against a maximum that may be stale by up to 2^8.
+// Dao et al., FlashAttention, 2022) against a maximum that may be stale by up to 2^8, or
+// ahead of what ALiBi is about to lift scores to (forward_maximum.h).
 
 #include "kernels/forward_scores.h"
 #include "kernels/transpose.h"

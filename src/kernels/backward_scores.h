@@ -3,83 +3,80 @@
 // and dS = P (dP - delta).
 
 #include "kernels/backward_state.h"
-#include "kernels/philox.h"
-#include "kernels/tile_bits.h"
+#include "kernels/dropout_lanes.h"
+#include "kernels/score_terms.h"
 
 namespace foveal {
 namespace {
 
-/// Whether scores need nothing but their product and the mask.
+/// Whether dS is P (dP - delta), and goes nowhere but to Q and K.
 template <class T>
-inline bool is_simple(const BackwardTask<T>& task) {
-  return task.softcap == 0 && task.bias == nullptr && task.alibi_slope == 0 && !task.apart &&
-         task.dropout == nullptr && task.slope_gradient == nullptr;
+inline bool has_plain_gradients(const BackwardTask<T>& task) {
+  return task.softcap == 0 && task.dropout == nullptr && task.bias_gradient == nullptr &&
+         task.slope_gradient == nullptr;
 }
 
 /// What belongs to lse of the queries from `lane` on besides.
 template <class T>
 inline Vector<T> rest_of_lse(const BackwardTask<T>& task, int lane) {
   Vector<T> rest{};
-  for (int n = 0; n < kLanes<T> && task.lse_rest != nullptr && lane + n < task.query_count; ++n) {
+  if (task.lse_rest == nullptr) return rest;
+  for (int n = 0; n < kLanes<T> && lane + n < task.query_count; ++n) {
     rest[n] = task.lse_rest[lane + n];
   }
   return rest;
 }
 
-/// From products to scores above lse, with all their terms, those that are masked minus infinity.
-/// Keeps the softcap's derivative.
+/// The strip's bias, where its dS will be.
+template <class T>
+inline BiasRows<T> bias_rows(const BackwardState<T>& state, int64_t row, int lane) {
+  return {state.score_gradients + row * kQueryTile<T> + lane, kQueryTile<T>};
+}
+
+/// From products to scores above lse, with all their terms, those that are masked, or whose weights
+/// would be subnormal, minus infinity. Keeps the softcap's derivative.
 template <class T, int R, int C>
 __attribute__((noinline)) void finish_scores(const BackwardTask<T>& task,
                                              const BackwardState<T>& state, const KeyTile& tile,
-                                             const Corner& corner, Block<T, R, C>& scores) {
+                                             const Corner& corner, Block<T, R, C>& block) {
+  T* const slopes = state.slopes + corner.row * kQueryTile<T> + corner.lane;
+  Block<T, R, C> scores = block;
+  add_terms<T, R, C>(task, corner.lane, tile.first + corner.row,
+                     bias_rows(state, corner.row, corner.lane), scores,
+                     [&](int r, int v, Vector<T> slope) __attribute__((always_inline)) {
+                       store(slopes + r * kQueryTile<T> + v * kLanes<T>, slope);
+                     });
+#pragma GCC unroll 16
   for (int v = 0; v < C; ++v) {
     const int lane = corner.lane + v * kLanes<T>;
     const Vector<T> lse = load(state.lse + lane), rest = rest_of_lse(task, lane);
+#pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const int64_t row = corner.row + r;
-      Vector<T> slope{};
-      Vector<T> score = with_terms<T>(task, scores.at[r][v], lane, tile.first + row, slope);
-      if (task.softcap > 0) store(state.slopes + row * kQueryTile<T> + lane, slope);
+      Vector<T> score = scores.at[r][v];
       score = (score - lse) - rest;
-      if (tile.bits != nullptr) {
-        score = visible<T>(tile, row, lane) ? score : broadcast(kMasked<T>);
-      }
-      scores.at[r][v] = score;
+      scores.at[r][v] = score < -kFarBelow<T> ? broadcast(kMasked<T>) : score;
     }
   }
+  if (tile.bits != nullptr) hide(tile, corner, scores);
+  block = scores;
 }
 
-/// Multiplies dP and the block's weights by the factors of dropout; dS from the weights before it.
+/// Multiplies dP and the block's weights by the factors of dropout.
 template <class T, int R, int C>
-__attribute__((noinline)) void finish_gradients(const BackwardTask<T>& task,
-                                                const BackwardState<T>& state, const KeyTile& tile,
-                                                const Corner& corner, Block<T, R, C>& gradients) {
-  T kept[R][C * kLanes<T>];
-  for (int q = 0; q < C * kLanes<T> && task.dropout != nullptr; ++q) {
-    DropoutRow row(*task.dropout, task.first_query + corner.lane + q);
-    for (int r = 0; r < R; ++r) {
-      kept[r][q] = static_cast<T>(row.factor(tile.first + corner.row + r));
-    }
-  }
-  for (int v = 0; v < C; ++v) {
-    const int lane = corner.lane + v * kLanes<T>;
-    const Vector<T> delta = load(state.delta + lane);
-    for (int r = 0; r < R; ++r) {
-      T* const at = state.weights + (corner.row + r) * kQueryTile<T> + lane;
-      const Vector<T> weight = load(at);
-      Vector<T> gradient = gradients.at[r][v];
-      if (task.dropout != nullptr) {
-        const Vector<T> factor = load(kept[r] + v * kLanes<T>);
-        gradient *= factor;
-        store(at, weight * factor);
-      }
-      gradient = weight * (gradient - delta);
-      if (tile.bits != nullptr) {
-        gradient = visible<T>(tile, corner.row + r, lane) ? gradient : Vector<T>{};
-      }
-      gradients.at[r][v] = gradient;
-    }
-  }
+inline __attribute__((always_inline)) void drop_gradients(const BackwardTask<T>& task,
+                                                          const KeyTile& tile, const Corner& corner,
+                                                          T* weights, Block<T, R, C>& gradients) {
+  T factors[R * C * kLanes<T>];
+  for_factors<T>(*task.dropout, {task.first_query + corner.lane, C, tile.first + corner.row, R},
+                 [&](int64_t row, int lane, Vector<T> drawn) __attribute__((always_inline)) {
+                   store(factors + row * C * kLanes<T> + lane, drawn);
+                 });
+  for_block<R, C>([&](int r, int v) __attribute__((always_inline)) {
+    const Vector<T> factor = load(factors + (r * C + v) * kLanes<T>);
+    T* const at = weights + r * kQueryTile<T> + v * kLanes<T>;
+    gradients.at[r][v] *= factor;
+    store(at, load(at) * factor);
+  });
 }
 
 /// Adds dS, which `gradients` holds for one key and `count` queries from `lane` on, to the
@@ -103,23 +100,50 @@ __attribute__((noinline)) void add_term_gradients(const BackwardTask<T>& task, c
   if (task.slope_gradient != nullptr) *task.slope_gradient += slope;
 }
 
-/// dS of `rows` keys and `lanes` queries goes to bias and slope, and through the softcap.
-template <class T>
-__attribute__((noinline)) void pass_terms(const BackwardTask<T>& task,
-                                          const BackwardState<T>& state, const KeyTile& tile,
-                                          const Corner& corner, int rows, int lanes) {
-  for (int64_t row = corner.row; row < corner.row + rows; ++row) {
-    T* const gradients = state.score_gradients + row * kQueryTile<T> + corner.lane;
-    if (task.bias_gradient != nullptr || task.slope_gradient != nullptr) {
-      add_term_gradients<T>(task, gradients, corner.lane, lanes, tile.first + row);
-    }
-    if (task.softcap == 0) continue;
-    const T* const slopes = state.slopes + row * kQueryTile<T> + corner.lane;
-    for (int q = 0; q < lanes; ++q) {
-      // Where a cell is masked its slope may be NaN.
-      gradients[q] = gradients[q] == 0 ? 0 : gradients[q] * slopes[q];
+/// From dP to dS, which goes to bias and slope too, and through the softcap: out of line, as it
+/// needs dP in memory.
+template <class T, int R, int C>
+__attribute__((noinline)) void finish_gradients(const BackwardTask<T>& task,
+                                                const BackwardState<T>& state, const KeyTile& tile,
+                                                const Corner& corner, Block<T, R, C>& block) {
+  const int64_t first = corner.row * kQueryTile<T> + corner.lane;
+  const T* const slopes = state.slopes + first;
+  T* const weights = state.weights + first;
+  Vector<T> before[R][C];  // the weights before dropout
+  for_block<R, C>([&](int r, int v) __attribute__((always_inline)) {
+    before[r][v] = load(weights + r * kQueryTile<T> + v * kLanes<T>);
+  });
+  if (task.dropout != nullptr) drop_gradients<T, R, C>(task, tile, corner, weights, block);
+#pragma GCC unroll 16
+  for (int v = 0; v < C; ++v) {
+    const Vector<T> delta = load(state.delta + corner.lane + v * kLanes<T>);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      Vector<T> gradient = block.at[r][v];
+      const Vector<T> weight = before[r][v];
+      gradient = weight * (gradient - delta);
+      if (tile.bits != nullptr) {
+        const Bits<T> seen = visible<T>(tile, corner.row + r, corner.lane + v * kLanes<T>);
+        gradient = seen ? gradient : Vector<T>{};
+      }
+      block.at[r][v] = gradient;
     }
   }
+  if (task.bias_gradient != nullptr || task.slope_gradient != nullptr) {
+    for (int r = 0; r < R; ++r) {
+      T gradients[C * kLanes<T>];
+      for (int v = 0; v < C; ++v) store(gradients + v * kLanes<T>, block.at[r][v]);
+      add_term_gradients<T>(task, gradients, corner.lane, C * kLanes<T>,
+                            tile.first + corner.row + r);
+    }
+  }
+  if (task.softcap == 0) return;
+  for_block<R, C>([&](int r, int v) __attribute__((always_inline)) {
+    const Vector<T> gradient = block.at[r][v];
+    const Vector<T> slope = load(slopes + r * kQueryTile<T> + v * kLanes<T>);
+    // Where a cell is masked its slope may be NaN.
+    block.at[r][v] = gradient == 0 ? gradient : gradient * slope;
+  });
 }
 
 /// From the product with Q to weights.
@@ -187,9 +211,6 @@ inline __attribute__((always_inline)) void differentiate(const BackwardTask<T>& 
       store(state.score_gradients + at, gradient);
     }
   }
-  if constexpr (path == Path::general) {
-    pass_terms(task, state, tile, corner, R, C * kLanes<T>);
-  }
 }
 
 /// The two steps of a strip.
@@ -236,7 +257,11 @@ inline void clear_vectors(T* tile_cells, int strip, int64_t row, int64_t count, 
 template <class T, Step step>
 inline void take_strip(const BackwardTask<T>& task, const BackwardState<T>& state,
                        const KeyTile& tile, int strip) {
-  const bool simple = is_simple(task);
+  const bool simple = step == Step::weigh ? is_simple(task) : has_plain_gradients(task);
+  if (step == Step::weigh && task.bias != nullptr) {
+    const int lane = strip * kStripLanes<T>;
+    lay_out_bias(task, lane, kStripLanes<T>, tile.first, tile.count, bias_rows(state, 0, lane));
+  }
   for (int64_t row = 0; row < tile.count; row += 4) {
     const int64_t count = tile.count - row < 4 ? tile.count - row : 4;
     Range vectors = vectors_seeing<T>(tile, strip, row, count);

@@ -4,7 +4,7 @@
 #include "kernels/decode_task.h"
 #include "kernels/forward_state.h"
 #include "kernels/philox.h"
-#include "kernels/score_terms.h"
+#include "kernels/softcap.h"
 #include "kernels/storage.h"
 #include "kernels/transpose.h"
 
@@ -60,7 +60,7 @@ inline Vector<T> finished_scores(const DecodeTask<T>& task, const DecodeChunk& c
   const DecodeRow<T>& state = task.row[row];
   const int64_t j = chunk.first + k, left = chunk.count - k;
   Vector<T> score = load(task.scores + row * kDecodeChunk + k);
-  if (task.softcap > 0) score = in_register(capped<T>(score, task.softcap).score);
+  if (task.softcap > 0) score = in_register(Softcap<T>(task.softcap)(score).score);
   if (state.bias != nullptr) {
     Vector<T> bias{};
     for (int n = 0; n < kLanes<T> && n < left; ++n) {

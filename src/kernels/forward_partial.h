@@ -114,13 +114,18 @@ void weights_factors(const ForwardTask<T>& task, T* factors) {
 template <class T, int C>
 inline void keep_row_of_scores(const ForwardTask<T>& task, const ForwardState<T>& state,
                                const KeyTile& tile, const Segment& segment) {
+  if (task.bias != nullptr) {
+    lay_out_bias(task, segment.lane, C * kLanes<T>, tile.first + segment.rows.first,
+                 segment.rows.last - segment.rows.first,
+                 bias_rows(state, segment.rows.first, segment.lane));
+  }
   for (int64_t row = segment.rows.first; row < segment.rows.last; ++row) {
     const Corner corner{row, segment.lane};
     Block<T, 1, C> scores;
     multiply<T, 1, C>(scores, {row_at<T>(tile.key, row, task.key_stride), task.key_stride, 1},
                       state.query + place<T>(task.head_size, 0, segment.lane), kStripLanes<T>,
                       task.head_size, nullptr);
-    make_scores(task, tile, corner, scores);
+    make_scores(task, bias_rows(state, row, segment.lane), tile, corner, scores);
     T* const at = state.weights + place<T>(kKeyTile, row, segment.lane);
     for (int v = 0; v < C; ++v) store(at + v * kLanes<T>, scores.at[0][v]);
   }

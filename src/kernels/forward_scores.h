@@ -2,10 +2,9 @@
 // Scores of a few keys for a few vectors of queries: product, softcap, bias, ALiBi, mask, and the
 // weights they become.
 
-#include "kernels/forward_observe.h"
-#include "kernels/philox.h"
+#include "kernels/dropout_lanes.h"
+#include "kernels/forward_maximum.h"
 #include "kernels/prefetch.h"
-#include "kernels/tile_bits.h"
 
 namespace foveal {
 namespace {
@@ -17,124 +16,72 @@ constexpr int keys_per_block(int vectors) {
   return keys;
 }
 
-/// Whether scores need nothing but their product and the mask: then Q holds the scale.
-template <class T>
-inline bool is_simple(const ForwardTask<T>& task) {
-  return task.softcap == 0 && task.bias == nullptr && task.alibi_slope == 0 && !task.apart;
-}
-
-/// Whether weights are made by exp_above; else from differences that were rounded.
-template <class T>
-inline bool is_weighed_plainly(const ForwardTask<T>& task) {
-  return !task.apart && task.observation == nullptr;
-}
-
-/// The largest score of each lane. NaN is passed over, unless it comes first.
-template <class T, int R, int C>
-inline __attribute__((always_inline)) Vector<T> top_of(const Block<T, R, C>& scores, int vector) {
-  Vector<T> top = scores.at[0][vector];
-#pragma GCC unroll 16
-  for (int r = 1; r < R; ++r) top = larger(scores.at[r][vector], top);
-  return top;
-}
-
-/// Rows of a segment that came before a block: weights that are still to be multiplied with V, and
-/// scores that are still to become weights.
-struct Before {
-  int64_t weights = 0;  ///< the first row of them
-  int64_t scores = 0;   ///< likewise; the block's own row where none wait
-};
-
-/// A new maximum for the lanes whose scores pass their limit; weights and what was made from them
-/// are rescaled. Rare, so kept out of line.
-template <class T, int R, int C>
-__attribute__((noinline)) void raise_maximum(const ForwardTask<T>& task,
-                                             const ForwardState<T>& state, const Corner& corner,
-                                             const Before& before, const Block<T, R, C>& scores) {
-  const auto multiply = [](T* at, Vector<T> factor) { store(at, load(at) * factor); };
-  for (int v = 0; v < C; ++v) {
-    const int lane = corner.lane + v * kLanes<T>;
-    const Vector<T> top = top_of(scores, v), limit = load(state.limit + lane);
-    const Vector<T> old = load(state.maximum + lane);
-    const Bits<T> raised = top > limit;
-    const Vector<T> maximum = raised ? top : old;
-    const Vector<T> old_shift = load(state.shift + lane), shift = maximum * kLog2E<T>;
-    store(state.maximum + lane, maximum);
-    store(state.shift + lane, shift);
-    store(state.limit + lane, raised ? top + task.slack : limit);
-    // What a row without a maximum holds is zeros: it needs no factor.
-    const Bits<T> rescaled = raised & (limit != kMasked<T>);
-    if (!any(rescaled)) continue;
-    const Vector<T> rise = rescaled ? maximum - old : Vector<T>{};
-    // By what the weights were taken against.
-    const bool by_shift = kFusesProducts && is_weighed_plainly(task);
-    const Vector<T> power = by_shift ? old_shift - shift : -rise * kLog2E<T>;
-    const Vector<T> factor = rescaled ? exp2(rescaled ? power : Vector<T>{}) : broadcast(T(1));
-    raise_observation(task, lane, rise, factor, load(state.sum + lane));
-    multiply(state.sum + lane, factor);
-    for (int64_t k = before.weights; k < before.scores; ++k) {
-      multiply(state.weights + place<T>(kKeyTile, k, lane), factor);
-    }
-    for (int64_t d = 0; d < task.value_size; ++d) {
-      multiply(state.output + place<T>(task.value_size, d, lane), factor);
-    }
-  }
-}
-
-template <class T, int R, int C>
-inline __attribute__((always_inline)) void hide(const KeyTile& tile, const Corner& corner,
-                                                Block<T, R, C>& scores) {
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) {
-      const Bits<T> seen = visible<T>(tile, corner.row + r, corner.lane + v * kLanes<T>);
-      scores.at[r][v] = seen ? scores.at[r][v] : broadcast(kMasked<T>);
-    }
-  }
-}
-
 /// Products become scores, with all their terms, those that are masked minus infinity.
 template <class T, int R, int C>
-inline void make_scores(const ForwardTask<T>& task, const KeyTile& tile, const Corner& corner,
-                        Block<T, R, C>& scores) {
-  Vector<T> slope;
-  for (int v = 0; v < C; ++v) {
-    for (int r = 0; r < R; ++r) {
-      scores.at[r][v] = with_terms(task, scores.at[r][v], corner.lane + v * kLanes<T>,
-                                   tile.first + corner.row + r, slope);
-    }
-  }
+inline __attribute__((always_inline)) void make_scores(const ForwardTask<T>& task,
+                                                       const BiasRows<T>& bias, const KeyTile& tile,
+                                                       const Corner& corner,
+                                                       Block<T, R, C>& scores) {
+  add_terms<T, R, C>(task, corner.lane, tile.first + corner.row, bias, scores,
+                     [](int, int, Vector<T>) {});
   if (tile.bits != nullptr) hide(tile, corner, scores);
 }
 
-/// The same out of line: it is rare, and needs the scores in memory.
+/// Masks scores so far below their row's maximum that the weights would be subnormal: products of
+/// these take many times as long, and ALiBi makes many.
 template <class T, int R, int C>
-__attribute__((noinline)) void finish_scores(const ForwardTask<T>& task, const KeyTile& tile,
-                                             const Corner& corner, Block<T, R, C>& scores) {
-  make_scores(task, tile, corner, scores);
-}
-
-/// Multiplies a block's weights by the factors of dropout. The row sums stay: weights are dropped
-/// after softmax.
-template <class T>
-__attribute__((noinline)) void multiply_factors(const ForwardTask<T>& task,
-                                                const ForwardState<T>& state, const KeyTile& tile,
-                                                const Corner& corner, int rows, int lanes) {
-  const int64_t first = tile.first + corner.row;
-  T* const weights = state.weights + place<T>(kKeyTile, corner.row, corner.lane);
-  for (int q = 0; q < lanes; ++q) {
-    DropoutRow row(*task.dropout, task.first_query + corner.lane + q);
-    for (int64_t j = first; j < first + rows; ++j) {
-      weights[(j - first) * kStripLanes<T> + q] *= static_cast<T>(row.factor(j));
+inline __attribute__((always_inline)) void mask_far(const ForwardState<T>& state,
+                                                    const Corner& corner, Block<T, R, C>& scores) {
+#pragma GCC unroll 16
+  for (int v = 0; v < C; ++v) {
+    const int lane = corner.lane + v * kLanes<T>;
+    const Vector<T> none = broadcast(kMasked<T>), limit = load(state.limit + lane);
+    const Vector<T> least = limit == none ? none : load(state.maximum + lane) - kFarBelow<T>;
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      scores.at[r][v] = scores.at[r][v] < least ? none : scores.at[r][v];
     }
   }
 }
 
+/// A segment's rows in an array of the state.
 template <class T>
-inline void drop_weights(const ForwardTask<T>& task, const ForwardState<T>& state,
-                         const KeyTile& tile, const Corner& corner, int rows, int lanes) {
-  if (task.dropout != nullptr) multiply_factors(task, state, tile, corner, rows, lanes);
+inline BiasRows<T> bias_rows(const ForwardState<T>& state, int64_t row, int64_t lane) {
+  return {state.rows + place<T>(kKeyTile, row, lane), kStripLanes<T>};
+}
+
+/// Scores and terms out of line: they need the products in memory.
+template <class T, int R, int C>
+__attribute__((noinline)) void finish_scores(const ForwardTask<T>& task,
+                                             const ForwardState<T>& state, const KeyTile& tile,
+                                             const Corner& corner, Block<T, R, C>& block) {
+  if (task.bias_query_stride != 0 && task.bias_key_stride == 1) {
+    // The next tile's, as many of its queries as there are keys here. Past the last one too: a
+    // prefetch of what isn't there does nothing.
+    const T* const ahead = task.bias + corner.row * task.bias_query_stride + tile.first + kKeyTile;
+    prefetch_rows(ahead, task.bias_query_stride, R, kKeyTile);
+  }
+  Block<T, R, C> scores = block;
+  make_scores(task, bias_rows(state, corner.row, corner.lane), tile, corner, scores);
+  if (task.observation == nullptr) mask_far<T, R, C>(state, corner, scores);
+  block = scores;
+}
+
+/// Multiplies a segment's weights by the factors of dropout. The row sums stay: weights are dropped
+/// after softmax.
+template <class T>
+__attribute__((noinline)) void drop_weights(const ForwardTask<T>& task,
+                                            const ForwardState<T>& state, const KeyTile& tile,
+                                            const Segment& segment) {
+  const auto& [rows, lane, vectors] = segment;
+  T* const weights = state.weights + place<T>(kKeyTile, rows.first, lane);
+  for_factors<T>(
+      *task.dropout,
+      {task.first_query + lane, vectors, tile.first + rows.first, rows.last - rows.first},
+      [&](int64_t row, int at, Vector<T> factors) __attribute__((always_inline)) {
+        T* const place = weights + row * kStripLanes<T> + at;
+        store(place, load(place) * factors);
+      });
 }
 
 /// Keeps a block's scores where their weights will be; the maximum is raised where they pass its
@@ -142,7 +89,8 @@ inline void drop_weights(const ForwardTask<T>& task, const ForwardState<T>& stat
 template <class T, int R, int C>
 inline __attribute__((always_inline)) void keep_scores(const ForwardTask<T>& task,
                                                        const ForwardState<T>& state,
-                                                       const Corner& corner, const Before& before,
+                                                       const KeyTile& tile, const Corner& corner,
+                                                       const Before& before,
                                                        const Block<T, R, C>& scores) {
   Bits<T> passed{};
 #pragma GCC unroll 16
@@ -151,7 +99,7 @@ inline __attribute__((always_inline)) void keep_scores(const ForwardTask<T>& tas
   }
   if (__builtin_expect(any(passed), 0)) {
     const Block<T, R, C> copy = scores;  // so that `scores` itself needs no memory
-    raise_maximum<T, R, C>(task, state, corner, before, copy);
+    raise_maximum<T, R, C>(task, state, tile, corner, before, copy);
   }
   T* const at = state.weights + place<T>(kKeyTile, corner.row, corner.lane);
 #pragma GCC unroll 16
@@ -175,12 +123,6 @@ inline __attribute__((always_inline)) void weigh(const ForwardState<T>& state, c
   store(at, weight);
   if (n % R == R - 1) store(state.sum + lane, sum);
 }
-
-/// Rows of keys of a tile, and the vectors of queries from `lane` on that they concern.
-struct Segment {
-  Range rows;
-  int lane = 0, vectors = 0;
-};
 
 /// What becomes of a run of scores: nothing but weights; weights from differences that were
 /// rounded; the same, observed.
@@ -221,8 +163,6 @@ __attribute__((noinline)) void weigh_rows(const ForwardTask<T>& task, const Forw
   }
 #pragma GCC unroll 16
   for (int v = 0; v < C; ++v) store(state.sum + lane + v * kLanes<T>, sum[v]);
-  drop_weights(task, state, tile, {rows.first, lane}, static_cast<int>(rows.last - rows.first),
-               C * kLanes<T>);
 }
 
 /// Whether blocks become weights between the steps of the next block's product: a run of
@@ -253,19 +193,18 @@ inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& tas
     Vector<T> sum{};
     scores.add_product_and(keys, columns, kStripLanes<T>, task.head_size,
                            [&](int n) { weigh<T, R>(state, last, n, sum); });
-    drop_weights(task, state, tile, last, R, C * kLanes<T>);
     before.scores = corner.row;
   } else {
     scores.add_product(keys, columns, kStripLanes<T>, task.head_size);
   }
   if (!is_simple(task)) {
     Block<T, R, C> copy = scores;  // so that `scores` itself needs no memory
-    finish_scores<T, R, C>(task, tile, corner, copy);
+    finish_scores<T, R, C>(task, state, tile, corner, copy);
     scores = copy;
   } else if (tile.bits != nullptr) {
     hide(tile, corner, scores);
   }
-  keep_scores<T, R, C>(task, state, corner, before, scores);
+  keep_scores<T, R, C>(task, state, tile, corner, before, scores);
 }
 
 /// The blocks of R keys that fit between two rows. Where they end.
@@ -284,6 +223,11 @@ template <class T, int C>
 void score_rows(const ForwardTask<T>& task, const ForwardState<T>& state, const KeyTile& tile,
                 const Segment& segment) {
   const auto& [rows, lane, vectors] = segment;
+  if (task.bias != nullptr) {
+    lay_out_bias(task, lane, C * kLanes<T>, tile.first + rows.first, rows.last - rows.first,
+                 bias_rows(state, rows.first, lane));
+  }
+  if (task.alibi_slope > 0) lift_maximum(task, state, tile, segment);
   Before before{rows.first, rows.first};
   const int64_t rest = score_blocks<T, keys_per_block(C), C>(task, state, tile, rows, lane, before);
   if (rest < rows.last) score_blocks<T, 1, C>(task, state, tile, {rest, rows.last}, lane, before);
@@ -295,6 +239,7 @@ void score_rows(const ForwardTask<T>& task, const ForwardState<T>& state, const 
   } else {
     weigh_rows<T, C, Weighing::plain>(task, state, tile, waiting);
   }
+  if (task.dropout != nullptr) drop_weights(task, state, tile, segment);
 }
 
 /// The rows from `row` on that concern the same vectors of the strip, sixteen at a time. Vectors

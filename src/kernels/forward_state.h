@@ -3,7 +3,6 @@
 
 #include "kernels/forward_task.h"
 #include "kernels/micro.h"
-#include "kernels/score_terms.h"
 
 namespace foveal {
 namespace {
@@ -24,6 +23,11 @@ constexpr T kMasked = T(-__builtin_inf());
 template <class T>
 constexpr T kLargeMaximum = sizeof(T) == sizeof(float) ? T(0x1p26) : T(0x1p54);
 
+/// e to the power of minus this is still a normal number, and a sum of such ones too small to
+/// count.
+template <class T>
+constexpr T kFarBelow = sizeof(T) == sizeof(float) ? T(87) : T(708);
+
 /// Where lane `lane` of row `row` lies in an array of a tile: each strip's rows follow one another,
 /// kStripLanes apart, so that what a strip meets fills whole lines of the first cache.
 template <class T>
@@ -43,7 +47,7 @@ struct ForwardState {
   T* limit;    // [kQueryTile]; what a score may reach before the maximum is raised
   T* sum;      // [kQueryTile]
   T* value;    // [kKeyTile][D_v]: V with its non-finite rows replaced by 0
-  T* rows;     // [kKeyTile][kQueryTile]: weights or scores that are given away
+  T* rows;     // [kKeyTile][kQueryTile]: a segment's bias, then what is given away
 
   explicit ForwardState(const ForwardTask<T>& task) {
     T* next = task.workspace;

@@ -52,7 +52,7 @@ inline void widen_rows(const uint16_t* from, int64_t stride, int64_t count, int6
 
 /// Whether a tile of the block may take the float32 way.
 inline bool may_widen(const BackwardTask<float>& task, const HalfBackwardState& state) {
-  if (!is_simple(task) || task.bias_gradient != nullptr || task.key_count % 4 != 0) return true;
+  if (!is_simple(task) || !has_plain_gradients(task) || task.key_count % 4 != 0) return true;
   uint64_t bad = task.queries_not_finite;
   for (int64_t tile = 0; tile < HalfBackwardState::tiles_of(task.key_count); ++tile) {
     bad |= state.keys_not_finite[tile];
@@ -291,8 +291,8 @@ inline void add_half_query_rows(const BackwardTask<float>& task, const BackwardS
 /// Whether the tile needs no care beside its mask.
 inline bool is_plain(const BackwardTask<float>& task, const HalfBackwardState& state,
                      const KeyTile& tile) {
-  if (!is_simple(task) || tile.count % 4 != 0 || task.queries_not_finite != 0) return false;
-  if (task.bias_gradient != nullptr) return false;
+  if (!is_simple(task) || !has_plain_gradients(task)) return false;
+  if (tile.count % 4 != 0 || task.queries_not_finite != 0) return false;
   return tile.bits == nullptr ||
          state.keys_not_finite[(tile.first - task.first_key) / kKeyTile] == 0;
 }

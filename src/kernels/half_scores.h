@@ -36,34 +36,34 @@ struct Chunk {
   int64_t row = 0;
 };
 
-/// Products become scores with their terms: out of line, as it is rare.
+/// Products become scores with their terms: out of line, as they need the products in memory.
 template <int R, int C>
-__attribute__((noinline)) void make_half_scores(const HalfTask& task, const KeyTile& tile,
-                                                const Corner& corner, Block<float, R, C>& scores) {
-  make_scores<float, R, C>(task, tile, corner, scores);
+__attribute__((noinline)) void make_half_scores(const HalfTask& task, const BiasRows<float>& bias,
+                                                const KeyTile& tile, const Corner& corner,
+                                                Block<float, R, C>& block) {
+  Block<float, R, C> scores = block;
+  make_scores<float, R, C>(task, bias, tile, corner, scores);
   // One NaN for all: weights lose the lower half of a bias's own.
-  for (int v = 0; v < C; ++v) {
-    for (int r = 0; r < R; ++r) {
-      const FloatVector score = scores.at[r][v];
-      scores.at[r][v] = score == score ? score : broadcast(__builtin_nanf(""));
-    }
-  }
+  for_block<R, C>([&](int r, int v) __attribute__((always_inline)) {
+    const FloatVector score = scores.at[r][v];
+    scores.at[r][v] = score == score ? score : broadcast(__builtin_nanf(""));
+  });
+  block = scores;
 }
 
 /// One block of scores, from the product to where the chunk's scores are kept: in units of log2
 /// above the maximum.
 template <int R, int C>
-inline __attribute__((always_inline)) void score_half_block(const HalfTask& task,
-                                                            const HalfState& state,
-                                                            const KeyTile& tile,
-                                                            const Corner& corner, float* to) {
+inline __attribute__((always_inline)) void score_half_block(
+    const HalfTask& task, const HalfState& state, const KeyTile& tile, const Corner& corner,
+    const BiasRows<float>& bias, float* to) {
   const uint16_t* const key = row_at<uint16_t>(tile.key, corner.row, task.key_stride);
   Block<float, R, C> scores;
   multiply_half(scores, key, task.key_stride, task.head_size, state.query + corner.lane);
   float factor = task.scale * kLog2E<float>;
   if (!is_simple(task)) {
     Block<float, R, C> copy = scores;  // so that `scores` itself needs no memory
-    make_half_scores<R, C>(task, tile, corner, copy);
+    make_half_scores<R, C>(task, bias, tile, corner, copy);
     scores = copy;
     factor = kLog2E<float>;
   }
@@ -89,8 +89,9 @@ inline void score_half_chunk(const HalfTask& task, const HalfState& state, const
   int64_t k = 0;
   const auto take = [&]<int Rows>() {
     for (; k + Rows <= chunk.count; k += Rows) {
+      const int64_t at = k * kHalfTile + chunk.lane;
       score_half_block<Rows, C>(task, state, tile, {chunk.first + k, chunk.lane},
-                                state.scores + k * kHalfTile + chunk.lane);
+                                {state.bias + at, kHalfTile}, state.scores + at);
     }
   };
   take.template operator()<R>();
@@ -251,13 +252,12 @@ __attribute__((noinline)) bool raise_half_maximum(const HalfTask& task, const Ha
 /// softmax.
 __attribute__((noinline)) void drop_half_weights(const HalfTask& task, const HalfState& state,
                                                  const KeyTile& tile, const Chunk& chunk) {
-  for (int q = chunk.lane; q < chunk.lane + chunk.vectors * kLanes<float>; ++q) {
-    DropoutRow row(*task.dropout, task.first_query + q);
-    for (int64_t k = 0; k < chunk.count; ++k) {
-      const double factor = row.factor(tile.first + chunk.first + k);
-      state.dropped[k * kHalfTile + q] = static_cast<float>(factor);
-    }
-  }
+  float* const dropped = state.dropped + chunk.lane;
+  for_factors<float>(
+      *task.dropout,
+      {task.first_query + chunk.lane, chunk.vectors, tile.first + chunk.first, chunk.count},
+      [&](int64_t row, int lane, FloatVector factors)
+          __attribute__((always_inline)) { store(dropped + row * kHalfTile + lane, factors); });
 }
 
 /// A segment's scores become weights; the tile's first pair is `row` of those that wait.
@@ -271,6 +271,10 @@ void score_half_rows(const HalfTask& task, const HalfState& state, const KeyTile
     if (task.dropout != nullptr) {
       drop_half_weights(task, state, tile, chunk);
       dropped = state.dropped;
+    }
+    if (task.bias != nullptr) {
+      lay_out_bias(task, chunk.lane, C * kLanes<float>, tile.first + k, chunk.count,
+                   {state.bias + chunk.lane, kHalfTile});
     }
     if (task.keys_are_new) {
       // The next tile's rows. Past the last key too: a prefetch of what isn't there does nothing.

@@ -22,6 +22,7 @@ struct HalfState {
   uint32_t* value;    // [kWaitingTiles * kTilePairs][D_v]: likewise
   float* scores;      // [kChunk][kHalfTile], in units of log2 above the maximum
   float* dropped;     // [kChunk][kHalfTile], what dropout multiplies the weights by
+  float* bias;        // [kChunk][kHalfTile]
   float* output;      // [D_v][kHalfTile], not yet divided by sum
   float* maximum;     // [kHalfTile], in units of log2: whole numbers, 0 where no key has been seen
   float* limit;       // [kHalfTile]; what the sum of a chunk's weights may reach
@@ -43,6 +44,7 @@ struct HalfState {
     value = take_pairs(kWaitingTiles * kTilePairs * task.value_size);
     scores = take(kChunk * kHalfTile);
     dropped = take(kChunk * kHalfTile);
+    bias = take(kChunk * kHalfTile);
     output = take(task.value_size * kHalfTile);
     maximum = take(kHalfTile);
     limit = take(kHalfTile);
@@ -56,7 +58,7 @@ struct HalfState {
   static int64_t size(int64_t head_size, int64_t value_size) {
     return (head_size + 1) / 2 * kHalfTile + kWaitingTiles * kTilePairs * kHalfTile +
            rounded(kWaitingTiles * kTilePairs * value_size) + value_size * kHalfTile +
-           (2 * kChunk + 4) * kHalfTile;
+           (3 * kChunk + 4) * kHalfTile;
   }
 };
 

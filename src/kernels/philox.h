@@ -1,23 +1,33 @@
 #pragma once
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), and what
+// dropout draws with it for one query. For a vector of queries: dropout_lanes.h.
 
 #include "kernels/forward_task.h"
 
 namespace foveal {
 namespace {
 
+constexpr uint64_t kPhiloxMultipliers[] = {0xD2511F53, 0xCD9E8D57};
+
+/// The key's two words in a round, 0 to 9.
+struct PhiloxKey {
+  uint32_t words[2];
+
+  PhiloxKey(uint64_t key, int round)
+      : words{static_cast<uint32_t>(key) + static_cast<uint32_t>(round) * 0x9E3779B9,
+              static_cast<uint32_t>(key >> 32) + static_cast<uint32_t>(round) * 0xBB67AE85} {}
+};
+
 /// Turns a counter into the key's four words.
 inline void philox(uint64_t key, uint32_t (&words)[4]) {
-  uint32_t k0 = static_cast<uint32_t>(key), k1 = static_cast<uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round) {
-    const uint64_t product0 = uint64_t{0xD2511F53} * words[0];
-    const uint64_t product1 = uint64_t{0xCD9E8D57} * words[2];
-    words[0] = static_cast<uint32_t>(product1 >> 32) ^ words[1] ^ k0;
+    const PhiloxKey keys(key, round);
+    const uint64_t product0 = kPhiloxMultipliers[0] * words[0];
+    const uint64_t product1 = kPhiloxMultipliers[1] * words[2];
+    words[0] = static_cast<uint32_t>(product1 >> 32) ^ words[1] ^ keys.words[0];
     words[1] = static_cast<uint32_t>(product1);
-    words[2] = static_cast<uint32_t>(product0 >> 32) ^ words[3] ^ k1;
+    words[2] = static_cast<uint32_t>(product0 >> 32) ^ words[3] ^ keys.words[1];
     words[3] = static_cast<uint32_t>(product0);
-    k0 += 0x9E3779B9;
-    k1 += 0xBB67AE85;
   }
 }
 
@@ -30,6 +40,14 @@ inline uint64_t dropout_key(uint64_t seed, uint64_t offset) {
   return words[0] | static_cast<uint64_t>(words[1]) << 32;
 }
 
+/// Whether the caller's mask keeps a weight; a tile's lanes go on past its last query and key.
+inline bool is_kept(const DropoutCounter& dropout, int64_t i, int64_t j) {
+  if (i >= dropout.query_length || j >= dropout.key_length) return false;
+  // A byte, since foreign memory may hold others than 0 and 1.
+  const auto* const kept = reinterpret_cast<const unsigned char*>(dropout.kept);
+  return kept[i * dropout.kept_query_stride + j * dropout.kept_key_stride] != 0;
+}
+
 /// What dropout multiplies the weights of query i by: 0 or 1 / (1 - p). Four keys whose places
 /// share a counter are drawn at once: neighbours are asked for one after another.
 class DropoutRow {
@@ -37,21 +55,13 @@ class DropoutRow {
   DropoutRow(const DropoutCounter& dropout, int64_t i) : dropout_(dropout), i_(i) {}
 
   double factor(int64_t j) {
-    if (dropout_.kept != nullptr) return is_kept(j) ? dropout_.scale : 0;
+    if (dropout_.kept != nullptr) return is_kept(dropout_, i_, j) ? dropout_.scale : 0;
     const int64_t place = dropout_.first_key + j;
     if (place / 4 != group_) draw(place / 4);
     return words_[place % 4] >= dropout_.threshold ? dropout_.scale : 0;
   }
 
  private:
-  bool is_kept(int64_t j) const {
-    // A tile's lanes go on past the last query and key.
-    if (i_ >= dropout_.query_length || j >= dropout_.key_length) return false;
-    // A byte, since foreign memory may hold others than 0 and 1.
-    const auto* const kept = reinterpret_cast<const unsigned char*>(dropout_.kept);
-    return kept[i_ * dropout_.kept_query_stride + j * dropout_.kept_key_stride] != 0;
-  }
-
   void draw(int64_t group) {
     group_ = group;
     words_[0] = static_cast<uint32_t>(group);

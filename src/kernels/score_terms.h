@@ -1,70 +1,133 @@
 #pragma once
 // What is done to scores besides scaling, a lane a query.
 
-#include "kernels/forward_task.h"
-#include "kernels/simd.h"
+#include "kernels/softcap.h"
+#include "kernels/tile_bits.h"
+#include "kernels/transpose.h"
 
 namespace foveal {
 namespace {
 
-/// A score after the softcap c, and the derivative there.
+/// Whether scores need nothing but their product and the mask: then Q holds the scale.
 template <class T>
-struct Capped {
-  Vector<T> score, slope;
+inline bool is_simple(const ForwardTask<T>& task) {
+  return task.softcap == 0 && task.bias == nullptr && task.alibi_slope == 0 && !task.apart;
+}
+
+/// The bias of some keys and queries, a row a key.
+template <class T>
+struct BiasRows {
+  T* data;
+  int64_t stride;
 };
 
-/// c * tanh(S / c): 1 - 2 / (e^2x + 1), and near 0, where that loses digits, tanh's continued
-/// fraction, which divides S itself: a cap far above S leaves it as it is.
+/// The bias of the tile's queries from `lane` on, `lanes` of them, for keys j .. j + count - 1; 0
+/// past the last query.
 template <class T>
-inline Capped<T> capped(Vector<T> score, T cap) {
-  const Vector<T> x = score / cap;
-  const Vector<T> low = broadcast(T(-25)), high = broadcast(T(25));
-  const Vector<T> bounded = larger(low, x > high ? high : x);
-  const Vector<T> far = 1 - 2 / (exp<T>(2 * bounded) + 1);
-  const Vector<T> square = x * x;
-  Vector<T> fraction = broadcast(T(17));
-  for (int odd = 15; odd >= 1; odd -= 2) fraction = T(odd) + square / fraction;
-  const Vector<T> magnitude = x < 0 ? -x : x;
-  const Bits<T> near = magnitude < T(0.5);
-  const Vector<T> tangent = near ? x / fraction : far;
-  return {near ? score / fraction : far * cap, 1 - tangent * tangent};
-}
-
-/// |i' - j| of the tile's queries from `lane` on.
-template <class T>
-inline Vector<T> distance(const ForwardTask<T>& task, int lane, int64_t j) {
-  using Bit = typename Simd<T>::Bit;
-  const Bits<T> difference =
-      lane_numbers<T>() + static_cast<Bit>(task.first_query + lane + task.offset - j);
-  return __builtin_convertvector(difference < 0 ? -difference : difference, Vector<T>);
-}
-
-/// The bias of key j for the tile's queries from `lane` on; 0 past the last query.
-template <class T>
-inline Vector<T> bias_of(const ForwardTask<T>& task, int lane, int64_t j) {
-  Vector<T> bias{};
-  const T* column = task.bias + j * task.bias_key_stride;
-  for (int n = 0; n < kLanes<T> && lane + n < task.query_count; ++n) {
-    bias[n] = column[(lane + n) * task.bias_query_stride];
+void lay_out_bias(const ForwardTask<T>& task, int lane, int lanes, int64_t j, int64_t count,
+                  const BiasRows<T>& rows) {
+  const int64_t left = task.query_count - lane, queries = left < lanes ? left : lanes;
+  const int64_t query_stride = task.bias_query_stride, key_stride = task.bias_key_stride;
+  const T* const from = task.bias + lane * query_stride + j * key_stride;
+  if (query_stride != 0 && key_stride == 1) {
+    transpose(from, query_stride, queries, count, T(1), rows.data, rows.stride);
   }
-  return bias;
+  for (int64_t k = 0; k < count; ++k) {
+    T* const row = rows.data + k * rows.stride;
+    const T* const column = from + k * key_stride;
+    int64_t q = 0;
+    if (query_stride == 0) {
+      for (; q < lanes; q += kLanes<T>) store(row + q, broadcast(*column));
+    } else if (key_stride == 1) {
+      q = queries;
+    } else if (query_stride == 1) {
+      for (; q + kLanes<T> <= queries; q += kLanes<T>) store(row + q, load(column + q));
+    }
+    for (; q < queries; ++q) row[q] = column[q * query_stride];
+    for (; q < lanes; ++q) row[q] = 0;
+  }
 }
 
-/// From Q K^T, not scaled, to scores of key j for the tile's queries from `lane` on: scale,
-/// softcap, bias and ALiBi, rounded after each. `slope` becomes the softcap's derivative where
-/// there is one.
+/// act(r, v) for each vector of a block.
+template <int R, int C, class Act>
+inline __attribute__((always_inline)) void for_block(const Act& act) {
+#pragma GCC unroll 16
+  for (int v = 0; v < C; ++v) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) act(r, v);
+  }
+}
+
+/// |i' - j| for a vector of queries and the keys that follow one, `first` being i' - j of the first
+/// query and that key.
 template <class T>
-inline Vector<T> with_terms(const ForwardTask<T>& task, Vector<T> product, int lane, int64_t j,
-                            Vector<T>& slope) {
-  Vector<T> score = in_register(product * task.scale);
+struct Distances;
+
+/// Whole numbers until they are asked for: float32 holds places below 2^24 alone.
+template <>
+struct Distances<float> {
+  FloatBits places;
+
+  explicit Distances(int64_t first) : places(lane_numbers<float>() + static_cast<int32_t>(first)) {}
+
+  inline __attribute__((always_inline)) FloatVector after(int64_t keys) const {
+    const FloatVector distance =
+        __builtin_convertvector(places - static_cast<int32_t>(keys), FloatVector);
+    return (FloatVector)((FloatBits)distance & INT32_MAX);
+  }
+};
+
+/// float64 holds all places, and few CPUs have an instruction that converts to it.
+template <>
+struct Distances<double> {
+  DoubleVector places;
+
+  explicit Distances(int64_t first)
+      : places(__builtin_convertvector(lane_numbers<double>(), DoubleVector) +
+               static_cast<double>(first)) {}
+
+  inline __attribute__((always_inline)) DoubleVector after(int64_t keys) const {
+    const DoubleVector distance = places - static_cast<double>(keys);
+    return (DoubleVector)((DoubleBits)distance & INT64_MAX);
+  }
+};
+
+/// From Q K^T, not scaled, to scores of keys j .. for a block of the tile: scale, softcap, bias and
+/// ALiBi, rounded after each. keep_slope(r, v, slope) is given the softcap's derivative where there
+/// is one.
+template <class T, int R, int C, class KeepSlope>
+inline __attribute__((always_inline)) void add_terms(const ForwardTask<T>& task, int lane,
+                                                     int64_t j, const BiasRows<T>& bias,
+                                                     Block<T, R, C>& block,
+                                                     const KeepSlope& keep_slope) {
+  Block<T, R, C> scores = block;
+  for_block<R, C>([&](int r, int v) __attribute__((always_inline)) {
+    scores.at[r][v] = in_register(scores.at[r][v] * task.scale);
+  });
   if (task.softcap > 0) {
-    const Capped<T> cap = capped<T>(score, task.softcap);
-    score = in_register(cap.score);
-    slope = cap.slope;
+    const Softcap<T> cap(task.softcap);
+    for_block<R, C>([&](int r, int v) __attribute__((always_inline)) {
+      const Capped<T> capped = cap(scores.at[r][v]);
+      scores.at[r][v] = in_register(capped.score);
+      keep_slope(r, v, capped.slope);
+    });
   }
-  if (task.bias != nullptr) score = in_register(score + bias_of(task, lane, j));
-  if (task.alibi_slope != 0) score -= distance(task, lane, j) * task.alibi_slope;
-  return score;
+  if (task.bias != nullptr) {
+    for_block<R, C>([&](int r, int v) __attribute__((always_inline)) {
+      const T* const at = bias.data + r * bias.stride + v * kLanes<T>;
+      scores.at[r][v] = in_register(scores.at[r][v] + load(at));
+    });
+  }
+  if (task.alibi_slope != 0) {
+    const int64_t first = task.first_query + lane + task.offset - j;
+#pragma GCC unroll 16
+    for (int v = 0; v < C; ++v) {
+      const Distances<T> distances(first + v * kLanes<T>);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) scores.at[r][v] -= distances.after(r) * task.alibi_slope;
+    }
+  }
+  block = scores;
 }
 
 }  // namespace

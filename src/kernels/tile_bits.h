@@ -53,6 +53,20 @@ inline Bits<T> visible(const KeyTile& tile, int64_t row, int lane) {
   return lanes_of<T>(tile.bits[row] >> lane);
 }
 
+/// Scores of cells that are masked become minus infinity.
+template <class T, int R, int C>
+inline __attribute__((always_inline)) void hide(const KeyTile& tile, const Corner& corner,
+                                                Block<T, R, C>& scores) {
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+    for (int v = 0; v < C; ++v) {
+      const Bits<T> seen = visible<T>(tile, corner.row + r, corner.lane + v * kLanes<T>);
+      scores.at[r][v] = seen ? scores.at[r][v] : broadcast(kMasked<T>);
+    }
+  }
+}
+
 /// Minus `first` (a number a query), or zeros where it is null.
 template <class T, int R, int C>
 inline __attribute__((always_inline)) void start(Block<T, R, C>& block, const T* first) {

@@ -11,6 +11,10 @@ struct NaiveResult {
   Tensor sink_weights;  // what of each row the sink takes, (B, H, L_q)
 };
 
+/// What dropout multiplies a weight by, drawn for places i and j and head b * H + h.
+double drawn_factor(const AttentionOptions& options, std::int64_t head, std::int64_t i,
+                    std::int64_t j);
+
 NaiveResult naive_attention(const Tensor& query, const Tensor& key, const Tensor& value,
                             const AttentionOptions& options);
 

@@ -43,10 +43,15 @@ double number_at(const Tensor& tensor, std::int64_t b, std::int64_t h, std::int6
 
 double factor(const AttentionOptions& options, std::int64_t heads, std::int64_t head,
               std::int64_t i, std::int64_t j) {
-  if (options.dropout_mask.defined()) {
-    const double kept = number_at(options.dropout_mask, head / heads, head % heads, i, j);
-    return kept == 0 ? 0 : 1 / (1 - options.dropout);
-  }
+  if (!options.dropout_mask.defined()) return drawn_factor(options, head, i, j);
+  const double kept = number_at(options.dropout_mask, head / heads, head % heads, i, j);
+  return kept == 0 ? 0 : 1 / (1 - options.dropout);
+}
+
+}  // namespace
+
+double drawn_factor(const AttentionOptions& options, std::int64_t head, std::int64_t i,
+                    std::int64_t j) {
   if (options.dropout == 0) return 1;
   if (options.dropout == 1) return 0;
   const auto words =
@@ -57,8 +62,6 @@ double factor(const AttentionOptions& options, std::int64_t heads, std::int64_t 
              ? 1 / (1 - options.dropout)
              : 0;
 }
-
-}  // namespace
 
 NaiveResult naive_attention(const Tensor& query, const Tensor& key, const Tensor& value,
                             const AttentionOptions& options) {

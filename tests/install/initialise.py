@@ -28,6 +28,8 @@ def structs(text):
 
 def names_of(declaration):
     """The names that a declaration of members declares: "int a = 0, b" gives a and b."""
+    if pointer := re.search(r"\(\*\s*(\w+)\)\s*\(", declaration):
+        return [pointer.group(1)]
     plain = re.sub(r"<[^;]*>", "", re.sub(r"\{[^{}]*\}|\([^()]*\)", "", declaration)).strip()
     if not plain or plain.startswith(("static", "friend", "using", "enum")):
         return []

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <type_traits>
+#include <utility>
 
 #include "attention/engine/key_bits.h"
 #include "attention/plan/plan_data.h"
@@ -19,32 +20,62 @@ const ForwardKernels<T>& forward_kernels(const Target& target) {
   }
 }
 
-/// Whether any of `count` numbers, `stride` apart, is -inf. In steps, which become vectors.
+/// Whether any of some numbers is -inf; a vector at a time, as all of a bias passes here.
 template <class T>
-bool any_masks(const T* numbers, std::int64_t stride, std::int64_t count) {
-  constexpr std::int64_t kStep = 16;
-  constexpr T kMasks = -std::numeric_limits<T>::infinity();
-  bool any = false;
-  std::int64_t n = 0;
-  for (; stride == 1 && n + kStep <= count; n += kStep) {
-    int masks = 0;
-    for (std::int64_t s = 0; s < kStep; ++s) masks |= static_cast<int>(numbers[n + s] == kMasks);
-    any |= masks != 0;
+class MaskSearch {
+ public:
+  /// `count` numbers, `stride` apart.
+  void add(const T* numbers, std::int64_t stride, std::int64_t count) {
+    std::int64_t n = 0;
+    for (; stride == 1 && n + 4 * kLanes <= count; n += 4 * kLanes) {
+#pragma GCC unroll 4
+      for (std::int64_t part = 0; part < 4; ++part) {
+        Lanes lanes;
+        __builtin_memcpy(&lanes, numbers + n + part * kLanes, sizeof lanes);
+        masks_ |= lanes == kMasks;
+      }
+    }
+    for (; n < count; ++n) any_ |= numbers[n * stride] == kMasks;
   }
-  for (; n < count; ++n) any |= numbers[n * stride] == kMasks;
-  return any;
+
+  bool any() const {
+    bool any = any_;
+    for (std::int64_t lane = 0; lane < kLanes; ++lane) any |= masks_[lane] != 0;
+    return any;
+  }
+
+ private:
+  using Floats = float __attribute__((vector_size(16)));
+  using Doubles = double __attribute__((vector_size(16)));
+  using Lanes = std::conditional_t<sizeof(T) == sizeof(float), Floats, Doubles>;
+  static constexpr std::int64_t kLanes = sizeof(Lanes) / sizeof(T);
+  static constexpr T kMasks = -std::numeric_limits<T>::infinity();
+
+  decltype(Lanes{} == Lanes{}) masks_{};
+  bool any_ = false;
+};
+
+/// Whether the bias of a tile holds -inf, looked at in the order of addresses.
+template <class T>
+bool any_bias_masks(const ForwardTask<T>& task, const KeyTile& keys) {
+  const T* const first = task.bias + keys.first * task.bias_key_stride;
+  std::int64_t rows = task.query_count, row_stride = task.bias_query_stride;
+  std::int64_t count = keys.count, stride = task.bias_key_stride;
+  if (row_stride == 1) {
+    std::swap(rows, count);
+    std::swap(row_stride, stride);
+  }
+  if (row_stride == 0) rows = 1;
+  MaskSearch<T> search;
+  for (std::int64_t n = 0; n < rows; ++n) search.add(first + n * row_stride, stride, count);
+  return search.any();
 }
 
 /// A bias of -inf masks: takes its bits away, and gives the tile bits where it had none.
 template <class T>
 void hide_by_bias(const ForwardTask<T>& task, KeyTile& keys, KeyBits& bits) {
   constexpr T kMasks = -std::numeric_limits<T>::infinity();
-  bool any = false;
-  for (std::int64_t q = 0; q < task.query_count && !any; ++q) {
-    const T* const row = task.bias + q * task.bias_query_stride;
-    any = any_masks(row + keys.first * task.bias_key_stride, task.bias_key_stride, keys.count);
-  }
-  if (!any) return;
+  if (!any_bias_masks(task, keys)) return;
   for (std::int64_t k = 0; k < keys.count; ++k) {
     const T* const bias = task.bias + (keys.first + k) * task.bias_key_stride;
     std::uint64_t hidden = 0;

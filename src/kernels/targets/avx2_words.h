@@ -48,6 +48,12 @@ inline Bits narrowed_halves(V value) {
   return (Bits)_mm256_cvtps_ph((__m256)value, _MM_FROUND_TO_NEAREST_INT);
 }
 
+/// The products of the lower halves of lanes of 64 bits.
+template <class V>
+inline V product_of_halves(V a, V b) {
+  return (V)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+}
+
 /// Whether a bit is set in any lane.
 template <class V>
 inline bool any(V lanes) {

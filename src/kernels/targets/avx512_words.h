@@ -57,6 +57,12 @@ inline Bits narrowed_halves(V value) {
   return (Bits)_mm512_cvtps_ph((__m512)value, _MM_FROUND_TO_NEAREST_INT);
 }
 
+/// The products of the lower halves of lanes of 64 bits.
+template <class V>
+inline V product_of_halves(V a, V b) {
+  return (V)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+}
+
 /// Whether a bit is set in any lane.
 template <class V>
 inline bool any(V lanes) {

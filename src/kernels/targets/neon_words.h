@@ -26,6 +26,12 @@ inline V larger(V a, V b) {
 constexpr bool kScalesByPowers = false;
 constexpr bool kConvertsHalves = false;
 
+/// The products of the lower halves of lanes of 64 bits.
+template <class V>
+inline V product_of_halves(V a, V b) {
+  return (V)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
+}
+
 /// Whether a bit is set in any lane.
 template <class V>
 inline bool any(V lanes) {

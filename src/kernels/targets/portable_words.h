@@ -31,6 +31,12 @@ inline V larger(V a, V b) {
 constexpr bool kScalesByPowers = false;
 constexpr bool kConvertsHalves = false;
 
+/// The products of the lower halves of lanes of 64 bits.
+template <class V>
+inline V product_of_halves(V a, V b) {
+  return (a & 0xFFFFFFFF) * (b & 0xFFFFFFFF);
+}
+
 /// Whether a bit is set in any lane.
 template <class V>
 inline bool any(V lanes) {
