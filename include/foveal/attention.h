@@ -58,7 +58,8 @@ struct AttentionOptions {
   /// The same for each batch entry, or packed sequence. Not both.
   std::vector<std::int64_t> query_offsets = {};
   /// The place of the first key: key j stands at key_offset + j. Masks but dense, ALiBi and dropout
-  /// go by places; dense masks and the bias are those of the rows and keys given.
+  /// go by places (dropout by the query's row where no query offset is given); dense masks and the
+  /// bias are those of the rows and keys given.
   std::int64_t key_offset = 0;
   /// Threads of this call, the caller's included; 0: those of set_num_threads.
   int threads = 0;

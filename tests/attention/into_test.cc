@@ -224,6 +224,9 @@ TEST(Into, ErrorsNameTheTensorAndNothingIsWritten) {
   for (const double number : lse.output.to_vector()) EXPECT_EQ(number, 9);
   in.query.requires_grad_();
   expect_words(in.complaint({}), {"requires a gradient", "NoGrad"});
+  const Inputs plain;
+  expect_words(plain.complaint(with(Tensor::zeros(shape).requires_grad_())),
+               {"requires a gradient", "NoGrad"});
   const NoGrad inside;
   EXPECT_EQ(in.complaint({}), "no error");
 }

@@ -118,7 +118,7 @@ TEST(Places, GradientsOfShardsAddUp) {
         if (!want[n].second.defined()) continue;
         const double unit = 8 * unit_of(query.dtype());
         expect_close(got[n].second, want[n].second.to(DType::float64),
-                     unit * (4 + largest(want[n].second)), want[n].first);
+                     unit * (8 + largest(want[n].second)), want[n].first);
       }
       if (HasFatalFailure() || HasNonfatalFailure()) return;
     }

@@ -21,6 +21,8 @@ void check_tensor(const Tensor& tensor, const char* name) {
   }
 }
 
+bool requires_gradient(const Tensor& tensor) { return tensor.defined() && tensor.requires_grad(); }
+
 Plan plan_for(const Tensor& query, const Tensor& key, const Tensor& value,
               const AttentionOptions& options) {
   return plan_attention(query.shape(), key.shape(), value.shape(), query.dtype(), options);
@@ -81,7 +83,10 @@ void attention_into(AttentionResult& result, const Tensor& query, const Tensor& 
                     const Tensor& value, const AttentionOptions& options) try {
   const TimedOperation timed("attention");
   check_dtypes(query, key, value);
-  if (records_attention(query, key, value, options)) {
+  const bool leaf_result =
+      recording() && (requires_gradient(result.output) || requires_gradient(result.lse) ||
+                      requires_gradient(result.weights));
+  if (leaf_result || records_attention(query, key, value, options)) {
     throw Error(
         "attention_into: a tensor requires a gradient, but what is written in place isn't "
         "recorded: call attention, or hold a NoGrad");

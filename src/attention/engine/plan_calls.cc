@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 
 #include "attention/engine/engine.h"
 #include "attention/engine/run_scope.h"
@@ -14,13 +15,20 @@ namespace {
 
 using Sizes = std::array<std::int64_t, 4>;
 
+/// Whether the third axis of keys or values is all that differs.
+bool differs_in_keys(const char* name, const Shape& shape, const Sizes& planned) {
+  return std::string_view(name) != "query" && shape.size() == 4 && shape[0] == planned[0] &&
+         shape[1] == planned[1] && shape[3] == planned[3];
+}
+
 void check_shape(const Tensor& tensor, const char* name, const Sizes& planned,
                  const char* function) {
   const Shape& shape = tensor.shape();
   if (std::equal(shape.begin(), shape.end(), planned.begin(), planned.end())) return;
   throw Error(std::string(function) + ": " + name + " has shape " + to_string(shape) +
               " but the plan is for " + to_string(Shape(planned.begin(), planned.end())) +
-              ": make a plan for this shape");
+              ": make a plan for this shape" +
+              (differs_in_keys(name, shape, planned) ? ", or tell this one with set_lengths" : ""));
 }
 
 /// That the tensors are those of the plan.

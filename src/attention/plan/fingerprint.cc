@@ -65,7 +65,7 @@ void check_fingerprint(const PlanData& plan, const AttentionResult& result, cons
   for (const auto& [differs, name] : all) {
     if (differs) differing += std::string(differing.empty() ? "" : "; ") + name;
   }
-  throw Error(std::string(function) + ": result comes from a call with another " + differing +
+  throw Error(std::string(function) + ": result comes from a call that differs in: " + differing +
               ": give the options that it was computed with");
 }
 
