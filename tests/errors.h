@@ -1,7 +1,10 @@
 #pragma once
 // What tests ask of errors.
 
+#include <gtest/gtest.h>
+
 #include <string>
+#include <vector>
 
 #include "foveal/error.h"
 
@@ -16,6 +19,11 @@ std::string message_of(Function function) {
     return error.what();
   }
   return "no error";
+}
+
+/// Each of the words stands in the text.
+inline void expect_words(const std::string& text, const std::vector<std::string>& words) {
+  for (const std::string& word : words) EXPECT_NE(text.find(word), std::string::npos) << text;
 }
 
 }  // namespace foveal

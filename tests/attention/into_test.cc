@@ -192,10 +192,6 @@ struct Inputs {
   }
 };
 
-void expect_words(const std::string& text, const std::vector<std::string>& words) {
-  for (const std::string& word : words) EXPECT_NE(text.find(word), std::string::npos) << text;
-}
-
 TEST(Into, ErrorsNameTheTensorAndNothingIsWritten) {
   Inputs in;
   const auto with = [](const Tensor& output) {

@@ -199,10 +199,6 @@ std::string complaint(AttentionOptions options) {
   });
 }
 
-void expect_words(const std::string& text, const std::vector<std::string>& words) {
-  for (const std::string& word : words) EXPECT_NE(text.find(word), std::string::npos) << text;
-}
-
 TEST(Packed, ChecksBiasAndDropoutMask) {
   const auto bias = [](const Shape& shape, DType dtype = DType::float32) {
     AttentionOptions options;

@@ -298,10 +298,6 @@ std::string complaint(const AttentionOptions& options) {
       [&] { plan_attention({2, 2, 3, 8}, {2, 2, 5, 8}, {2, 2, 5, 8}, DType::float32, options); });
 }
 
-void expect_words(const std::string& text, const std::vector<std::string>& words) {
-  for (const std::string& word : words) EXPECT_NE(text.find(word), std::string::npos) << text;
-}
-
 TEST(Places, ErrorsSayWhatIsWrong) {
   EXPECT_EQ(complaint({.key_lengths = {5, 0}}), "no error");
   expect_words(complaint({.key_lengths = {5}}), {"key_lengths has 1 numbers", "2 entries"});

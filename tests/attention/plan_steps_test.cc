@@ -19,10 +19,6 @@ Plan plan_for(const Case& one) {
                         one.options);
 }
 
-void expect_words(const std::string& text, const std::vector<std::string>& words) {
-  for (const std::string& word : words) EXPECT_NE(text.find(word), std::string::npos) << text;
-}
-
 TEST(PlanSteps, BackwardAndStateAreThoseOfTheFreeFunctions) {
   for (unsigned seed = 0; seed < case_count(20); ++seed) {
     Cases cases(seed);

@@ -1,11 +1,10 @@
 // What a backward is given: checked before any work.
 
-#include <array>
-
 #include "attention/engine/engine.h"
 #include "attention/plan/fingerprint.h"
 #include "core/thread_pool.h"
 #include "foveal/error.h"
+#include "tensor/wide_rows.h"
 
 namespace foveal {
 namespace {
@@ -26,57 +25,31 @@ void check_asked(bool asked, const Tensor& tensor, const char* name, const std::
               " is undefined: give the tensor that attention was given");
 }
 
-struct Written {
-  const char* name;
-  const Tensor* tensor;
-  bool asked;
-  const Tensor* like;  ///< has its shape and dtype
-};
-
-std::array<Written, 6> written_of(const AttentionOptions& options, const CallInputs& inputs,
-                                  const AttentionGradients& gradients) {
-  const GradientOptions& asked = options.gradients;
-  return {{{"gradients.q", &gradients.q, true, &inputs.query},
-           {"gradients.k", &gradients.k, true, &inputs.key},
-           {"gradients.v", &gradients.v, true, &inputs.value},
-           {"gradients.bias", &gradients.bias, asked.bias, &options.bias},
-           {"gradients.sinks", &gradients.sinks, asked.sinks, &options.sinks},
-           {"gradients.alibi_slopes", &gradients.alibi_slopes, asked.alibi_slopes,
-            &options.alibi_slopes}}};
-}
-
 void check_gradients(const PlanData& plan, const Tensor& grad_output, const CallInputs& inputs,
                      const AttentionResult& result, const AttentionGradients& gradients,
                      const char* function) {
   const AttentionOptions& options = plan.options;
-  const std::pair<const char*, const Tensor*> read[] = {{"grad_output", &grad_output},
-                                                        {"query", &inputs.query},
-                                                        {"key", &inputs.key},
-                                                        {"value", &inputs.value},
-                                                        {"result.output", &result.output},
-                                                        {"result.lse", &result.lse},
-                                                        {"bias", &options.bias},
-                                                        {"alibi_slopes", &options.alibi_slopes},
-                                                        {"sinks", &options.sinks},
-                                                        {"dropout_mask", &options.dropout_mask}};
-  const std::array<Written, 6> all = written_of(options, inputs, gradients);
-  for (const auto& [name, tensor, asked, like] : all) {
-    if (!tensor->defined()) continue;
-    if (!asked) {
-      throw Error(std::string(function) + ": " + name +
-                  " is given but not asked for: ask in the options' gradients, or leave it "
-                  "undefined");
-    }
-    check_written(*tensor, name, like->shape(), like->dtype(), function);
-    for (const auto& [other_name, other] : read) {
-      check_apart(*tensor, name, *other, other_name, function);
-    }
-    for (const Written& other : all) {
-      if (other.tensor != tensor) {
-        check_apart(*tensor, name, *other.tensor, other.name, function);
-      }
-    }
-  }
+  const GradientOptions& asked = options.gradients;
+  const NamedTensor read[] = {{"grad_output", &grad_output},
+                              {"query", &inputs.query},
+                              {"key", &inputs.key},
+                              {"value", &inputs.value},
+                              {"result.output", &result.output},
+                              {"result.lse", &result.lse},
+                              {"bias", &options.bias},
+                              {"alibi_slopes", &options.alibi_slopes},
+                              {"sinks", &options.sinks},
+                              {"dropout_mask", &options.dropout_mask}};
+  const auto like = WrittenTensor::shaped_like;
+  const WrittenTensor written[] = {
+      like(inputs.query, "gradients.q", gradients.q, true),
+      like(inputs.key, "gradients.k", gradients.k, true),
+      like(inputs.value, "gradients.v", gradients.v, true),
+      like(options.bias, "gradients.bias", gradients.bias, asked.bias),
+      like(options.sinks, "gradients.sinks", gradients.sinks, asked.sinks),
+      like(options.alibi_slopes, "gradients.alibi_slopes", gradients.alibi_slopes,
+           asked.alibi_slopes)};
+  check_written(written, read, {"", "the options' gradients"}, function);
 }
 
 /// Bytes of the gradients that have to be made.
@@ -98,7 +71,7 @@ void check_backward(const PlanData& plan, const Tensor& grad_output, const CallI
                     const AttentionResult& result, const AttentionGradients& gradients,
                     const char* function) {
   const Problem& problem = plan.problem;
-  const DType sums = problem.dtype == DType::float64 ? DType::float64 : DType::float32;
+  const DType sums = wide_dtype(problem.dtype);
   const std::string name = function;
   if (!result.lse.defined()) {
     throw Error(name + ": result.lse is undefined: ask attention for return_lse");

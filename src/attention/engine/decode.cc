@@ -115,8 +115,8 @@ class Decode {
     return {parts_ + (share.first_part + before) * call_.part_width, call_.part_width};
   }
 
-  /// The largest maximum of a row's splits; -inf where none saw a key. Splits lie `step` rows
-  /// apart.
+  /// The largest maximum of a row's splits, which lie as many rows apart as the group has; -inf
+  /// where none saw a key.
   double largest_maximum(const DecodeGroup& group, const RowParts<T>& parts, std::int64_t row) {
     double maximum = -INFINITY;
     for (std::int64_t s = 0; s < group.share.splits; ++s) {
@@ -188,6 +188,8 @@ void decode_as(const PlanData& plan, const Tensor& query, const Tensor& key, con
                AttentionResult& result, DoubtfulRows& doubtful) {
   const std::int64_t size = plan.problem.value_size;
   Tensor& output = result.output;
+  RowNumbers<T> lse;
+  if (result.lse.defined()) lse = row_numbers_of<T>(result.lse);
   const bool narrows = output.dtype() != dtype_of<T>();
   Decode<T>(plan, query, key, value, ForwardTask<T>().slack).run(doubtful, [&](MergedRow<T>& row) {
     const bool good = row.divide(size);
@@ -198,9 +200,8 @@ void decode_as(const PlanData& plan, const Tensor& query, const Tensor& key, con
       }
     }
     if (!narrows) std::copy_n(row.output, size, static_cast<T*>(to));
-    if (result.lse.defined()) {
-      *row_numbers_of<T>(result.lse).row(row.b, row.h, row.i) =
-          static_cast<T>(row.maximum + std::log(row.sum));
+    if (lse.data != nullptr) {
+      *lse.row(row.b, row.h, row.i) = static_cast<T>(row.maximum + std::log(row.sum));
     }
     return good;
   });

@@ -21,11 +21,7 @@ class RowTile {
   }
 
   void run(const RowParts<T>& parts) {
-    std::uint64_t wrong = walk();
-    if (wrong != 0 && !task_.apart) {
-      task_.apart = true;
-      wrong = walk();
-    }
+    const std::uint64_t wrong = run_again_apart(task_, [this] { return walk(); });
     for (std::int64_t r = 0; r < split_.rows; ++r) {
       std::copy_n(task_.output + r * task_.output_stride, task_.value_size, parts.of(r));
       parts.maximum(r) = task_.maximum[r];

@@ -145,26 +145,31 @@ std::int64_t bytes_of_keys(const ForwardTask<T>& task, const SequencePlan& seque
   return sequence.sequence.key_length * (task.head_size + task.value_size) * size;
 }
 
+/// run() takes a task's tile through its keys and says which rows may be wrong; once more with
+/// scores and maximum apart where they were too large. Returns the rows that may be wrong still.
+template <class T, class Run>
+std::uint64_t run_again_apart(ForwardTask<T>& task, const Run& run) {
+  const std::uint64_t doubtful = run();
+  if (doubtful == 0 || task.apart) return doubtful;
+  task.apart = true;
+  return run();
+}
+
 /// One tile of queries against all its tiles of keys, `before` called with each, and `end` after
-/// them; once more with scores and maximum apart where they were too large. Returns the rows that
-/// may be wrong still.
+/// them. Returns the rows that may be wrong.
 template <class T, class Before>
 std::uint64_t run_forward_tile(const ForwardKernels<T>& kernels, ForwardTask<T>& task,
                                const SequencePlan& sequence, std::int64_t b, std::int64_t h,
                                std::int64_t tile, std::uint64_t (*end)(const ForwardTask<T>&),
                                const Before& before) {
-  const auto run = [&] {
+  return run_again_apart(task, [&] {
     kernels.begin(task);
     for_each_key_tile(task, sequence, b, h, tile, kernels.query_tile, [&](const KeyTile& keys) {
       before(keys);
       kernels.tile(task, keys);
     });
     return end(task);
-  };
-  const std::uint64_t doubtful = run();
-  if (doubtful == 0 || task.apart) return doubtful;
-  task.apart = true;
-  return run();
+  });
 }
 
 }  // namespace foveal

@@ -9,35 +9,20 @@
 #include "core/thread_pool.h"
 #include "foveal/error.h"
 #include "tensor/builder.h"
+#include "tensor/wide_rows.h"
 
 namespace foveal {
 namespace {
 
-/// A tensor that a result may hold. Nothing here takes memory: a repeated run makes nothing.
-struct Wanted {
-  const char* name;
-  Tensor* tensor;
-  bool asked;
-  std::array<std::int64_t, 4> sizes;
-  std::size_t rank;
-  DType dtype;
-};
-
-using AllWanted = std::array<Wanted, 9>;
-
-DType sums_of(const Problem& problem) {
-  return problem.dtype == DType::float64 ? DType::float64 : DType::float32;
-}
-
 /// In the order of the result's members.
-AllWanted wanted_of(const PlanData& plan, AttentionResult& result) {
+std::array<WrittenTensor, 9> written_of(const PlanData& plan, const AttentionResult& result) {
   const auto& [b, h, kv, l_q, l_k, d, d_v, dtype] = plan.problem;
   const AttentionOptions& options = plan.options;
   const StatisticsOptions& asked = options.statistics;
-  const DType sums = sums_of(plan.problem);
+  const DType sums = wide_dtype(dtype);
   const auto rows = static_cast<std::int64_t>(asked.rows.size());
   const std::int64_t k = asked.top_k;
-  Statistics& s = result.statistics;
+  const Statistics& s = result.statistics;
   return {{{"output", &result.output, true, {b, h, l_q, d_v}, 4, dtype},
            {"lse", &result.lse, options.return_lse, {b, h, l_q}, 3, sums},
            {"weights", &result.weights, options.return_weights, {b, h, l_q, l_k}, 4, sums},
@@ -49,53 +34,32 @@ AllWanted wanted_of(const PlanData& plan, AttentionResult& result) {
            {"statistics.rows", &s.rows, rows > 0, {b, h, rows, l_k}, 4, sums}}};
 }
 
-/// Against what is read and against what else is written.
-void check_apart_from_all(const AllWanted& all, const Wanted& written, const CallInputs& inputs,
-                          const AttentionOptions& options, const char* function) {
-  const std::pair<const char*, const Tensor*> read[] = {{"query", &inputs.query},
-                                                        {"key", &inputs.key},
-                                                        {"value", &inputs.value},
-                                                        {"bias", &options.bias},
-                                                        {"alibi_slopes", &options.alibi_slopes},
-                                                        {"sinks", &options.sinks},
-                                                        {"dropout_mask", &options.dropout_mask}};
-  for (const auto& [name, tensor] : read) {
-    check_apart(*written.tensor, written.name, *tensor, name, function);
-  }
-  for (const Wanted& other : all) {
-    if (&other == &written) continue;
-    check_apart(*written.tensor, written.name, *other.tensor, other.name, function);
-  }
-}
-
-void check_given(const PlanData& plan, const CallInputs& inputs, AttentionResult& result,
+void check_given(const PlanData& plan, const CallInputs& inputs, const AttentionResult& result,
                  const char* function) {
-  const AllWanted all = wanted_of(plan, result);
-  for (const Wanted& wanted : all) {
-    if (!wanted.tensor->defined()) continue;
-    if (!wanted.asked) {
-      throw Error(std::string(function) + ": result." + wanted.name +
-                  " is given but not asked for: ask in the options, or leave it undefined");
-    }
-    check_written(*wanted.tensor, wanted.name, {wanted.sizes.data(), wanted.rank}, wanted.dtype,
-                  function);
-    check_apart_from_all(all, wanted, inputs, plan.options, function);
-  }
+  const AttentionOptions& options = plan.options;
+  const NamedTensor read[] = {{"query", &inputs.query},
+                              {"key", &inputs.key},
+                              {"value", &inputs.value},
+                              {"bias", &options.bias},
+                              {"alibi_slopes", &options.alibi_slopes},
+                              {"sinks", &options.sinks},
+                              {"dropout_mask", &options.dropout_mask}};
+  check_written(written_of(plan, result), read, {"result.", "the options"}, function);
 }
 
-}  // namespace
-
-void check_written(const Tensor& tensor, const char* name, std::span<const std::int64_t> sizes,
-                   DType dtype, const char* function) {
+/// Shape, dtype, strides.
+void check_form(const WrittenTensor& written, const char* function) {
+  const Tensor& tensor = *written.tensor;
+  const Shape& shape = tensor.shape();
   const auto refuse = [&](const std::string& what) {
-    throw Error(std::string(function) + ": " + name + " has shape " + to_string(tensor.shape()) +
+    throw Error(std::string(function) + ": " + written.name + " has shape " + to_string(shape) +
                 " and dtype " + to_string(tensor.dtype()) + what);
   };
-  const Shape& shape = tensor.shape();
+  const std::span sizes(written.sizes.data(), written.rank);
   if (!std::equal(shape.begin(), shape.end(), sizes.begin(), sizes.end()) ||
-      tensor.dtype() != dtype) {
+      tensor.dtype() != written.dtype) {
     refuse(": it must have " + to_string(Shape(sizes.begin(), sizes.end())) + " and " +
-           to_string(dtype) + ", or be undefined, and is made then");
+           to_string(written.dtype) + ", or be undefined, and is made then");
   }
   if (tensor.read_only()) refuse(" and read-only memory: give memory that may be written");
   if (tensor.size(-1) > 1 && tensor.strides().back() != 1) {
@@ -107,11 +71,39 @@ void check_written(const Tensor& tensor, const char* name, std::span<const std::
   }
 }
 
-void check_apart(const Tensor& written, const char* name, const Tensor& other,
-                 const char* other_name, const char* function) {
-  if (!overlap(written, other)) return;
-  throw Error(std::string(function) + ": " + name + " shares memory with " + other_name +
+void check_apart(const WrittenTensor& written, const NamedTensor& other, const char* function) {
+  if (!overlap(*written.tensor, *other.tensor)) return;
+  throw Error(std::string(function) + ": " + written.name + " shares memory with " + other.name +
               ": give it memory of its own");
+}
+
+}  // namespace
+
+WrittenTensor WrittenTensor::shaped_like(const Tensor& like, const char* name, const Tensor& tensor,
+                                         bool asked) {
+  WrittenTensor written{name, &tensor, asked, {}, 0, DType::float32};
+  if (!asked) return written;
+  written.rank = like.shape().size();
+  std::copy(like.shape().begin(), like.shape().end(), written.sizes.begin());
+  written.dtype = like.dtype();
+  return written;
+}
+
+void check_written(std::span<const WrittenTensor> written, std::span<const NamedTensor> read,
+                   const WrittenPlace& place, const char* function) {
+  for (const WrittenTensor& given : written) {
+    if (!given.tensor->defined()) continue;
+    if (!given.asked) {
+      throw Error(std::string(function) + ": " + place.prefix + given.name +
+                  " is given but not asked for: ask in " + place.asked_in +
+                  ", or leave it undefined");
+    }
+    check_form(given, function);
+    for (const NamedTensor& other : read) check_apart(given, other, function);
+    for (const WrittenTensor& other : written) {
+      if (&other != &given) check_apart(given, {other.name, other.tensor}, function);
+    }
+  }
 }
 
 void count_write(const Tensor& tensor) { TensorBuilder::storage(tensor).count_write(); }
@@ -129,19 +121,16 @@ void prepare_results(const PlanData& plan, const CallInputs& inputs, AttentionRe
                      const char* function) {
   const Problem& p = plan.problem;
   check_given(plan, inputs, result, function);
-  if (!result.output.defined()) {
-    require_memory(result_bytes(plan), workspace_bytes(plan, threads_of_call()), function);
-  }
-  const DType sums = sums_of(p);
-  const bool second = needs_second_pass(plan.options);
-  if (!result.output.defined()) {
-    result.output = TensorBuilder::empty(p.output_shape(), p.dtype);
-  } else {
+  if (result.output.defined()) {
     count_write(result.output);
+  } else {
+    require_memory(result_bytes(plan), workspace_bytes(plan, threads_of_call()), function);
+    result.output = TensorBuilder::empty(p.output_shape(), p.dtype);
   }
+  const DType sums = wide_dtype(p.dtype);
   if (result.lse.defined()) {
     count_write(result.lse);
-  } else if (plan.options.return_lse || second) {
+  } else if (plan.options.return_lse || needs_second_pass(plan.options)) {
     result.lse = TensorBuilder::empty(p.row_shape(), sums);
   }
   if (!plan.options.return_weights) return;

@@ -1,6 +1,7 @@
 #pragma once
 // Results in memory of the caller's or our own: checked, or made, before any work.
 
+#include <array>
 #include <span>
 
 #include "attention/plan/plan_data.h"
@@ -24,14 +25,36 @@ void prepare_results(const PlanData& plan, const CallInputs& inputs, AttentionRe
 /// What is given and what was computed become one: numbers go to where the caller wants them.
 void give_statistics(Statistics& given, const Statistics& computed);
 
-/// Checks a tensor that the caller gives to be written: shape, dtype, strides, memory of its own.
-/// `name` and `function` stand in errors.
-void check_written(const Tensor& tensor, const char* name, std::span<const std::int64_t> sizes,
-                   DType dtype, const char* function);
+/// A tensor and what it is called in errors.
+struct NamedTensor {
+  const char* name;
+  const Tensor* tensor;
+};
 
-/// Throws Error where `written` shares memory with `other`.
-void check_apart(const Tensor& written, const char* name, const Tensor& other,
-                 const char* other_name, const char* function);
+/// A tensor that may be given to be written. Nothing here takes memory: a repeated run makes none.
+struct WrittenTensor {
+  const char* name;
+  const Tensor* tensor;
+  bool asked;
+  std::array<std::int64_t, 4> sizes;
+  std::size_t rank;
+  DType dtype;
+
+  /// With the shape and dtype of `like`, which may be undefined where it isn't asked for.
+  static WrittenTensor shaped_like(const Tensor& like, const char* name, const Tensor& tensor,
+                                   bool asked);
+};
+
+/// Where what is written stands, for errors: "result." and "the options".
+struct WrittenPlace {
+  const char* prefix;
+  const char* asked_in;
+};
+
+/// Checks those that are given: asked for, of the right shape, dtype and strides, not read-only,
+/// and apart from all that is read, from one another, and each row from the next.
+void check_written(std::span<const WrittenTensor> written, std::span<const NamedTensor> read,
+                   const WrittenPlace& place, const char* function);
 
 /// The caller's tensor has been written through a pointer.
 void count_write(const Tensor& tensor);

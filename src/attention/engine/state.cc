@@ -149,16 +149,6 @@ AttentionState dense(const AttentionState& state) {
   return {state.output.contiguous(), state.maximum.contiguous(), state.sum.contiguous()};
 }
 
-}  // namespace
-
-AttentionState compute_state(const PlanData& plan, const CallInputs& inputs) {
-  const auto& [query, key, value] = inputs;
-  if (plan.problem.dtype == DType::float64) return state_as<double>(plan, query, key, value);
-  return state_as<float>(plan, query, key, value);
-}
-
-namespace {
-
 void check_mergeable(const AttentionState& a, const AttentionState& b,
                      const std::string& function) {
   check_state(a, function + ", a");
@@ -176,23 +166,22 @@ void merge_rows_of(const AttentionState& a, const AttentionState& b, AttentionSt
 
 /// That `a` can be written where it lies, apart from `b` and from itself.
 void check_merged_into(const AttentionState& a, const AttentionState& b) {
-  const std::pair<const char*, const Tensor*> written[] = {
-      {"a.output", &a.output}, {"a.maximum", &a.maximum}, {"a.sum", &a.sum}};
-  const std::pair<const char*, const Tensor*> read[] = {
+  const auto like = WrittenTensor::shaped_like;
+  const WrittenTensor written[] = {like(a.output, "a.output", a.output, true),
+                                   like(a.maximum, "a.maximum", a.maximum, true),
+                                   like(a.sum, "a.sum", a.sum, true)};
+  const NamedTensor read[] = {
       {"b.output", &b.output}, {"b.maximum", &b.maximum}, {"b.sum", &b.sum}};
-  constexpr const char* kFunction = "merge_into";
-  for (const auto& [name, tensor] : written) {
-    check_written(*tensor, name, tensor->shape(), tensor->dtype(), kFunction);
-    for (const auto& [other_name, other] : read) {
-      check_apart(*tensor, name, *other, other_name, kFunction);
-    }
-    for (const auto& [other_name, other] : written) {
-      if (other != tensor) check_apart(*tensor, name, *other, other_name, kFunction);
-    }
-  }
+  check_written(written, read, {}, "merge_into");
 }
 
 }  // namespace
+
+AttentionState compute_state(const PlanData& plan, const CallInputs& inputs) {
+  const auto& [query, key, value] = inputs;
+  if (plan.problem.dtype == DType::float64) return state_as<double>(plan, query, key, value);
+  return state_as<float>(plan, query, key, value);
+}
 
 AttentionState merge(const AttentionState& a, const AttentionState& b) try {
   check_mergeable(a, b, "merge");

@@ -21,8 +21,10 @@ struct Documents {
   std::vector<std::int64_t> ids;
   std::vector<Run> by_place;
   std::vector<Run> by_id;  // by id, then place
+  std::uint64_t hash;      // of the ids
 
-  explicit Documents(std::vector<std::int64_t> all) : ids(std::move(all)) {
+  explicit Documents(std::vector<std::int64_t> all)
+      : ids(std::move(all)), hash(Hash().add_all(ids).value()) {
     const auto count = static_cast<std::int64_t>(ids.size());
     for (std::int64_t j = 0; j < count; ++j) {
       const std::int64_t id = ids[static_cast<std::size_t>(j)];
@@ -123,7 +125,7 @@ class BoundDocument : public BoundMask {
   std::uint64_t fingerprint() const override {
     Hash hash;
     hash.add(shape().offset()).add(shape().key_place);
-    for (const Documents& documents : *entries_) hash.add_all(documents.ids);
+    for (const Documents& documents : *entries_) hash.add(documents.hash);
     return hash.value();
   }
   bool varies_by_batch() const override { return entries_->size() != 1; }

@@ -162,6 +162,10 @@ Json places_json(const AttentionOptions& options) {
   return json;
 }
 
+int threads_of(const PlanData& plan) {
+  return plan.options.threads > 0 ? plan.options.threads : num_threads();
+}
+
 std::string bytes_text(double bytes) {
   if (bytes >= 1e9) return number_text(bytes / 1e9, 3) + " GB";
   if (bytes >= 1e6) return number_text(bytes / 1e6, 3) + " MB";
@@ -207,7 +211,7 @@ std::string Plan::explain() const try {
   const PlanData& plan = *data_;
   const Problem& p = plan.problem;
   const TileCounts tiles = count_tiles(plan);
-  const int threads = plan.options.threads > 0 ? plan.options.threads : num_threads();
+  const int threads = threads_of(plan);
   const auto number = [](std::int64_t value) { return std::to_string(value); };
   std::string text = "attention: B " + number(p.batch) + ", H " + number(p.heads) + ", H_kv " +
                      number(p.kv_heads) + ", L_q " + number(p.query_length) + ", L_k " +
@@ -236,7 +240,7 @@ std::string Plan::explain() const try {
 std::string Plan::to_json() const try {
   const PlanData& plan = *data_;
   const TileCounts tiles = count_tiles(plan);
-  const int threads = plan.options.threads > 0 ? plan.options.threads : num_threads();
+  const int threads = threads_of(plan);
   const Json json = {
       {"schema", "foveal.plan/1"},
       {"shape", shape_json(plan.problem)},

@@ -132,12 +132,13 @@ std::shared_ptr<PlanData> make_plan(const Shape& query, const Shape& key, const 
                                     const Target* target) {
   auto data = std::make_shared<PlanData>();
   data->problem = check_problem(query, key, value, dtype, options);
+  const std::vector<Sequence> sequences = sequences_of(data->problem, options);
+  check_score_tensors(options, data->problem, sequences);
   data->options = options;
   data->target = target != nullptr ? target : &find_target(options.target);
   data->query_tile = dtype == DType::float64 ? data->target->forward_float64.query_tile
                                              : data->target->forward_float32.query_tile;
   check_results(*data);
-  const std::vector<Sequence> sequences = sequences_of(data->problem, options);
   const bool named = is_packed(options) || sequences.size() > 1;
   for (const Sequence& sequence : sequences) {
     try {

@@ -109,14 +109,6 @@ void check_per_score(const Tensor& tensor, const char* name, bool fits, const ch
   }
 }
 
-void check_score_tensors(const AttentionOptions& options, const Problem& problem) {
-  const std::vector<Sequence> sequences = sequences_of(problem, options);
-  const Tensor &bias = options.bias, &kept = options.dropout_mask;
-  check_per_score(bias, "bias", is_floating(bias.dtype()), "floating", problem, sequences, options);
-  check_per_score(kept, "dropout_mask", kept.dtype() == DType::boolean, "bool", problem, sequences,
-                  options);
-}
-
 /// A number that is finite, and that the type which is computed in holds.
 void check_number(double value, const std::string& name, DType dtype) {
   const std::string what = name + " is " + number_text(value);
@@ -177,8 +169,15 @@ Problem check_problem(const Shape& query, const Shape& key, const Shape& value, 
   check_per_head(options.alibi_slopes, "alibi_slopes", problem);
   check_per_head(options.sinks, "sinks", problem);
   check_rows(options.statistics, problem.query_length);
-  check_score_tensors(options, problem);
   return problem;
+}
+
+void check_score_tensors(const AttentionOptions& options, const Problem& problem,
+                         const std::vector<Sequence>& sequences) {
+  const Tensor &bias = options.bias, &kept = options.dropout_mask;
+  check_per_score(bias, "bias", is_floating(bias.dtype()), "floating", problem, sequences, options);
+  check_per_score(kept, "dropout_mask", kept.dtype() == DType::boolean, "bool", problem, sequences,
+                  options);
 }
 
 bool float32_holds(double value) {

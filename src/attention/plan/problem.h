@@ -19,9 +19,16 @@ struct Problem {
   Shape score_shape() const { return {batch, heads, query_length, key_length}; }
 };
 
-/// Checks the shapes against one another, and the options' numbers and tensors against them.
+/// Checks the shapes against one another, and the options' numbers and tensors against them, but
+/// for what check_score_tensors does.
 Problem check_problem(const Shape& query, const Shape& key, const Shape& value, DType dtype,
                       const AttentionOptions& options);
+
+struct Sequence;
+
+/// Checks the options' bias and dropout_mask against the scores of each sequence.
+void check_score_tensors(const AttentionOptions& options, const Problem& problem,
+                         const std::vector<Sequence>& sequences);
 
 /// Whether the batch is one of packed sequences.
 bool is_packed(const AttentionOptions& options);
