@@ -293,6 +293,18 @@ TEST(Places, OfPackedSequencesAreThoseOfEach) {
   }
 }
 
+TEST(Places, PaddingAndPrefixCountPlaces) {
+  Cases cases(8);
+  const Tensor query = cases.normal({2, 1, 3, 8}), key = cases.normal({2, 1, 10, 8});
+  const auto seen = [&](const Mask& mask, std::int64_t key_offset) {
+    return attention(query, key, key, {.mask = mask, .key_offset = key_offset}).output;
+  };
+  // Of keys at places 4 to 13, lengths 7 and 20 leave three and all; 3 leaves none.
+  EXPECT_TRUE(equal(seen(padding({7, 20}), 4), seen(padding({3, 10}), 0)));
+  EXPECT_TRUE(equal(seen(padding({3, 14}), 4), seen(padding({0, 10}), 0)));
+  EXPECT_TRUE(equal(seen(prefix(7), 4), seen(prefix(3), 0)));
+}
+
 std::string complaint(const AttentionOptions& options) {
   return message_of(
       [&] { plan_attention({2, 2, 3, 8}, {2, 2, 5, 8}, {2, 2, 5, 8}, DType::float32, options); });

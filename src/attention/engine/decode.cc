@@ -43,7 +43,7 @@ struct MergedRow {
   /// Divides; whether the row is as it should be: all of it finite.
   bool divide(std::int64_t size) {
     const T by = static_cast<T>(sum == 0 ? 0 : factor / sum);
-    return multiply_row(output, size, by) && !std::isnan(sum);
+    return multiply_row(output, size, by) && std::isfinite(sum);
   }
 };
 

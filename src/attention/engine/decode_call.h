@@ -42,7 +42,7 @@ struct DecodeSplit {
 };
 
 /// Of each row of a task: sum of exp(S - maximum) V, then, `width` - 2 numbers on, the maximum and
-/// the sum of exp(S - maximum); a sum of NaN where the row may be wrong.
+/// the sum of exp(S - maximum). One that isn't finite tells that the row may be wrong.
 template <class T>
 struct RowParts {
   T* data;
