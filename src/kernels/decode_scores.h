@@ -81,9 +81,7 @@ inline Vector<T> finished_scores(const DecodeTask<T>& task, const DecodeChunk& c
 /// Multiplies the row's weights by the factors of dropout; their sum stays.
 template <class T>
 void drop_row(const DecodeTask<T>& task, const DecodeChunk& chunk, int row) {
-  DropoutCounter counter = *task.dropout;
-  counter.head = task.row[row].head;
-  counter.kept = task.row[row].kept;
+  const DropoutCounter counter = counter_of(*task.dropout, task.row[row].head, task.row[row].kept);
   T* const weights = task.scores + row * kDecodeChunk;
   DropoutRow dropped(counter, task.row[row].query);
   for (int64_t k = 0; k < chunk.count; ++k) {

@@ -12,16 +12,11 @@ constexpr int64_t kDecodeChunk = 1024;
 /// Keys of a chunk whose values meet their weights together.
 constexpr int64_t kDecodeGroup = 8;
 
-/// One query of one head, and what it has seen so far.
+/// A row, and what it has seen so far.
 template <class T>
-struct DecodeRow {
-  int64_t query = 0;  ///< i
-  int64_t place = 0;  ///< i' = i + L_k - L_q
-  uint64_t head = 0;  ///< b * H + h
-  T alibi_slope = 0;
-  const T* bias = nullptr;     ///< of key 0, or null
-  const bool* kept = nullptr;  ///< as DropoutCounter::kept, of the row's head
-  T maximum = 0, sum = 0;      ///< sum = 0: no key seen yet
+struct DecodeRow : HeadRow<T> {
+  int64_t place = 0;       ///< i' = i + L_k - L_q
+  T maximum = 0, sum = 0;  ///< sum = 0: no key seen yet
 };
 
 /// T is float or double; keys and values may be stored narrower. Rows of `query` and `output` are

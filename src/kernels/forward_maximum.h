@@ -73,8 +73,8 @@ template <class T>
 inline Vector<T> lift_of(const ForwardTask<T>& task, int lane, int64_t j, int64_t keys) {
   constexpr T kMost = 32;
   if (!(task.alibi_slope > 0) || task.slack == 0) return Vector<T>{};
-  const Distances<T> distances(task.first_query + lane + task.offset - j);
-  const Vector<T> lift = (distances.after(0) - distances.after(keys)) * task.alibi_slope;
+  const Distances<T> distances = distances_of(task, lane, j);
+  const Vector<T> lift = (distances.after(0) - distances.after(keys)) * slopes_of(task, lane);
   const Vector<T> bounded = lift > kMost ? broadcast(kMost) : lift;
   return bounded > 0 ? bounded : Vector<T>{};
 }

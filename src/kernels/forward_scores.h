@@ -67,12 +67,28 @@ __attribute__((noinline)) void finish_scores(const ForwardTask<T>& task,
   block = scores;
 }
 
+/// drop_weights of rows that each have their own draws.
+template <class T>
+void drop_mixed_weights(const ForwardTask<T>& task, const ForwardState<T>& state,
+                        const KeyTile& tile, const Segment& segment) {
+  const int64_t last = segment.lane + segment.vectors * kLanes<T>;
+  for (int64_t q = segment.lane; q < last && q < task.query_count; ++q) {
+    const HeadRow<T>& row = task.mixed->row[q];
+    const DropoutCounter counter = counter_of(*task.dropout, row.head, row.kept);
+    DropoutRow dropped(counter, row.query);
+    for (int64_t k = segment.rows.first; k < segment.rows.last; ++k) {
+      state.weights[place<T>(kKeyTile, k, q)] *= static_cast<T>(dropped.factor(tile.first + k));
+    }
+  }
+}
+
 /// Multiplies a segment's weights by the factors of dropout. The row sums stay: weights are dropped
 /// after softmax.
 template <class T>
 __attribute__((noinline)) void drop_weights(const ForwardTask<T>& task,
                                             const ForwardState<T>& state, const KeyTile& tile,
                                             const Segment& segment) {
+  if (task.mixed != nullptr) return drop_mixed_weights(task, state, tile, segment);
   const auto& [rows, lane, vectors] = segment;
   T* const weights = state.weights + place<T>(kKeyTile, rows.first, lane);
   for_factors<T>(

@@ -21,8 +21,25 @@ struct DropoutCounter {
   int64_t query_length = 0, key_length = 0;  ///< the mask's
 };
 
-/// One tile of queries of one head. T is float or double. The last axis of every array has
-/// stride 1. `query_count` is at most the target's query tile.
+/// One query of one head: what it has besides its numbers.
+template <class T>
+struct HeadRow {
+  int64_t query = 0;  ///< i
+  uint64_t head = 0;  ///< b * H + h
+  T alibi_slope = 0;
+  const T* bias = nullptr;     ///< of key 0, or null
+  const bool* kept = nullptr;  ///< as DropoutCounter::kept, of the row's head
+};
+
+/// Rows of a tile that are queries of several heads: their terms hold instead of the task's.
+template <class T>
+struct MixedRows {
+  HeadRow<T> row[64];
+  T slope[64] = {}, query[64] = {};  ///< of each row, as kernels load them; 0 past the last
+};
+
+/// One tile of queries, of one head unless `mixed` says otherwise. T is float or double. The last
+/// axis of every array has stride 1. `query_count` is at most the target's query tile.
 template <class T>
 struct ForwardTask {
   const T* query = nullptr;  ///< the tile's first query
@@ -42,6 +59,9 @@ struct ForwardTask {
   const T* bias = nullptr;  ///< of the tile's first query and key 0, or null
   int64_t bias_query_stride = 0, bias_key_stride = 0;
   const DropoutCounter* dropout = nullptr;
+  /// Or null. Where a row has a slope, a bias or dropout the task's is not null: of slopes 1 where
+  /// one is positive.
+  const MixedRows<T>* mixed = nullptr;
   const T* sink = nullptr;  ///< one logit, or null
   T* output = nullptr;      ///< rows of value_size
   int64_t output_stride = 0;

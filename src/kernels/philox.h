@@ -48,6 +48,13 @@ inline bool is_kept(const DropoutCounter& dropout, int64_t i, int64_t j) {
   return kept[i * dropout.kept_query_stride + j * dropout.kept_key_stride] != 0;
 }
 
+/// The same dropout of another head.
+inline DropoutCounter counter_of(DropoutCounter dropout, uint64_t head, const bool* kept) {
+  dropout.head = head;
+  dropout.kept = kept;
+  return dropout;
+}
+
 /// What dropout multiplies the weights of query i by: 0 or 1 / (1 - p). Four keys whose places
 /// share a counter are drawn at once: neighbours are asked for one after another.
 class DropoutRow {

@@ -21,11 +21,26 @@ struct BiasRows {
   int64_t stride;
 };
 
+/// lay_out_bias of rows that each have their own.
+template <class T>
+void lay_out_mixed_bias(const ForwardTask<T>& task, int lane, int lanes, int64_t j, int64_t count,
+                        const BiasRows<T>& rows) {
+  for (int q = 0; q < lanes; ++q) {
+    const bool is_row = lane + q < task.query_count;
+    const T* const from =
+        is_row ? task.mixed->row[lane + q].bias + j * task.bias_key_stride : nullptr;
+    for (int64_t k = 0; k < count; ++k) {
+      rows.data[k * rows.stride + q] = is_row ? from[k * task.bias_key_stride] : 0;
+    }
+  }
+}
+
 /// The bias of the tile's queries from `lane` on, `lanes` of them, for keys j .. j + count - 1; 0
 /// past the last query.
 template <class T>
 void lay_out_bias(const ForwardTask<T>& task, int lane, int lanes, int64_t j, int64_t count,
                   const BiasRows<T>& rows) {
+  if (task.mixed != nullptr) return lay_out_mixed_bias(task, lane, lanes, j, count, rows);
   const int64_t left = task.query_count - lane, queries = left < lanes ? left : lanes;
   const int64_t query_stride = task.bias_query_stride, key_stride = task.bias_key_stride;
   const T* const from = task.bias + lane * query_stride + j * key_stride;
@@ -69,6 +84,8 @@ struct Distances<float> {
   FloatBits places;
 
   explicit Distances(int64_t first) : places(lane_numbers<float>() + static_cast<int32_t>(first)) {}
+  Distances(FloatVector queries, int64_t first)
+      : places(__builtin_convertvector(queries, FloatBits) + static_cast<int32_t>(first)) {}
 
   inline __attribute__((always_inline)) FloatVector after(int64_t keys) const {
     const FloatVector distance =
@@ -85,12 +102,27 @@ struct Distances<double> {
   explicit Distances(int64_t first)
       : places(__builtin_convertvector(lane_numbers<double>(), DoubleVector) +
                static_cast<double>(first)) {}
+  Distances(DoubleVector queries, int64_t first) : places(queries + static_cast<double>(first)) {}
 
   inline __attribute__((always_inline)) DoubleVector after(int64_t keys) const {
     const DoubleVector distance = places - static_cast<double>(keys);
     return (DoubleVector)((DoubleBits)distance & INT64_MAX);
   }
 };
+
+/// From the tile's rows that begin at `lane` to the keys from j on.
+template <class T>
+inline Distances<T> distances_of(const ForwardTask<T>& task, int lane, int64_t j) {
+  const int64_t first = task.first_query + task.offset - j;
+  return task.mixed == nullptr ? Distances<T>(first + lane)
+                               : Distances<T>(load(task.mixed->query + lane), first);
+}
+
+/// The ALiBi slopes of these rows.
+template <class T>
+inline Vector<T> slopes_of(const ForwardTask<T>& task, int lane) {
+  return task.mixed == nullptr ? broadcast(task.alibi_slope) : load(task.mixed->slope + lane);
+}
 
 /// From Q K^T, not scaled, to scores of keys j .. for a block of the tile: scale, softcap, bias and
 /// ALiBi, rounded after each. keep_slope(r, v, slope) is given the softcap's derivative where there
@@ -119,12 +151,12 @@ inline __attribute__((always_inline)) void add_terms(const ForwardTask<T>& task,
     });
   }
   if (task.alibi_slope != 0) {
-    const int64_t first = task.first_query + lane + task.offset - j;
 #pragma GCC unroll 16
     for (int v = 0; v < C; ++v) {
-      const Distances<T> distances(first + v * kLanes<T>);
+      const Distances<T> distances = distances_of(task, lane + v * kLanes<T>, j);
+      const Vector<T> slope = slopes_of(task, lane + v * kLanes<T>);
 #pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) scores.at[r][v] -= distances.after(r) * task.alibi_slope;
+      for (int r = 0; r < R; ++r) scores.at[r][v] -= distances.after(r) * slope;
     }
   }
   block = scores;

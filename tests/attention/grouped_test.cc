@@ -24,6 +24,22 @@ bool is_grouped(const Case& one) {
   return plan.explain().find("grouped rows") != std::string::npos;
 }
 
+/// Bias, ALiBi and dropout, which each row has of its own.
+void add_row_terms(Cases& cases, const Shape& scores, AttentionOptions& options) {
+  const std::int64_t batch = scores[0], heads = scores[1], queries = scores[2], keys = scores[3];
+  if (cases.chance(30)) {
+    options.bias = cases.normal({cases.chance(50) ? batch : 1, cases.chance(60) ? heads : 1,
+                                 cases.chance(60) ? queries : 1, cases.chance(80) ? keys : 1});
+    if (cases.chance(20)) options.bias = options.bias.transpose(2, 3).contiguous().transpose(2, 3);
+  }
+  if (cases.chance(30)) options.alibi_slopes = cases.normal({heads}, 0.1);
+  if (cases.chance(30)) {
+    options.dropout = 0.3;
+    options.seed = static_cast<std::uint64_t>(cases.number(0, 1 << 30));
+    if (cases.chance(30)) options.dropout_mask = gt(cases.normal({1, heads, queries, keys}), 0.0);
+  }
+}
+
 /// Groups of heads with few queries, often more keys than one split takes.
 Case make_grouped_case(unsigned seed, DType dtype) {
   Cases cases(seed);
@@ -51,6 +67,7 @@ Case make_grouped_case(unsigned seed, DType dtype) {
   if (cases.chance(25) && keys < 1000) {
     options.mask = dense(gt(cases.normal({1, heads, queries, keys}), 0.0));
   }
+  add_row_terms(cases, {batch, heads, queries, keys}, options);
   if (cases.chance(15)) {
     one.query = one.query.transpose(1, 2).contiguous().transpose(1, 2);
     one.key = one.key.transpose(1, 2).contiguous().transpose(1, 2);
@@ -99,6 +116,7 @@ TEST(Grouped, BitsDontDependOnThreadsOrNeighbours) {
     EXPECT_TRUE(equal(single.lse, several.lse));
     if (!one.options.key_lengths.empty()) one.options.key_lengths.resize(1);
     const auto first = [](const Tensor& tensor) { return tensor.slice(0, 0, 1); };
+    if (one.options.bias.defined()) one.options.bias = first(one.options.bias);
     const AttentionResult alone =
         attention(first(one.query), first(one.key), first(one.value), one.options);
     EXPECT_TRUE(equal(alone.output, first(single.output)));

@@ -87,6 +87,21 @@ struct DecodeCall {
     }
   }
 
+  /// What row `row` of a group has besides its numbers.
+  HeadRow<T> head_row(const DecodeGroup& group, std::int64_t row) const {
+    const std::int64_t h = group.head_of(row), i = group.query_of(row);
+    HeadRow<T> result;
+    result.query = i;
+    if (terms.dropout.drops()) {
+      const DropoutCounter dropout = terms.dropout.of(group.lengths(), group.b, h);
+      result.head = dropout.head;
+      result.kept = dropout.kept;
+    }
+    if (terms.heads.slopes != nullptr) result.alibi_slope = terms.heads.slopes[h];
+    if (terms.bias.data != nullptr) result.bias = terms.bias.row(group.b, h, i);
+    return result;
+  }
+
   /// A row's query.
   const void* query_of(const DecodeGroup& group, std::int64_t row) const {
     return row_of(query_rows, group.b, group.head_of(row),

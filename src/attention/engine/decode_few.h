@@ -69,7 +69,7 @@ class FewRows {
     task_.scale = static_cast<T>(scale_of(call_.plan));
     for (std::int64_t r = 0; r < task_.rows; ++r) {
       copy_query(call_.query_of(group, r), query + r * width, half_query + r * half_width);
-      task_.row[r] = make_row(group.head_of(r), group.query_of(r));
+      task_.row[r] = {call_.head_row(group, r), group.query_of(r) + group.lengths().offset()};
     }
   }
 
@@ -81,23 +81,6 @@ class FewRows {
     if (call_.problem.dtype != DType::bfloat16) return;
     std::copy_n(static_cast<const std::uint16_t*>(from), size, half_query);
     std::fill(half_query + size, half_query + pair_width(size), std::uint16_t{0});
-  }
-
-  /// What query i of head h has besides its numbers.
-  DecodeRow<T> make_row(std::int64_t h, std::int64_t i) const {
-    const Sequence& lengths = split_.group.lengths();
-    const Terms<T>& terms = call_.terms;
-    DecodeRow<T> row;
-    row.query = i;
-    row.place = i + lengths.offset();
-    if (terms.dropout.drops()) {
-      const DropoutCounter dropout = terms.dropout.of(lengths, split_.group.b, h);
-      row.head = dropout.head;
-      row.kept = dropout.kept;
-    }
-    if (terms.heads.slopes != nullptr) row.alibi_slope = terms.heads.slopes[h];
-    if (terms.bias.data != nullptr) row.bias = terms.bias.row(split_.group.b, h, i);
-    return row;
   }
 
   void run_chunk(std::int64_t first, std::int64_t count, bool full) {

@@ -54,11 +54,46 @@ class RowTile {
     task_.scale = static_cast<T>(scale_of(call_.plan));
     task_.softcap = softcap_of<T>(call_.plan);
     task_.slack = slack;
+    add_terms();
     for (std::int64_t r = 0; r < split_.rows; ++r) {
       call_.copy_row(call_.query_of(split_.group, split_.first_row + r), p.head_size,
                      query + r * p.head_size);
     }
     task_.apart = !keeps_digits(task_, task_.query);
+  }
+
+  /// Bias, ALiBi and dropout: each row's own where the tile's rows are of several heads.
+  void add_terms() {
+    const Terms<T>& terms = call_.terms;
+    const DecodeGroup& group = split_.group;
+    const std::int64_t row = split_.first_row;
+    task_.offset = group.lengths().offset();
+    task_.first_query = group.query_of(row);
+    task_.dropout = terms.head_dropout(group.lengths(), group.b, group.head_of(row), dropout_);
+    task_.bias_key_stride = terms.bias.strides[3];
+    const HeadRow<T> first = call_.head_row(group, row);
+    task_.alibi_slope = first.alibi_slope;
+    task_.bias = first.bias;
+    task_.bias_query_stride = terms.bias.strides[2];
+    if (group.head_of(row + split_.rows - 1) != group.head_of(row)) mix_terms();
+  }
+
+  void mix_terms() {
+    const bool has_terms =
+        task_.dropout != nullptr || task_.bias != nullptr || call_.terms.heads.slopes != nullptr;
+    if (!has_terms) return;
+    task_.first_query = 0;
+    task_.bias_query_stride = 0;
+    task_.alibi_slope = 0;
+    for (std::int64_t r = 0; r < split_.rows; ++r) {
+      const HeadRow<T> row = call_.head_row(split_.group, split_.first_row + r);
+      rows_.row[r] = row;
+      rows_.query[r] = static_cast<T>(row.query);
+      rows_.slope[r] = row.alibi_slope;
+      if (row.alibi_slope > 0) task_.alibi_slope = 1;
+      if (row.alibi_slope != 0 && task_.alibi_slope == 0) task_.alibi_slope = -1;
+    }
+    task_.mixed = &rows_;
   }
 
   std::uint64_t walk() {
@@ -119,6 +154,8 @@ class RowTile {
   const DecodeCall<T>& call_;
   const DecodeSplit& split_;
   const ForwardKernels<T>& kernels_;
+  DropoutCounter dropout_;  // of the first row's head
+  MixedRows<T> rows_;
   ForwardTask<T> task_;
   T *key_ = nullptr, *value_ = nullptr;
 };

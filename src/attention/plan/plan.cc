@@ -59,9 +59,7 @@ bool goes_together(const Sequence& sequence, std::int64_t rows, const Problem& p
                    const AttentionOptions& options, std::int64_t query_tile) {
   if (rows < 1 || gathers_rows(options)) return false;
   if (rows <= kDecodeRows) return true;
-  const bool terms_differ =
-      options.bias.defined() || options.alibi_slopes.defined() || drops_weights(options);
-  if (terms_differ || sequence.query_length >= query_tile) return false;
+  if (sequence.query_length >= query_tile) return false;
   return problem.group() > 1 || sequence.key_length > kDecodeSplit;
 }
 
