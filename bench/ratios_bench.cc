@@ -87,7 +87,8 @@ void compare(const std::string& name, const std::string& goal, const Work& first
   print(name, pair, text("%.2f", pair.ratio), goal);
 }
 
-/// What a peak allows in the time of `work`, as a share: a sample before each call.
+/// What a peak allows in the time of `work`, as a share: a sample before each call, and a call in
+/// between, so that the caches hold what they hold while calls follow one another.
 void share(const std::string& name, const std::string& goal, PeakKind kind, double amount,
            const Work& work) {
   if (!is_wanted(name)) return;
@@ -96,6 +97,7 @@ void share(const std::string& name, const std::string& goal, PeakKind kind, doub
   std::vector<double> times, shares;
   for (int n = 0; n < pairs; ++n) {
     const double peak = meter.sample(kind) * 1e9;
+    work();
     times.push_back(seconds(work, calls));
     shares.push_back(amount / times.back() / peak);
   }

@@ -231,14 +231,24 @@ void add_visible(const DecodeTask<T>& task, const DecodeChunk& chunk, int row,
   }
 }
 
-/// The chunk's keys as one row sees them. Returns whether it sees all.
-inline bool fill_bits(const DecodeChunk& chunk, int row, ChunkBits& visible) {
+/// A word of bits for the keys that the chunk has.
+inline uint64_t whole_word(const DecodeChunk& chunk, int64_t word) {
+  const int64_t left = chunk.count - word * 64;
+  return left >= 64 ? ~uint64_t{0} : left <= 0 ? 0 : ~(~uint64_t{0} << left);
+}
+
+/// The chunk's keys as one row sees them.
+inline void fill_bits(const DecodeChunk& chunk, int row, ChunkBits& visible) {
+  for (int64_t word = 0; word < kDecodeChunk / 64; ++word) {
+    const uint64_t whole = whole_word(chunk, word);
+    visible[word] = chunk.bits == nullptr ? whole : whole & chunk.bits[row][word];
+  }
+}
+
+inline bool sees_all(const DecodeChunk& chunk, const ChunkBits& visible) {
   bool all = true;
   for (int64_t word = 0; word < kDecodeChunk / 64; ++word) {
-    const int64_t left = chunk.count - word * 64;
-    const uint64_t whole = left >= 64 ? ~uint64_t{0} : left <= 0 ? 0 : ~(~uint64_t{0} << left);
-    visible[word] = chunk.bits == nullptr ? whole : whole & chunk.bits[row][word];
-    all = all && visible[word] == whole;
+    all = all && visible[word] == whole_word(chunk, word);
   }
   return all;
 }
@@ -250,8 +260,9 @@ bool weigh_chunk(DecodeTask<T>& task, const DecodeChunk& chunk) {
   ChunkBits visible[kDecodeRows];
   bool all = true;
   for (int row = 0; row < task.rows; ++row) {
-    all = fill_bits(chunk, row, visible[row]) && all && task.row[row].bias == nullptr;
-    weigh_row(task, chunk, row, visible[row]);
+    fill_bits(chunk, row, visible[row]);
+    weigh_row(task, chunk, row, visible[row]);  // a bias of -inf hides keys too
+    all = all && sees_all(chunk, visible[row]);
   }
   for (int row = 0; row < task.rows && !all; ++row) {
     add_visible<T, S>(task, chunk, row, visible[row]);

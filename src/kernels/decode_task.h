@@ -6,7 +6,7 @@
 namespace foveal {
 
 /// Rows of one task at most: the queries of all heads that share a KV head.
-constexpr int kDecodeRows = 8;
+constexpr int kDecodeRows = 16;
 /// Keys of one chunk at most.
 constexpr int64_t kDecodeChunk = 1024;
 /// Keys of a chunk whose values meet their weights together.

@@ -101,7 +101,7 @@ class Decode {
   }
 
   void run_split(const DecodeSplit& split, const RowParts<T>& parts) {
-    if (split.group.share.rows <= kDecodeRows) {
+    if (split.group.share.few) {
       FewRows<T>(call_, split).run(parts);
     } else {
       RowTile<T>(call_, split, slack_).run(parts);

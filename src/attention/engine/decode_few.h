@@ -1,5 +1,5 @@
 #pragma once
-// A decode of at most kDecodeRows rows: bound by the reading of K and V.
+// A decode of few rows, at most kDecodeRows: bound by the reading of K and V.
 
 #include "attention/engine/decode_call.h"
 #include "attention/engine/workspace.h"
@@ -49,12 +49,13 @@ class FewRows {
     const std::int64_t width = decode_width(problem.head_size);
     const std::int64_t value_width = decode_width(problem.value_size);
     const std::int64_t half_width = pair_width(problem.head_size);
-    T* const query = workspace<T>(kDecodeRows * (width + half_width + kDecodeChunk + value_width) +
+    const std::int64_t rows = split_.rows;
+    T* const query = workspace<T>(rows * (width + half_width + kDecodeChunk + value_width) +
                                   kDecodeGroup * value_width);
     task_.query = query;
-    task_.scores = query + kDecodeRows * width;
-    task_.output = task_.scores + kDecodeRows * kDecodeChunk;
-    task_.values = task_.output + kDecodeRows * value_width;
+    task_.scores = query + rows * width;
+    task_.output = task_.scores + rows * kDecodeChunk;
+    task_.values = task_.output + rows * value_width;
     auto* const half_query =
         reinterpret_cast<std::uint16_t*>(task_.values + kDecodeGroup * value_width);
     task_.half_query = half_query;
@@ -62,7 +63,7 @@ class FewRows {
     task_.value_stride = call_.value_rows.strides()[2];
     task_.head_size = problem.head_size;
     task_.value_size = problem.value_size;
-    task_.rows = split_.rows;
+    task_.rows = rows;
     task_.softcap = softcap_of<T>(call_.plan);
     task_.bias_key_stride = call_.terms.bias.strides[3];
     task_.dropout = call_.terms.head_dropout(group.lengths(), group.b, 0, dropout_);

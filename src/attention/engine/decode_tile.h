@@ -1,5 +1,5 @@
 #pragma once
-// A decode of more rows than kDecodeRows: the rows are lanes of the forward's kernels, which find
+// A decode of more rows than a few: the rows are lanes of the forward's kernels, which find
 // the tile's keys and values where it says they lie.
 
 #include <utility>
@@ -126,14 +126,19 @@ class RowTile {
     keys.key = row_of(call_.key_rows, group.b, group.kv, row);
     keys.value = row_of(call_.value_rows, group.b, group.kv, row);
     if (size_of(call_.problem.dtype) == sizeof(T)) return;
-    for (std::int64_t k = 0; k < keys.count; ++k) {
-      call_.copy_row(row_of(call_.key_rows, group.b, group.kv, row + k), task_.head_size,
-                     key_ + k * task_.head_size);
-      call_.copy_row(row_of(call_.value_rows, group.b, group.kv, row + k), task_.value_size,
-                     value_ + k * task_.value_size);
+    keys.key = widen(keys.key, call_.key_rows.strides()[2], keys.count, task_.head_size, key_);
+    keys.value =
+        widen(keys.value, call_.value_rows.strides()[2], keys.count, task_.value_size, value_);
+  }
+
+  /// Rows of 16-bit numbers, one after another.
+  const T* widen(const void* from, std::int64_t stride, std::int64_t rows, std::int64_t size,
+                 T* to) const {
+    const auto* const first = static_cast<const std::uint16_t*>(from);
+    for (std::int64_t k = 0; k < rows; ++k) {
+      call_.copy_row(first + k * stride, size, to + k * size);
     }
-    keys.key = key_;
-    keys.value = value_;
+    return to;
   }
 
   /// Bit r of word k is set where the tile's row r sees key first + k.

@@ -17,6 +17,15 @@ const DecodeSequence& holder_of(const std::vector<DecodeSequence>& sequences, st
   return *std::prev(after);
 }
 
+/// Whether the rows of a KV head are so few that K and V are read once for all of them: keys are
+/// met by four rows at a time, and a vector of keys is to stay in the first cache meanwhile.
+bool are_few(std::int64_t rows, const Problem& problem) {
+  constexpr std::int64_t kAlways = 8, kMostBytes = 1536;  // of a key, for 16 in 24 KB
+  if (rows <= kAlways) return true;
+  const auto bytes = problem.head_size * static_cast<std::int64_t>(size_of(problem.dtype));
+  return rows <= kDecodeRows && bytes <= kMostBytes;
+}
+
 }  // namespace
 
 DecodeList::DecodeList(const Problem& problem, const std::vector<SequencePlan>& sequences,
@@ -31,11 +40,13 @@ DecodeList::DecodeList(const Problem& problem, const std::vector<SequencePlan>& 
     DecodeSequence share{n,
                          problem.group() * plan.sequence.query_length,
                          decode_splits(plan.sequence.key_length),
+                         true,
                          1,
                          tasks_,
                          finishes_,
                          parts_};
-    if (share.rows > kDecodeRows) {
+    share.few = are_few(share.rows, problem);
+    if (!share.few) {
       share.row_tiles = (share.rows + row_tile - 1) / row_tile;
       has_row_tiles_ = true;
     }

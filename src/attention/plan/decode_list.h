@@ -18,6 +18,7 @@ struct DecodeSequence {
   std::size_t sequence = 0;       ///< its place among the plan's
   std::int64_t rows = 0;          ///< of a KV head: query heads in its group times queries
   std::int64_t splits = 0;        ///< of its keys
+  bool few = true;                ///< rows: the kernels read K and V once for all of them
   std::int64_t row_tiles = 0;     ///< of the rows
   std::int64_t first_task = 0;    ///< one for each KV head, split and tile of rows
   std::int64_t first_finish = 0;  ///< of those that merge splits; none where there is one split

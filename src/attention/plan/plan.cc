@@ -52,13 +52,13 @@ MaskShape mask_shape(const Problem& problem, const Sequence& sequence) {
   return shape;
 }
 
-/// Whether the rows of a KV head go through its keys together: few enough for a decode's kernel, or
-/// too few queries to fill a tile head by head, where there are other heads to fill it with, or
-/// keys enough to be split.
+/// Whether the rows of a KV head go through its keys together: very few, or too few queries to fill
+/// a tile head by head, where there are other heads to fill it with, or keys enough to be split.
 bool goes_together(const Sequence& sequence, std::int64_t rows, const Problem& problem,
                    const AttentionOptions& options, std::int64_t query_tile) {
   if (rows < 1 || gathers_rows(options)) return false;
-  if (rows <= kDecodeRows) return true;
+  constexpr std::int64_t kVeryFew = 8;
+  if (rows <= kVeryFew) return true;
   if (sequence.query_length >= query_tile) return false;
   return problem.group() > 1 || sequence.key_length > kDecodeSplit;
 }
