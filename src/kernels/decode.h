@@ -231,15 +231,17 @@ void add_visible(const DecodeTask<T>& task, const DecodeChunk& chunk, int row,
   }
 }
 
+inline int64_t words_of(const DecodeChunk& chunk) { return (chunk.count + 63) / 64; }
+
 /// A word of bits for the keys that the chunk has.
 inline uint64_t whole_word(const DecodeChunk& chunk, int64_t word) {
   const int64_t left = chunk.count - word * 64;
-  return left >= 64 ? ~uint64_t{0} : left <= 0 ? 0 : ~(~uint64_t{0} << left);
+  return left >= 64 ? ~uint64_t{0} : ~(~uint64_t{0} << left);
 }
 
 /// The chunk's keys as one row sees them.
 inline void fill_bits(const DecodeChunk& chunk, int row, ChunkBits& visible) {
-  for (int64_t word = 0; word < kDecodeChunk / 64; ++word) {
+  for (int64_t word = 0; word < words_of(chunk); ++word) {
     const uint64_t whole = whole_word(chunk, word);
     visible[word] = chunk.bits == nullptr ? whole : whole & chunk.bits[row][word];
   }
@@ -247,7 +249,7 @@ inline void fill_bits(const DecodeChunk& chunk, int row, ChunkBits& visible) {
 
 inline bool sees_all(const DecodeChunk& chunk, const ChunkBits& visible) {
   bool all = true;
-  for (int64_t word = 0; word < kDecodeChunk / 64; ++word) {
+  for (int64_t word = 0; word < words_of(chunk); ++word) {
     all = all && visible[word] == whole_word(chunk, word);
   }
   return all;

@@ -61,6 +61,7 @@ struct DecodeCall {
   Terms<T> terms;
   Tensor query_rows, key_rows, value_rows;
   std::int64_t part_width;
+  T scale, softcap;
 
   DecodeCall(const PlanData& the_plan, const Tensor& query, const Tensor& key, const Tensor& value)
       : plan(the_plan),
@@ -69,7 +70,9 @@ struct DecodeCall {
         query_rows(unit_rows(query)),
         key_rows(unit_rows(key)),
         value_rows(unit_rows(value)),
-        part_width(decode_width(the_plan.problem.value_size) + 2) {}
+        part_width(decode_width(the_plan.problem.value_size) + 2),
+        scale(static_cast<T>(scale_of(the_plan))),
+        softcap(softcap_of<T>(the_plan)) {}
 
   DecodeGroup group(const DecodeSequence& share, std::int64_t number) const {
     const SequencePlan& sequence = plan.sequences[share.sequence];

@@ -64,10 +64,10 @@ class FewRows {
     task_.head_size = problem.head_size;
     task_.value_size = problem.value_size;
     task_.rows = rows;
-    task_.softcap = softcap_of<T>(call_.plan);
+    task_.softcap = call_.softcap;
     task_.bias_key_stride = call_.terms.bias.strides[3];
     task_.dropout = call_.terms.head_dropout(group.lengths(), group.b, 0, dropout_);
-    task_.scale = static_cast<T>(scale_of(call_.plan));
+    task_.scale = call_.scale;
     for (std::int64_t r = 0; r < task_.rows; ++r) {
       copy_query(call_.query_of(group, r), query + r * width, half_query + r * half_width);
       task_.row[r] = {call_.head_row(group, r), group.query_of(r) + group.lengths().offset()};

@@ -51,8 +51,8 @@ class RowTile {
     task_.key_stride = widens ? p.head_size : call_.key_rows.strides()[2];
     task_.value_stride = widens ? p.value_size : call_.value_rows.strides()[2];
     task_.keys_are_new = !widens && split_.first_row == 0;
-    task_.scale = static_cast<T>(scale_of(call_.plan));
-    task_.softcap = softcap_of<T>(call_.plan);
+    task_.scale = call_.scale;
+    task_.softcap = call_.softcap;
     task_.slack = slack;
     add_terms();
     for (std::int64_t r = 0; r < split_.rows; ++r) {
