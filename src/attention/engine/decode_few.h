@@ -48,16 +48,17 @@ class FewRows {
     const DecodeGroup& group = split_.group;
     const std::int64_t width = decode_width(problem.head_size);
     const std::int64_t value_width = decode_width(problem.value_size);
-    const std::int64_t half_width = pair_width(problem.head_size);
-    T* const query = workspace<T>(kDecodeRows * (width + half_width + kDecodeChunk + value_width) +
-                                  kDecodeGroup * value_width);
+    const std::int64_t bfloat16_width = pair_width(problem.head_size);
+    T* const query =
+        workspace<T>(kDecodeRows * (width + bfloat16_width + kDecodeChunk + value_width) +
+                     kDecodeGroup * value_width);
     task_.query = query;
     task_.scores = query + kDecodeRows * width;
     task_.output = task_.scores + kDecodeRows * kDecodeChunk;
     task_.values = task_.output + kDecodeRows * value_width;
-    auto* const half_query =
+    auto* const bfloat16_query =
         reinterpret_cast<std::uint16_t*>(task_.values + kDecodeGroup * value_width);
-    task_.half_query = half_query;
+    task_.bfloat16_query = bfloat16_query;
     task_.key_stride = call_.key_rows.strides()[2];
     task_.value_stride = call_.value_rows.strides()[2];
     task_.head_size = problem.head_size;
@@ -68,19 +69,19 @@ class FewRows {
     task_.dropout = call_.terms.head_dropout(group.lengths(), group.b, 0, dropout_);
     task_.scale = static_cast<T>(scale_of(call_.plan));
     for (std::int64_t r = 0; r < task_.rows; ++r) {
-      copy_query(call_.query_of(group, r), query + r * width, half_query + r * half_width);
+      copy_query(call_.query_of(group, r), query + r * width, bfloat16_query + r * bfloat16_width);
       task_.row[r] = make_row(group.head_of(r), group.query_of(r));
     }
   }
 
   /// One query, filled up with zeros; as bfloat16 too where it came so.
-  void copy_query(const void* from, T* query, std::uint16_t* half_query) const {
+  void copy_query(const void* from, T* query, std::uint16_t* bfloat16_query) const {
     const std::int64_t size = call_.problem.head_size;
     call_.copy_row(from, size, query);
     std::fill(query + size, query + decode_width(size), T(0));
     if (call_.problem.dtype != DType::bfloat16) return;
-    std::copy_n(static_cast<const std::uint16_t*>(from), size, half_query);
-    std::fill(half_query + size, half_query + pair_width(size), std::uint16_t{0});
+    std::copy_n(static_cast<const std::uint16_t*>(from), size, bfloat16_query);
+    std::fill(bfloat16_query + size, bfloat16_query + pair_width(size), std::uint16_t{0});
   }
 
   /// What query i of head h has besides its numbers.
