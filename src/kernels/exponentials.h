@@ -72,12 +72,12 @@ inline void store_double(float* to, DoubleVector value) {
 /// float32 numbers that round to any 16-bit float as `value` itself does, at least 0: where 24 bits
 /// don't hold it, the neighbour whose last bit is set.
 inline void store_odd(float* to, DoubleVector value) {
-  using HalfBits32 = int32_t __attribute__((vector_size(kRegisterBytes / 2)));
+  using NarrowBits = int32_t __attribute__((vector_size(kRegisterBytes / 2)));
   const DoubleHalf nearest = __builtin_convertvector(value, DoubleHalf);
   const DoubleVector back = __builtin_convertvector(nearest, DoubleVector);
-  const HalfBits32 away = __builtin_convertvector(back > value, HalfBits32);
-  const HalfBits32 inexact = __builtin_convertvector(back != value, HalfBits32);
-  const HalfBits32 bits = ((HalfBits32)nearest + away) | (inexact & 1);
+  const NarrowBits away = __builtin_convertvector(back > value, NarrowBits);
+  const NarrowBits inexact = __builtin_convertvector(back != value, NarrowBits);
+  const NarrowBits bits = ((NarrowBits)nearest + away) | (inexact & 1);
   __builtin_memcpy(to, &bits, sizeof bits);
 }
 

@@ -2,7 +2,7 @@
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), and what
 // dropout draws with it for one query. For a vector of queries: dropout_lanes.h.
 
-#include "kernels/forward_task.h"
+#include "kernels/forward/task.h"
 
 namespace foveal {
 namespace {

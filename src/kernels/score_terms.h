@@ -1,9 +1,9 @@
 #pragma once
 // What is done to scores besides scaling, a lane a query.
 
+#include "kernels/products/transpose.h"
 #include "kernels/softcap.h"
 #include "kernels/tile_bits.h"
-#include "kernels/transpose.h"
 
 namespace foveal {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 // Which queries of a tile see which of its keys, and the blocks that follow from it.
 
-#include "kernels/forward_state.h"
+#include "kernels/forward/state.h"
 
 namespace foveal {
 namespace {

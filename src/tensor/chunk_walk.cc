@@ -56,7 +56,7 @@ class ChunkReader {
         size_(static_cast<std::int64_t>(size_of(operand.dtype))),
         move_(mover_of(size_of(operand.dtype))),
         normalises_(operand.may_hold_other_bytes) {
-    if (widens && is_half_dtype(operand.dtype)) widen_ = half_kernels(operand.dtype).widen;
+    if (widens && is_half_dtype(operand.dtype)) widen_ = conversion_kernels(operand.dtype).widen;
   }
 
   bool is_direct(std::int64_t step) const {
@@ -105,7 +105,7 @@ class ChunkWriter {
       : data_(static_cast<char*>(const_cast<void*>(to.data))),
         size_(static_cast<std::int64_t>(size_of(to.dtype))),
         move_(mover_of(size_of(to.dtype))) {
-    if (narrows && is_half_dtype(to.dtype)) narrow_ = half_kernels(to.dtype).narrow;
+    if (narrows && is_half_dtype(to.dtype)) narrow_ = conversion_kernels(to.dtype).narrow;
   }
 
   bool is_direct(std::int64_t step) const {

@@ -14,7 +14,7 @@ namespace foveal {
 constexpr std::int64_t kChunk = 1024;
 
 /// The target's conversions of a half type.
-inline HalfKernels half_kernels(DType dtype) {
+inline ConversionKernels conversion_kernels(DType dtype) {
   const Target& target = find_target("");
   return dtype == DType::bfloat16 ? target.bfloat16 : target.float16;
 }
@@ -24,7 +24,7 @@ template <class T>
 class Reader {
  public:
   Reader() {
-    if constexpr (is_half<T>) widen_ = half_kernels(dtype_of<T>()).widen;
+    if constexpr (is_half<T>) widen_ = conversion_kernels(dtype_of<T>()).widen;
   }
 
   /// `count` numbers: where they lie, or read into `room`, which takes as many.
@@ -52,7 +52,7 @@ template <class T>
 class Writer {
  public:
   Writer() {
-    if constexpr (is_half<T>) narrow_ = half_kernels(dtype_of<T>()).narrow;
+    if constexpr (is_half<T>) narrow_ = conversion_kernels(dtype_of<T>()).narrow;
   }
 
   /// to[0], to[step], ... = numbers, rounded once.

@@ -40,7 +40,7 @@ auto line_worker(const T* from, std::int64_t count, T* to) {
 /// A 16-bit type.
 template <class Half>
 auto half_line_worker(const Half* from, std::int64_t count, Half* to) {
-  const HalfKernels convert = half_kernels(dtype_of<Half>());
+  const ConversionKernels convert = conversion_kernels(dtype_of<Half>());
   const auto kernel = find_target("").softmax_for_halves;
   return [=, room = room_for<double>(count + kBeyond), numbers = room_for<float>(count)](
              std::int64_t line, std::int64_t place) mutable {

@@ -19,7 +19,7 @@ namespace {
 template <class Half>
 class Conversion : public testing::Test {
  protected:
-  static HalfKernels kernels(const Target& target) {
+  static ConversionKernels kernels(const Target& target) {
     return std::is_same_v<Half, BFloat16> ? target.bfloat16 : target.float16;
   }
 

@@ -3,7 +3,7 @@
 
 #include "attention/plan/plan_data.h"
 #include "foveal/tensor.h"
-#include "kernels/forward_task.h"
+#include "kernels/forward/task.h"
 
 namespace foveal {
 

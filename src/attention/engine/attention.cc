@@ -1,7 +1,7 @@
 // From the public functions to a plan, and from the plan to the kernels: attention() makes a plan
 // of what it was given (plan_attention), and run_plan runs it. Its first pass (forward.cc) takes
 // each tile of queries through its tiles of keys (key_tiles.h) with the kernels' three steps,
-// begin, tile and end (kernels/: attention_forward.h); weights and column mass take a second pass.
+// begin, tile and end (kernels/forward/forward.h); weights and column mass take a second pass.
 
 #include "foveal/attention.h"
 

@@ -24,12 +24,13 @@ template <class T>
 struct Backward {
   Terms<T> terms;
   KeyBlocks blocks;
-  bool multiplies_halves;
+  bool multiplies_pairs;
   Tensor output_rows = {}, gradient_rows = {};  // what pointers to O and dO look into
   std::optional<Arrays<T>> arrays = {};
   Heads<T> output_gradient = {}, query = {}, key = {}, value = {};
-  std::optional<HalfArrays> half = {};
-  Heads<BFloat16> half_output_gradient = {}, half_query = {}, half_key = {}, half_value = {};
+  std::optional<BFloat16Arrays> half = {};
+  Heads<BFloat16> bfloat16_output_gradient = {}, bfloat16_query = {}, bfloat16_key = {},
+                  bfloat16_value = {};
   /// What blocks 1, 2, ... of the keys add to dQ, each a dense (B, H, L_q, D); block 0 writes dQ.
   T* query_parts = nullptr;
   Heads<T> bias = {};          // data null where not asked for
@@ -37,7 +38,7 @@ struct Backward {
   SplitLse split = {};         // undefined where lse serves
 
   explicit Backward(const PlanData& plan)
-      : terms(plan), blocks(key_blocks(plan)), multiplies_halves(plan.half_products()) {}
+      : terms(plan), blocks(key_blocks(plan)), multiplies_pairs(plan.pair_products()) {}
 };
 
 template <class T>
@@ -46,7 +47,7 @@ const BackwardKernels<T>& kernels_of(const Backward<T>& backward) {
   if constexpr (sizeof(T) == sizeof(double)) {
     return target.backward_float64;
   } else {
-    return backward.multiplies_halves ? target.half_backward : target.backward_float32;
+    return backward.multiplies_pairs ? target.backward_bfloat16 : target.backward_float32;
   }
 }
 
@@ -72,17 +73,18 @@ void fill(BackwardTask<T>& task, const Backward<T>& backward, const KeyBlock& bl
     task.query_gradient = query_part(backward, block, h, row);
     task.query_gradient_stride = block.index == 0 ? backward.query.strides[2] : task.head_size;
   } else {
-    task.half_query_gradient = bits_of(backward.half_query.row(block.b, h, row));
-    task.query_gradient_stride = backward.half_query.strides[2];
+    task.bfloat16_query_gradient = bits_of(backward.bfloat16_query.row(block.b, h, row));
+    task.query_gradient_stride = backward.bfloat16_query.strides[2];
   }
   if (backward.half) {
     backward.half->fill(task, sequence, block.b, h, block.kv);
-    task.half_output_gradient = bits_of(backward.half_output_gradient.row(block.b, h, row));
-    task.output_gradient_stride = backward.half_output_gradient.strides[2];
-    task.half_key_gradient = bits_of(backward.half_key.row(block.b, block.kv, first_key));
-    task.half_value_gradient = bits_of(backward.half_value.row(block.b, block.kv, first_key));
-    task.key_gradient_stride = backward.half_key.strides[2];
-    task.value_gradient_stride = backward.half_value.strides[2];
+    task.bfloat16_output_gradient = bits_of(backward.bfloat16_output_gradient.row(block.b, h, row));
+    task.output_gradient_stride = backward.bfloat16_output_gradient.strides[2];
+    task.bfloat16_key_gradient = bits_of(backward.bfloat16_key.row(block.b, block.kv, first_key));
+    task.bfloat16_value_gradient =
+        bits_of(backward.bfloat16_value.row(block.b, block.kv, first_key));
+    task.key_gradient_stride = backward.bfloat16_key.strides[2];
+    task.value_gradient_stride = backward.bfloat16_value.strides[2];
   } else if (backward.arrays) {
     backward.arrays->fill(task, sequence, block.b, h, block.kv);
     task.output_gradient = backward.output_gradient.row(block.b, h, row);
@@ -154,7 +156,7 @@ void run_queries(Backward<T>& backward, const KeyBlock& block, std::int64_t h, s
   } else if (task.query_gradient != nullptr) {
     clear_rows(task.query_gradient, task.query_gradient_stride, task.query_count, task.head_size);
   } else {
-    clear_rows(task.half_query_gradient, task.query_gradient_stride, task.query_count,
+    clear_rows(task.bfloat16_query_gradient, task.query_gradient_stride, task.query_count,
                task.head_size);
   }
 }
@@ -246,7 +248,7 @@ struct Gradients {
     const PlanData& plan = backward.terms.plan;
     constexpr DType dtype = dtype_of<T>();
     const std::int64_t parts = backward.blocks.most_blocks - 1;
-    const bool half = backward.multiplies_halves;
+    const bool half = backward.multiplies_pairs;
     const DType written = half ? DType::bfloat16 : dtype;
     const auto place = [&](const Tensor& tensor, const Tensor& input, DType kept) {
       return place_of_gradient(plan, tensor, add, input.shape(), kept);
@@ -255,14 +257,14 @@ struct Gradients {
     key = place(given.k, inputs.key, written);
     value = place(given.v, inputs.value, written);
     if (half) {
-      backward.half_key = heads_of<BFloat16>(key);
-      backward.half_value = heads_of<BFloat16>(value);
+      backward.bfloat16_key = heads_of<BFloat16>(key);
+      backward.bfloat16_value = heads_of<BFloat16>(value);
     } else {
       backward.key = heads_of<T>(key);
       backward.value = heads_of<T>(value);
     }
     if (half && parts <= 0) {
-      backward.half_query = heads_of<BFloat16>(query);
+      backward.bfloat16_query = heads_of<BFloat16>(query);
     } else {
       backward.query = heads_of<T>(query);
     }
@@ -310,10 +312,10 @@ void run_blocks(Backward<T>& backward) {
 template <class T>
 void set_inputs(Backward<T>& backward, const Tensor& grad_output, const Tensor& query,
                 const Tensor& key, const Tensor& value, const Tensor& output) {
-  if (backward.multiplies_halves) {
+  if (backward.multiplies_pairs) {
     backward.half.emplace(query, key, value, output);
     backward.gradient_rows = unit_rows(grad_output);
-    backward.half_output_gradient = heads_of<BFloat16>(backward.gradient_rows);
+    backward.bfloat16_output_gradient = heads_of<BFloat16>(backward.gradient_rows);
     return;
   }
   backward.arrays.emplace(query, key, value);

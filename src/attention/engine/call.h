@@ -122,11 +122,11 @@ struct Arrays {
 
 /// The same as they were given, but for a last stride that isn't 1, for kernels that multiply
 /// bfloat16.
-struct HalfArrays {
+struct BFloat16Arrays {
   Tensor query_rows, key_rows, value_rows, output_rows;
   Heads<BFloat16> query, key, value, output;
 
-  HalfArrays(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& o)
+  BFloat16Arrays(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& o)
       : query_rows(unit_rows(q)),
         key_rows(unit_rows(k)),
         value_rows(unit_rows(v)),
@@ -136,15 +136,15 @@ struct HalfArrays {
         value(heads_of<BFloat16>(value_rows)),
         output(heads_of<BFloat16>(output_rows)) {}
 
-  /// `Task` is a ForwardTask and HalfRows.
+  /// `Task` is a ForwardTask and BFloat16Rows.
   template <class Task>
   void fill(Task& task, const Sequence& sequence, std::int64_t b, std::int64_t h,
             std::int64_t kv) const {
     const std::int64_t row = sequence.first_query + task.first_query;
-    task.half_query = bits_of(query.row(b, h, row));
-    task.half_key = bits_of(key.row(b, kv, sequence.first_key));
-    task.half_value = bits_of(value.row(b, kv, sequence.first_key));
-    task.half_output = bits_of(output.row(b, h, row));
+    task.bfloat16_query = bits_of(query.row(b, h, row));
+    task.bfloat16_key = bits_of(key.row(b, kv, sequence.first_key));
+    task.bfloat16_value = bits_of(value.row(b, kv, sequence.first_key));
+    task.bfloat16_output = bits_of(output.row(b, h, row));
     task.query_stride = query.strides[2];
     task.key_stride = key.strides[2];
     task.value_stride = value.strides[2];

@@ -196,7 +196,7 @@ void decode_as(const PlanData& plan, const Tensor& query, const Tensor& key, con
     void* const to = row_of(output, row.b, row.h, row.i);
     if constexpr (sizeof(T) == sizeof(float)) {
       if (narrows) {
-        half_kernels(plan).narrow(row.output, size, static_cast<std::uint16_t*>(to));
+        conversion_kernels(plan).narrow(row.output, size, static_cast<std::uint16_t*>(to));
       }
     }
     if (!narrows) std::copy_n(row.output, size, static_cast<T*>(to));

@@ -17,7 +17,7 @@ inline void* row_of(const Tensor& tensor, std::int64_t b, std::int64_t h, std::i
 }
 
 /// Of the plan's 16-bit type.
-inline const HalfKernels& half_kernels(const PlanData& plan) {
+inline const ConversionKernels& conversion_kernels(const PlanData& plan) {
   const Target& target = *plan.target;
   return plan.problem.dtype == DType::bfloat16 ? target.bfloat16 : target.float16;
 }
@@ -86,7 +86,7 @@ struct DecodeCall {
     if (size_of(problem.dtype) == sizeof(T)) {
       std::copy_n(static_cast<const T*>(from), size, to);
     } else if constexpr (sizeof(T) == sizeof(float)) {
-      half_kernels(plan).widen(static_cast<const std::uint16_t*>(from), size, to);
+      conversion_kernels(plan).widen(static_cast<const std::uint16_t*>(from), size, to);
     }
   }
 

@@ -48,17 +48,17 @@ class FewRows {
     const DecodeGroup& group = split_.group;
     const std::int64_t width = decode_width(problem.head_size);
     const std::int64_t value_width = decode_width(problem.value_size);
-    const std::int64_t half_width = pair_width(problem.head_size);
+    const std::int64_t bfloat16_width = pair_width(problem.head_size);
     const std::int64_t rows = split_.rows;
-    T* const query = workspace<T>(rows * (width + half_width + kDecodeChunk + value_width) +
+    T* const query = workspace<T>(rows * (width + bfloat16_width + kDecodeChunk + value_width) +
                                   kDecodeGroup * value_width);
     task_.query = query;
     task_.scores = query + rows * width;
     task_.output = task_.scores + rows * kDecodeChunk;
     task_.values = task_.output + rows * value_width;
-    auto* const half_query =
+    auto* const bfloat16_query =
         reinterpret_cast<std::uint16_t*>(task_.values + kDecodeGroup * value_width);
-    task_.half_query = half_query;
+    task_.bfloat16_query = bfloat16_query;
     task_.key_stride = call_.key_rows.strides()[2];
     task_.value_stride = call_.value_rows.strides()[2];
     task_.head_size = problem.head_size;
@@ -69,19 +69,19 @@ class FewRows {
     task_.dropout = call_.terms.head_dropout(group.lengths(), group.b, 0, dropout_);
     task_.scale = call_.scale;
     for (std::int64_t r = 0; r < task_.rows; ++r) {
-      copy_query(call_.query_of(group, r), query + r * width, half_query + r * half_width);
+      copy_query(call_.query_of(group, r), query + r * width, bfloat16_query + r * bfloat16_width);
       task_.row[r] = {call_.head_row(group, r), group.query_of(r) + group.lengths().offset()};
     }
   }
 
   /// One query, filled up with zeros; as bfloat16 too where it came so.
-  void copy_query(const void* from, T* query, std::uint16_t* half_query) const {
+  void copy_query(const void* from, T* query, std::uint16_t* bfloat16_query) const {
     const std::int64_t size = call_.problem.head_size;
     call_.copy_row(from, size, query);
     std::fill(query + size, query + decode_width(size), T(0));
     if (call_.problem.dtype != DType::bfloat16) return;
-    std::copy_n(static_cast<const std::uint16_t*>(from), size, half_query);
-    std::fill(half_query + size, half_query + pair_width(size), std::uint16_t{0});
+    std::copy_n(static_cast<const std::uint16_t*>(from), size, bfloat16_query);
+    std::fill(bfloat16_query + size, bfloat16_query + pair_width(size), std::uint16_t{0});
   }
 
   void run_chunk(std::int64_t first, std::int64_t count, bool full) {

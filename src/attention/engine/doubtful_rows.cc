@@ -230,7 +230,7 @@ void again(const PlanData& plan, const Tensor& query, const Tensor& key, const T
 
 void compute_again(const PlanData& plan, const Tensor& query, const Tensor& key,
                    const Tensor& value, const DoubtfulRows& doubtful, AttentionResult& result) {
-  if (plan.half_products() && !doubtful.tiles().empty()) {
+  if (plan.pair_products() && !doubtful.tiles().empty()) {
     const Call<float> call(plan, query, key, value);
     return write_again(call, run_all_wide(call, doubtful, result), result);
   }

@@ -25,8 +25,8 @@ AttentionState run_state(const PlanData& plan, const CallInputs& inputs, const c
 /// The first pass, into what prepare_results has made or checked.
 void run_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result);
 
-/// The same for bfloat16 by products of bfloat16, where PlanData::half_products() holds.
-void run_half_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result);
+/// The same for bfloat16 by products of bfloat16, where PlanData::pair_products() holds.
+void run_pair_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result);
 
 /// The same for 16 bits by products of float32, where PlanData::widens_rows() holds.
 void run_wide_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result);

@@ -100,7 +100,7 @@ void decode_all(const PlanData& plan, const CallInputs& inputs, AttentionResult&
 void run_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result) {
   if (plan.decodes_all()) return decode_all(plan, inputs, result);
   if (plan.problem.dtype == DType::float64) return forward_as<double>(plan, inputs, result);
-  if (plan.half_products()) return run_half_forward(plan, inputs, result);
+  if (plan.pair_products()) return run_pair_forward(plan, inputs, result);
   if (plan.widens_rows()) return run_wide_forward(plan, inputs, result);
   forward_as<float>(plan, inputs, result);
 }

@@ -92,10 +92,10 @@ void hide_by_bias(const ForwardTask<T>& task, KeyTile& keys, KeyBits& bits) {
 /// Where the tile's rows of K and V lie: bfloat16's where the task has those.
 template <class Task>
 void set_addresses(const Task& task, KeyTile& keys) {
-  if constexpr (std::is_base_of_v<HalfRows, Task>) {
-    if (task.half_key != nullptr) {
-      keys.key = task.half_key + keys.first * task.key_stride;
-      keys.value = task.half_value + keys.first * task.value_stride;
+  if constexpr (std::is_base_of_v<BFloat16Rows, Task>) {
+    if (task.bfloat16_key != nullptr) {
+      keys.key = task.bfloat16_key + keys.first * task.key_stride;
+      keys.value = task.bfloat16_value + keys.first * task.value_stride;
       return;
     }
   }

@@ -3,7 +3,7 @@
 
 #include "attention/plan/plan_data.h"
 #include "core/thread_memory.h"
-#include "kernels/observation.h"
+#include "kernels/forward/observation.h"
 
 namespace foveal {
 

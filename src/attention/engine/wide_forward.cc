@@ -28,7 +28,7 @@ struct WideCall : Terms<float> {
   std::uint64_t number = next_call();
   Tensor query_rows, key_rows, value_rows;  // what the pointers below look into
   Heads<Bits> query, key, value, output;
-  const HalfKernels& convert;
+  const ConversionKernels& convert;
 
   WideCall(const PlanData& the_plan, const Tensor& q, const Tensor& k, const Tensor& v,
            const Tensor& o)

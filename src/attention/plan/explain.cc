@@ -53,11 +53,11 @@ std::string half_reason(const PlanData& plan) {
     return dtype + " is widened to float32 tile by tile; products and sums are float32";
   }
   const bool pairs =
-      plan.problem.dtype == DType::bfloat16 && plan.target->half_forward.tile != nullptr;
+      plan.problem.dtype == DType::bfloat16 && plan.target->forward_bfloat16.tile != nullptr;
   if (plan.decodes_all() && !pairs) {
     return dtype + " is widened to float32 in registers; products and sums are float32";
   }
-  if (plan.half_products() || plan.decodes_all()) {
+  if (plan.pair_products() || plan.decodes_all()) {
     return "bfloat16 is multiplied as it is, two products a lane, with float32 sums; weights are "
            "rounded to bfloat16 before they meet V" +
            std::string(needs_second_pass(plan.options) ? "; the second pass widens it to float32"

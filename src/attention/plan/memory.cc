@@ -26,7 +26,7 @@ double keys_of(const Problem& problem) {
 double widened_bytes(const PlanData& plan, int threads) {
   const Problem& problem = plan.problem;
   if (size_of(problem.dtype) != 2) return 0;
-  if ((plan.half_products() || plan.decodes_all()) && !needs_second_pass(plan.options)) return 0;
+  if ((plan.pair_products() || plan.decodes_all()) && !needs_second_pass(plan.options)) return 0;
   const double sizes = static_cast<double>(problem.head_size + problem.value_size);
   if (plan.widens_rows() && !needs_second_pass(plan.options)) {
     return 4.0 * threads * sizes * static_cast<double>(problem.key_length + plan.query_tile);
@@ -53,7 +53,7 @@ double statistics_workspace(const PlanData& plan, int threads) {
 
 double block_workspace(const PlanData& plan, std::int64_t keys) {
   const auto size = plan.problem.dtype == DType::float64 ? plan.target->backward_float64.workspace
-                    : plan.half_products()               ? plan.target->half_backward.workspace
+                    : plan.pair_products()               ? plan.target->backward_bfloat16.workspace
                                                          : plan.target->backward_float32.workspace;
   return static_cast<double>(size(plan.problem.head_size, plan.problem.value_size, keys)) *
          width_of(plan);
@@ -66,7 +66,7 @@ double widened_backward_bytes(const PlanData& plan, std::int64_t blocks) {
   if (size_of(problem.dtype) != 2) return 0;
   const auto d = static_cast<double>(problem.head_size);
   const auto dv = static_cast<double>(problem.value_size);
-  if (plan.half_products()) return blocks > 1 ? 4 * rows_of(problem) * d : 0;
+  if (plan.pair_products()) return blocks > 1 ? 4 * rows_of(problem) * d : 0;
   return 4 * (rows_of(problem) * (2 * d + 2 * dv) + keys_of(problem) * 2 * (d + dv));
 }
 
@@ -94,7 +94,7 @@ double result_bytes(const PlanData& plan) {
 double workspace_bytes(const PlanData& plan, int threads) {
   const Problem& problem = plan.problem;
   const auto workspace = problem.dtype == DType::float64 ? plan.target->forward_float64.workspace
-                         : plan.half_products()          ? plan.target->half_forward.workspace
+                         : plan.pair_products()          ? plan.target->forward_bfloat16.workspace
                                                          : plan.target->forward_float32.workspace;
   const std::int64_t numbers = workspace(problem.head_size, problem.value_size);
   return threads * static_cast<double>(numbers) * width_of(plan) + widened_bytes(plan, threads) +

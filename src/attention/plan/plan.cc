@@ -114,15 +114,15 @@ bool PlanData::widens_rows() const {
   for (const SequencePlan& sequence : sequences) {
     if (!sequence.decode) keys = std::max(keys, sequence.sequence.key_length);
   }
-  return size_of(problem.dtype) == 2 && !half_products() && !decodes_all() &&
+  return size_of(problem.dtype) == 2 && !pair_products() && !decodes_all() &&
          !gathers_rows(options) && keys * (problem.head_size + problem.value_size) <= kMostNumbers;
 }
 
-bool PlanData::half_products() const {
+bool PlanData::pair_products() const {
   // Products of bfloat16 take subnormal sums for 0, which a scale may make large.
   constexpr double kMostScale = 0x1p40;
   return problem.dtype == DType::bfloat16 && std::fabs(options.scale.value_or(1)) <= kMostScale &&
-         target->half_forward.tile != nullptr && !gathers_rows(options);
+         target->forward_bfloat16.tile != nullptr && !gathers_rows(options);
 }
 
 std::shared_ptr<PlanData> make_plan(const Shape& query, const Shape& key, const Shape& value,

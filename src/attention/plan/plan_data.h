@@ -60,7 +60,7 @@ struct PlanData {
   /// Whether some sequence is.
   bool decodes_any() const;
   /// Whether bfloat16 is multiplied as it is, forward and backward; else it is widened to float32.
-  bool half_products() const;
+  bool pair_products() const;
   /// Whether each thread widens 16 bits for itself, a KV head at a time; else whole tensors are.
   bool widens_rows() const;
 };

@@ -20,7 +20,7 @@ constexpr bool kWeighsBetween = false;
 constexpr int64_t kKeptBytes = 1 << 20;
 // Rows of V that a decode asks for ahead. Zen 3, float32: 50-57 -> 69-71 % of read bandwidth.
 constexpr int64_t kValuesAhead = 16;
-constexpr int kHalfKeysTogether = 2;  // widening takes units too: eight sums keep them busy
+constexpr int kWidenedKeysTogether = 2;  // widening takes units too: eight sums keep them busy
 
 /// The larger one; `b` where either is NaN.
 template <class V>
@@ -34,17 +34,17 @@ inline V larger(V a, V b) {
 
 constexpr bool kScalesByPowers = false;
 
-constexpr bool kConvertsHalves = true;
+constexpr bool kConvertsFloat16 = true;
 
 /// float16 numbers as float32: exact, subnormal ones too.
 template <class V, class Bits>
-inline V widened_halves(Bits bits) {
+inline V widened_float16(Bits bits) {
   return (V)_mm256_cvtph_ps((__m128i)bits);
 }
 
 /// float32 numbers to the nearest float16, ties to even.
 template <class Bits, class V>
-inline Bits narrowed_halves(V value) {
+inline Bits narrowed_float16(V value) {
   return (Bits)_mm256_cvtps_ph((__m256)value, _MM_FROUND_TO_NEAREST_INT);
 }
 

@@ -1,9 +1,9 @@
 #include "kernels/targets/avx512_bf16_words.h"
 
-#include "kernels/half_backward.h"
-#include "kernels/half_decode.h"
-#include "kernels/half_forward.h"
-#include "kernels/half_peak.h"
+#include "kernels/backward/pair_backward.h"
+#include "kernels/decode/pair_decode.h"
+#include "kernels/forward/pair_forward.h"
+#include "kernels/halves/pair_peak.h"
 #include "kernels/targets/target.h"
 
 namespace foveal {
@@ -14,10 +14,11 @@ const Target& avx512_bf16_target() noexcept {
     Target made = avx512_target();
     made.name = "avx512_bf16";
     made.peak_bfloat16 = {kPairPeakOperations, multiply_add_pairs};
-    made.half_forward = {HalfState::size, half_begin, half_tile, half_end};
-    made.half_backward = {HalfBackwardState::size, half_block_begin,  half_backward_begin,
-                          half_backward_tile,      half_backward_end, half_block_end};
-    made.decode_bfloat16 = half_decode;
+    made.forward_bfloat16 = {PairState::size, pair_forward_begin, pair_forward_tile,
+                             pair_forward_end};
+    made.backward_bfloat16 = {PairBackwardState::size, pair_block_begin,  pair_backward_begin,
+                              pair_backward_tile,      pair_backward_end, pair_block_end};
+    made.decode_bfloat16 = pair_decode;
     return made;
   }();
   return target;

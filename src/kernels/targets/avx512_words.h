@@ -17,7 +17,7 @@ constexpr int64_t kKeptBytes = INT64_MAX;  // of a head's K and V, that a cache 
 // Rows of V that a decode asks for ahead. Sapphire Rapids, of read bandwidth: float32 70 -> 78 %,
 // bfloat16 47 -> 57 %, float16 54 -> 64 %.
 constexpr int64_t kValuesAhead = 16;
-constexpr int kHalfKeysTogether = 1;  // of a decode
+constexpr int kWidenedKeysTogether = 1;  // of a decode
 
 /// The larger one; `b` where either is NaN.
 template <class V>
@@ -43,17 +43,17 @@ inline V times_power(V x, V power) {
   return (V)_mm512_scalef_ps((__m512)x, (__m512)power);
 }
 
-constexpr bool kConvertsHalves = true;
+constexpr bool kConvertsFloat16 = true;
 
 /// float16 numbers as float32: exact, subnormal ones too.
 template <class V, class Bits>
-inline V widened_halves(Bits bits) {
+inline V widened_float16(Bits bits) {
   return (V)_mm512_cvtph_ps((__m256i)bits);
 }
 
 /// float32 numbers to the nearest float16, ties to even.
 template <class Bits, class V>
-inline Bits narrowed_halves(V value) {
+inline Bits narrowed_float16(V value) {
   return (Bits)_mm512_cvtps_ph((__m512)value, _MM_FROUND_TO_NEAREST_INT);
 }
 

@@ -20,7 +20,7 @@ constexpr bool kFusesProducts = false;
 constexpr bool kWeighsBetween = false;     // no register is left
 constexpr int64_t kKeptBytes = INT64_MAX;  // of a head's K and V, that a cache is taken to hold
 constexpr int64_t kValuesAhead = 0;        // rows of V that a decode asks for ahead
-constexpr int kHalfKeysTogether = 1;       // of a decode
+constexpr int kWidenedKeysTogether = 1;    // of a decode
 
 /// The larger one; `b` where either is NaN.
 template <class V>
@@ -29,7 +29,7 @@ inline V larger(V a, V b) {
 }
 
 constexpr bool kScalesByPowers = false;
-constexpr bool kConvertsHalves = false;
+constexpr bool kConvertsFloat16 = false;
 
 /// The products of the lower halves of lanes of 64 bits.
 template <class V>

@@ -1,14 +1,14 @@
 #pragma once
 // The kernels of the target whose words have been included, as a table.
 
-#include "kernels/attention_backward.h"
-#include "kernels/convert.h"
-#include "kernels/decode.h"
-#include "kernels/dots.h"
+#include "kernels/backward/backward.h"
+#include "kernels/decode/decode.h"
 #include "kernels/exponentials.h"
-#include "kernels/forward_partial.h"
-#include "kernels/gemm.h"
+#include "kernels/forward/partial.h"
+#include "kernels/halves/convert.h"
 #include "kernels/peak.h"
+#include "kernels/products/dots.h"
+#include "kernels/products/gemm.h"
 #include "kernels/targets/target.h"
 
 namespace foveal {
@@ -37,24 +37,24 @@ constexpr PeakKernel kPeak = {kPeakOperations, multiply_adds};
 
 constexpr Target make_target(const char* name) {
   return {name,
-          {widen<BrainBits>, narrow<BrainBits>},
-          {widen<HalfBits>, narrow<HalfBits>},
+          {widen<BFloat16Bits>, narrow<BFloat16Bits>},
+          {widen<Float16Bits>, narrow<Float16Bits>},
           {exponentials<float>, softmax<float, false>},
           {exponentials<double>, softmax<double, false>},
           softmax<float, true>,
           gemm_kernels<float>(),
           gemm_kernels<double>(),
           dots<float, float>,
-          dots<float, BrainBits>,
-          dots<float, HalfBits>,
+          dots<float, BFloat16Bits>,
+          dots<float, Float16Bits>,
           dots<double, double>,
           forward_kernels<float>(),
           forward_kernels<double>(),
           backward_kernels<float>(),
           backward_kernels<double>(),
           decode<float, float>,
-          decode<float, BrainBits>,
-          decode<float, HalfBits>,
+          decode<float, BFloat16Bits>,
+          decode<float, Float16Bits>,
           decode<double, double>,
           kPeak,
           kPeak,

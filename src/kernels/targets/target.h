@@ -3,11 +3,11 @@
 
 #include <stdint.h>
 
-#include "kernels/backward_task.h"
-#include "kernels/decode_task.h"
-#include "kernels/dots_task.h"
-#include "kernels/gemm_task.h"
-#include "kernels/half_task.h"
+#include "kernels/backward/task.h"
+#include "kernels/decode/task.h"
+#include "kernels/forward/pair_task.h"
+#include "kernels/products/dots_task.h"
+#include "kernels/products/gemm_task.h"
 
 namespace foveal {
 
@@ -38,11 +38,11 @@ struct ForwardKernels {
 /// Attention of bfloat16 by products of bfloat16. All null where the target has none: then
 /// bfloat16 is widened to float32. Called as the first of ForwardKernels; tiles of queries are
 /// those of float32.
-struct HalfForwardKernels {
+struct PairForwardKernels {
   int64_t (*workspace)(int64_t head_size, int64_t value_size);
-  void (*begin)(HalfTask& task);
-  void (*tile)(HalfTask& task, const KeyTile& tile);
-  uint64_t (*end)(HalfTask& task);
+  void (*begin)(PairTask& task);
+  void (*tile)(PairTask& task, const KeyTile& tile);
+  uint64_t (*end)(PairTask& task);
 };
 
 template <class T>
@@ -83,7 +83,7 @@ struct PeakKernel {
 };
 
 /// A 16-bit type to float32 and back, to nearest even.
-struct HalfKernels {
+struct ConversionKernels {
   void (*widen)(const uint16_t* from, int64_t count, float* to);
   void (*narrow)(const float* from, int64_t count, uint16_t* to);
 };
@@ -98,7 +98,7 @@ struct ExponentialKernels {
 
 struct Target {
   const char* name;
-  HalfKernels bfloat16, float16;
+  ConversionKernels bfloat16, float16;
   ExponentialKernels<float> exponentials_float32;
   ExponentialKernels<double> exponentials_float64;
   /// softmax whose results round to 16 bits as the float64 ones do.
@@ -117,9 +117,9 @@ struct Target {
   PeakKernel peak_float32, peak_bfloat16;
   /// Reads `count` numbers, a multiple of 128, and returns their sum.
   float (*read)(const float* numbers, int64_t count);
-  HalfForwardKernels half_forward;
+  PairForwardKernels forward_bfloat16;
   /// Of bfloat16 tensors, which the task has as bits too; null where the target has none.
-  BackwardKernels<float> half_backward;
+  BackwardKernels<float> backward_bfloat16;
 };
 
 const Target& portable_target() noexcept;

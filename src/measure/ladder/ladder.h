@@ -1,6 +1,6 @@
 #pragma once
 // The ladder of kernels: attention of one head, each rung a faster way to compute the same. The
-// fused kernel (src/kernels/attention_forward.h), which is what attention() runs, is the top.
+// fused kernel (src/kernels/forward/forward.h), which is what attention() runs, is the top.
 //
 // All compute O = softmax(Q K^T * scale, masked) V in float32.
 

@@ -1,8 +1,8 @@
 #pragma once
 // Pairs of bfloat16: how they are made, and the product that takes two of them a lane.
 
-#include "kernels/forward_state.h"
-#include "kernels/transpose.h"
+#include "kernels/forward/state.h"
+#include "kernels/products/transpose.h"
 
 namespace foveal {
 namespace {
@@ -23,7 +23,7 @@ inline PairVector broadcast_pair(const uint16_t* from) {
 }
 
 /// A bfloat16's bits as float32.
-inline float brain_number(uint16_t bits) {
+inline float bfloat16_number(uint16_t bits) {
   const uint32_t wide = static_cast<uint32_t>(bits) << 16;
   float number;
   __builtin_memcpy(&number, &wide, sizeof number);
@@ -77,9 +77,9 @@ inline __attribute__((always_inline)) void add_pair_products(Block<float, R, C>&
 
 /// The product of R rows of `size` numbers with columns of pairs, kQueryTile apart.
 template <int R, int C>
-inline __attribute__((always_inline)) void multiply_half(Block<float, R, C>& block,
-                                                         const uint16_t* rows, int64_t row_stride,
-                                                         int64_t size, const uint32_t* columns) {
+inline __attribute__((always_inline)) void multiply_pairs(Block<float, R, C>& block,
+                                                          const uint16_t* rows, int64_t row_stride,
+                                                          int64_t size, const uint32_t* columns) {
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16

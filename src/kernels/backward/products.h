@@ -1,7 +1,7 @@
 #pragma once
 // The three products that end in gradients: dV += P^T dO, dK += dS^T Q, dQ += dS K.
 
-#include "kernels/backward_scores.h"
+#include "kernels/backward/scores.h"
 
 namespace foveal {
 namespace {

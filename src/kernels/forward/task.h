@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "kernels/observation.h"
+#include "kernels/forward/observation.h"
 
 namespace foveal {
 
@@ -75,11 +75,11 @@ struct ForwardTask {
 
 /// Q, K, V and O as bfloat16's bits, for kernels that multiply those. A task that has them has no
 /// other pointers to these arrays; its strides hold.
-struct HalfRows {
-  const uint16_t* half_query = nullptr;  ///< the tile's first query
-  const uint16_t* half_key = nullptr;
-  const uint16_t* half_value = nullptr;
-  uint16_t* half_output = nullptr;
+struct BFloat16Rows {
+  const uint16_t* bfloat16_query = nullptr;  ///< the tile's first query
+  const uint16_t* bfloat16_key = nullptr;
+  const uint16_t* bfloat16_value = nullptr;
+  uint16_t* bfloat16_output = nullptr;
 };
 
 /// Keys first .. first + count - 1 of the sequence, count at most 64, and where their rows lie: of

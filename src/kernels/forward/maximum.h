@@ -2,7 +2,7 @@
 // The maximum that weights are made against: where scores pass it by too much it is raised, and
 // what was made against the old one is rescaled.
 
-#include "kernels/forward_observe.h"
+#include "kernels/forward/observe.h"
 #include "kernels/score_terms.h"
 
 namespace foveal {

@@ -1,12 +1,12 @@
 #pragma once
 // From products to weights, for one row of queries: lanes are keys.
 
-#include "kernels/decode_task.h"
-#include "kernels/forward_state.h"
+#include "kernels/decode/task.h"
+#include "kernels/forward/state.h"
+#include "kernels/halves/storage.h"
 #include "kernels/philox.h"
+#include "kernels/products/transpose.h"
 #include "kernels/softcap.h"
-#include "kernels/storage.h"
-#include "kernels/transpose.h"
 
 namespace foveal {
 namespace {

@@ -2,9 +2,9 @@
 // C = A B with B in panels (Goto and van de Geijn, "Anatomy of High-Performance Matrix
 // Multiplication", 2008): a panel's width is that of the micro-kernel, A is read where it lies.
 
-#include "kernels/gemm_task.h"
-#include "kernels/micro.h"
-#include "kernels/transpose.h"
+#include "kernels/products/gemm_task.h"
+#include "kernels/products/micro.h"
+#include "kernels/products/transpose.h"
 
 namespace foveal {
 namespace {

@@ -1,12 +1,12 @@
 #pragma once
 // What a forward kernel for bfloat16 is asked to do.
 
-#include "kernels/forward_task.h"
+#include "kernels/forward/task.h"
 
 namespace foveal {
 
 /// Pairs of keys whose weights wait for their product with V.
-struct HalfRun {
+struct PairRun {
   int64_t row = 0, count = 0;       ///< of the state's weights
   const uint32_t* value = nullptr;  ///< V in pairs along the keys, rows D_v apart
   int first_vector = 0;             ///< of the queries; those before it see none of the keys
@@ -14,18 +14,18 @@ struct HalfRun {
 
 /// V of one KV head in pairs along the keys, tile by tile as they are first needed, for tasks that
 /// follow one another on one thread. Without it each task makes its own.
-struct HalfValues {
+struct PairValues {
   uint32_t* pairs = nullptr;       ///< [tiles of 64 keys][32][D_v]
   uint64_t* not_finite = nullptr;  ///< a bit for each key of each tile
   bool* made = nullptr;            ///< of each tile
 };
 
 /// A forward task whose Q, K, V and O are bfloat16. Everything else, lse too, is float32.
-struct HalfTask : ForwardTask<float>, HalfRows {
-  HalfValues values;
+struct PairTask : ForwardTask<float>, BFloat16Rows {
+  PairValues values;
 
   // Between two tiles of keys:
-  HalfRun runs[16];
+  PairRun runs[16];
   int run_count = 0;
   int64_t waiting = 0;  ///< tiles of keys
   uint64_t seen = 0;    ///< queries that have seen a key, a bit each

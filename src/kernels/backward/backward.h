@@ -3,9 +3,9 @@
 // P is computed again from lse (Dao et al., FlashAttention, 2022). P and dS are stored with a lane
 // a query; dV and dK add to the block's sums, dQ to the tile's.
 
-#include "kernels/backward_products.h"
-#include "kernels/storage.h"
-#include "kernels/transpose.h"
+#include "kernels/backward/products.h"
+#include "kernels/halves/storage.h"
+#include "kernels/products/transpose.h"
 
 namespace foveal {
 namespace {

@@ -3,7 +3,7 @@
 // in the order of addresses, a few keys for all the rows. Chunks of keys keep the scores in the
 // cache. Lanes are elements of a head here, then keys, then elements of V.
 
-#include "kernels/decode_scores.h"
+#include "kernels/decode/scores.h"
 #include "kernels/prefetch.h"
 
 namespace foveal {
@@ -21,7 +21,7 @@ constexpr int kMergedKeys = kLanes<T> < 4 ? kLanes<T> : 4;
 
 /// Keys whose products are made together, stored as S.
 template <class T, class S>
-constexpr int kTogether = sizeof(S) < sizeof(T) ? kHalfKeysTogether : 1;
+constexpr int kTogether = sizeof(S) < sizeof(T) ? kWidenedKeysTogether : 1;
 
 /// The scores of a vector of keys for R rows, row .. row + R - 1: product(k, sums) adds what P keys
 /// from k on give, a vector of partial sums for each key and row. Past the last key sums may be

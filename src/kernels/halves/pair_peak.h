@@ -1,7 +1,7 @@
 #pragma once
 // What the CPU can do at most with pairs of bfloat16 (peak.h, with another multiply-add).
 
-#include "kernels/half_pairs.h"
+#include "kernels/halves/pairs.h"
 #include "kernels/peak.h"
 
 namespace foveal {

@@ -3,17 +3,18 @@
 // transposed against a maximum that may be stale; but scale and maximum are applied after the
 // product, and the weights of a few tiles of keys wait until they meet V together.
 
-#include "kernels/attention_forward.h"
-#include "kernels/half_scores.h"
+#include "kernels/forward/forward.h"
+#include "kernels/forward/pair_scores.h"
 
 namespace foveal {
 namespace {
 
-void half_begin(HalfTask& task) {
-  const HalfState state(task);
-  pair_columns(task.half_query, task.query_stride, task.query_count, task.head_size, state.query);
-  for (int64_t n = 0; n < task.value_size * kHalfTile; ++n) state.output[n] = 0;
-  for (int64_t q = 0; q < kHalfTile; ++q) {
+void pair_forward_begin(PairTask& task) {
+  const PairState state(task);
+  pair_columns(task.bfloat16_query, task.query_stride, task.query_count, task.head_size,
+               state.query);
+  for (int64_t n = 0; n < task.value_size * kPairTile; ++n) state.output[n] = 0;
+  for (int64_t q = 0; q < kPairTile; ++q) {
     state.maximum[q] = 0;
     state.limit[q] = -1;
     state.sum[q] = 0;
@@ -26,19 +27,19 @@ void half_begin(HalfTask& task) {
 
 /// O^T[d] += V[k][d] * P[k] for R columns of V over all that waits.
 template <int R>
-inline void add_half_columns(const HalfTask& task, const HalfState& state, int64_t d) {
+inline void add_pair_columns(const PairTask& task, const PairState& state, int64_t d) {
   constexpr int C = kQueryVectors;
-  float* const output = state.output + d * kHalfTile;
+  float* const output = state.output + d * kPairTile;
   Block<float, R, C> block;
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) block.at[r][v] = load(output + r * kHalfTile + v * kLanes<float>);
+    for (int v = 0; v < C; ++v) block.at[r][v] = load(output + r * kPairTile + v * kLanes<float>);
   }
   for (int n = 0; n < task.run_count; ++n) {
-    const HalfRun& run = task.runs[n];
+    const PairRun& run = task.runs[n];
     const PairRows rows{reinterpret_cast<const uint16_t*>(run.value + d), 2, 2 * task.value_size};
-    const uint32_t* const weights = state.weights + run.row * kHalfTile;
+    const uint32_t* const weights = state.weights + run.row * kPairTile;
     from_vector(run.first_vector, [&]<int First>() __attribute__((always_inline)) {
       add_pair_products<First>(block, rows, weights, run.count);
     });
@@ -46,21 +47,21 @@ inline void add_half_columns(const HalfTask& task, const HalfState& state, int64
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) store(output + r * kHalfTile + v * kLanes<float>, block.at[r][v]);
+    for (int v = 0; v < C; ++v) store(output + r * kPairTile + v * kLanes<float>, block.at[r][v]);
   }
 }
 
 /// The weights that wait meet V.
-void add_waiting(HalfTask& task, const HalfState& state) {
+void add_waiting(PairTask& task, const PairState& state) {
   int64_t d = 0;
-  for (; d + 4 <= task.value_size; d += 4) add_half_columns<4>(task, state, d);
-  for (; d < task.value_size; ++d) add_half_columns<1>(task, state, d);
+  for (; d + 4 <= task.value_size; d += 4) add_pair_columns<4>(task, state, d);
+  for (; d < task.value_size; ++d) add_pair_columns<1>(task, state, d);
   task.run_count = 0;
   task.waiting = 0;
 }
 
 /// The tile's V in pairs along the keys. The rows that hold a NaN or infinity, a bit each.
-inline uint64_t pair_values(const HalfTask& task, const KeyTile& tile, uint32_t* pairs) {
+inline uint64_t pair_values(const PairTask& task, const KeyTile& tile, uint32_t* pairs) {
   uint64_t not_finite = 0;
   for (int64_t k = 0; k < tile.count; k += 2, pairs += task.value_size) {
     const uint16_t* const value = row_at<uint16_t>(tile.value, k, task.value_stride);
@@ -72,7 +73,7 @@ inline uint64_t pair_values(const HalfTask& task, const KeyTile& tile, uint32_t*
 }
 
 /// A copy whose skipped rows are zeros.
-void copy_finite_pairs(const HalfTask& task, const KeyTile& tile, uint64_t skipped,
+void copy_finite_pairs(const PairTask& task, const KeyTile& tile, uint64_t skipped,
                        const uint32_t* pairs, uint32_t* to) {
   for (int64_t k = 0; k < tile.count; k += 2) {
     const uint64_t skips = skipped >> k;
@@ -88,7 +89,7 @@ struct TileValues {
 };
 
 /// The tile's pairs, made if no task before has; `own` has room for them.
-inline TileValues values_of(const HalfTask& task, const KeyTile& tile, uint32_t* own) {
+inline TileValues values_of(const PairTask& task, const KeyTile& tile, uint32_t* own) {
   const int64_t index = tile.first / kKeyTile;
   uint32_t* pairs = own;
   uint64_t not_finite = 0;
@@ -109,25 +110,25 @@ inline TileValues values_of(const HalfTask& task, const KeyTile& tile, uint32_t*
 
 /// The skipped rows of a segment, for the queries alone that see them: 0 times infinity would be
 /// NaN.
-void add_skipped_values(const HalfTask& task, const HalfState& state, const KeyTile& tile,
+void add_skipped_values(const PairTask& task, const PairState& state, const KeyTile& tile,
                         uint64_t skipped, int64_t row) {
   for (int64_t k = 0; k < tile.count; ++k) {
     if (((skipped >> k) & 1) == 0) continue;
     const uint16_t* const value = row_at<uint16_t>(tile.value, k, task.value_stride);
     for (int64_t q = 0; q < task.query_count; ++q) {
       if (((tile.bits[k] >> q) & 1) == 0) continue;
-      const uint32_t pair = state.weights[(row + k / 2) * kHalfTile + q];
-      const float weight = brain_number(static_cast<uint16_t>(pair >> (k % 2 * 16)));
+      const uint32_t pair = state.weights[(row + k / 2) * kPairTile + q];
+      const float weight = bfloat16_number(static_cast<uint16_t>(pair >> (k % 2 * 16)));
       for (int64_t d = 0; d < task.value_size; ++d) {
-        state.output[d * kHalfTile + q] += weight * brain_number(value[d]);
+        state.output[d * kPairTile + q] += weight * bfloat16_number(value[d]);
       }
     }
   }
 }
 
 /// Adds a segment's pairs to those that wait, joined with the run before where it goes on.
-inline void add_run(HalfTask& task, const HalfRun& run) {
-  HalfRun* const before = task.run_count == 0 ? nullptr : &task.runs[task.run_count - 1];
+inline void add_run(PairTask& task, const PairRun& run) {
+  PairRun* const before = task.run_count == 0 ? nullptr : &task.runs[task.run_count - 1];
   if (before != nullptr && before->first_vector == run.first_vector &&
       before->row + before->count == run.row &&
       before->value + before->count * task.value_size == run.value) {
@@ -138,25 +139,25 @@ inline void add_run(HalfTask& task, const HalfRun& run) {
 }
 
 /// Vectors after the segment's are multiplied too: their weights are 0.
-inline void clear_after(const HalfState& state, const HalfRun& run, int64_t lane) {
+inline void clear_after(const PairState& state, const PairRun& run, int64_t lane) {
   for (int64_t k = run.row; k < run.row + run.count; ++k) {
-    for (int64_t q = lane; q < kHalfTile; q += kLanes<float>) {
-      store_pairs(state.weights + k * kHalfTile + q, PairVector{});
+    for (int64_t q = lane; q < kPairTile; q += kLanes<float>) {
+      store_pairs(state.weights + k * kPairTile + q, PairVector{});
     }
   }
 }
 
-void half_tile(HalfTask& task, const KeyTile& tile) {
-  const HalfState state(task);
+void pair_forward_tile(PairTask& task, const KeyTile& tile) {
+  const PairState state(task);
   task.seen |= queries_seeing(tile, 0, tile.count);
   const int64_t row = task.waiting * kTilePairs;
   const TileValues values = values_of(task, tile, state.value + row * task.value_size);
   for_each_segment<float>(tile, 0, kQueryTile<float>, [&]<int C>(const Segment& segment) {
     const int64_t first = segment.rows.first / 2;
-    const HalfRun run{row + first, (segment.rows.last - segment.rows.first + 1) / 2,
+    const PairRun run{row + first, (segment.rows.last - segment.rows.first + 1) / 2,
                       values.pairs + first * task.value_size, segment.lane / kLanes<float>};
     clear_after(state, run, segment.lane + C * kLanes<float>);
-    score_half_rows<C>(task, state, tile, segment, row);
+    score_pair_rows<C>(task, state, tile, segment, row);
     add_run(task, run);
   });
   if (values.skipped != 0) add_skipped_values(task, state, tile, values.skipped, row);
@@ -165,7 +166,7 @@ void half_tile(HalfTask& task, const KeyTile& tile) {
 
 /// Whether a row may be wrong: in units of log2 large scores lose what tells them apart, and those
 /// of a row that has seen keys may all have fallen out of their range.
-inline bool is_half_doubtful(const HalfTask& task, const HalfState& state, int64_t q) {
+inline bool is_pair_doubtful(const PairTask& task, const PairState& state, int64_t q) {
   const bool seen = (task.seen >> q & 1) != 0;
   return !is_finite(state.sum[q]) || (seen && state.sum[q] == 0) ||
          !(__builtin_fabsf(state.maximum[q]) < kLargeMaximum<float>);
@@ -173,22 +174,22 @@ inline bool is_half_doubtful(const HalfTask& task, const HalfState& state, int64
 
 /// Divides by the sums, sinks included, and writes output and lse. The rows that may be wrong, a
 /// bit each, as forward_end says.
-uint64_t half_end(HalfTask& task) {
+uint64_t pair_forward_end(PairTask& task) {
   constexpr double kLn2 = 0.69314718055994530942;
-  const HalfState state(task);
+  const PairState state(task);
   add_waiting(task, state);
-  float factors[kHalfTile] = {};
+  float factors[kPairTile] = {};
   uint64_t doubtful = 0;
   for (int64_t q = 0; q < task.query_count; ++q) {
     const double maximum = state.maximum[q] * kLn2;
-    doubtful |= static_cast<uint64_t>(is_half_doubtful(task, state, q)) << q;
+    doubtful |= static_cast<uint64_t>(is_pair_doubtful(task, state, q)) << q;
     // Divided by the sum of what was added, lse from what it stands for.
     factors[q] = static_cast<float>(end_row<float>(task, maximum, state.sum[q], 0).factor);
     if (task.lse == nullptr) continue;
     task.lse[q] = static_cast<float>(end_row<float>(task, maximum, state.exact_sum[q], 0).lse);
   }
   doubtful |= scale_output<float>(state.output, task.value_size, factors);
-  narrow_columns(state.output, task.value_size, task.query_count, 1, task.half_output,
+  narrow_columns(state.output, task.value_size, task.query_count, 1, task.bfloat16_output,
                  task.output_stride);
   return doubtful & (~uint64_t{0} >> (64 - task.query_count));
 }

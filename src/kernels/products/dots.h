@@ -2,8 +2,8 @@
 // One row times a matrix whose rows lie as they are summed, as in a Linear layer: bound by reading
 // the matrix once, row after row.
 
-#include "kernels/dots_task.h"
-#include "kernels/storage.h"
+#include "kernels/halves/storage.h"
+#include "kernels/products/dots_task.h"
 
 namespace foveal {
 namespace {

@@ -3,7 +3,7 @@
 // weights they become.
 
 #include "kernels/dropout_lanes.h"
-#include "kernels/forward_maximum.h"
+#include "kernels/forward/maximum.h"
 #include "kernels/prefetch.h"
 
 namespace foveal {

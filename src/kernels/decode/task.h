@@ -1,7 +1,7 @@
 #pragma once
 // What a decode kernel is asked to do: a few rows of queries against a chunk of keys.
 
-#include "kernels/forward_task.h"
+#include "kernels/forward/task.h"
 
 namespace foveal {
 
@@ -26,7 +26,7 @@ struct DecodeTask {
   const T* query = nullptr;
   /// Of bfloat16 alone, for kernels that multiply it: the query's bits, rows of pair_width(D)
   /// filled up with zeros.
-  const uint16_t* half_query = nullptr;
+  const uint16_t* bfloat16_query = nullptr;
   T scale = 1;
   int64_t key_stride = 0, value_stride = 0;  ///< between rows, in elements
   int64_t head_size = 0, value_size = 0;

@@ -2,7 +2,7 @@
 // One strip of queries against a few keys, backward: the weights P again from the scores and lse,
 // and dS = P (dP - delta).
 
-#include "kernels/backward_state.h"
+#include "kernels/backward/state.h"
 #include "kernels/dropout_lanes.h"
 #include "kernels/score_terms.h"
 

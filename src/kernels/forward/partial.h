@@ -2,7 +2,7 @@
 // What else a forward pass can give: its state before the division, and, in a second pass that
 // knows each row's lse, the weights P themselves.
 
-#include "kernels/attention_forward.h"
+#include "kernels/forward/forward.h"
 
 namespace foveal {
 namespace {

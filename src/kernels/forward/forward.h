@@ -4,8 +4,8 @@
 // Dao et al., FlashAttention, 2022) against a maximum that may be stale by up to 2^8, or
 // ahead of what ALiBi is about to lift scores to (forward_maximum.h).
 
-#include "kernels/forward_scores.h"
-#include "kernels/transpose.h"
+#include "kernels/forward/scores.h"
+#include "kernels/products/transpose.h"
 
 namespace foveal {
 namespace {

@@ -1,8 +1,8 @@
 #pragma once
 // What one tile of queries carries from one tile of keys to the next.
 
-#include "kernels/forward_task.h"
-#include "kernels/micro.h"
+#include "kernels/forward/task.h"
+#include "kernels/products/micro.h"
 
 namespace foveal {
 namespace {

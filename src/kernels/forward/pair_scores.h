@@ -2,9 +2,9 @@
 // Scores of a few bfloat16 keys for a few vectors of queries, and the weights they become: those of
 // two keys in one lane, so that the product with V takes both at once.
 
-#include "kernels/forward_scores.h"
-#include "kernels/half_pairs.h"
-#include "kernels/half_state.h"
+#include "kernels/forward/pair_state.h"
+#include "kernels/forward/scores.h"
+#include "kernels/halves/pairs.h"
 
 namespace foveal {
 namespace {
@@ -38,7 +38,7 @@ struct Chunk {
 
 /// Products become scores with their terms: out of line, as they need the products in memory.
 template <int R, int C>
-__attribute__((noinline)) void make_half_scores(const HalfTask& task, const BiasRows<float>& bias,
+__attribute__((noinline)) void make_pair_scores(const PairTask& task, const BiasRows<float>& bias,
                                                 const KeyTile& tile, const Corner& corner,
                                                 Block<float, R, C>& block) {
   Block<float, R, C> scores = block;
@@ -54,16 +54,16 @@ __attribute__((noinline)) void make_half_scores(const HalfTask& task, const Bias
 /// One block of scores, from the product to where the chunk's scores are kept: in units of log2
 /// above the maximum.
 template <int R, int C>
-inline __attribute__((always_inline)) void score_half_block(
-    const HalfTask& task, const HalfState& state, const KeyTile& tile, const Corner& corner,
+inline __attribute__((always_inline)) void score_pair_block(
+    const PairTask& task, const PairState& state, const KeyTile& tile, const Corner& corner,
     const BiasRows<float>& bias, float* to) {
   const uint16_t* const key = row_at<uint16_t>(tile.key, corner.row, task.key_stride);
   Block<float, R, C> scores;
-  multiply_half(scores, key, task.key_stride, task.head_size, state.query + corner.lane);
+  multiply_pairs(scores, key, task.key_stride, task.head_size, state.query + corner.lane);
   float factor = task.scale * kLog2E<float>;
   if (!is_simple(task)) {
     Block<float, R, C> copy = scores;  // so that `scores` itself needs no memory
-    make_half_scores<R, C>(task, bias, tile, corner, copy);
+    make_pair_scores<R, C>(task, bias, tile, corner, copy);
     scores = copy;
     factor = kLog2E<float>;
   }
@@ -77,21 +77,21 @@ inline __attribute__((always_inline)) void score_half_block(
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) store(to + r * kHalfTile + v * kLanes<float>, scores.at[r][v]);
+    for (int v = 0; v < C; ++v) store(to + r * kPairTile + v * kLanes<float>, scores.at[r][v]);
   }
 }
 
 /// The chunk's scores.
 template <int C>
-inline void score_half_chunk(const HalfTask& task, const HalfState& state, const KeyTile& tile,
+inline void score_pair_chunk(const PairTask& task, const PairState& state, const KeyTile& tile,
                              const Chunk& chunk) {
   constexpr int R = keys_per_block(C);
   int64_t k = 0;
   const auto take = [&]<int Rows>() {
     for (; k + Rows <= chunk.count; k += Rows) {
-      const int64_t at = k * kHalfTile + chunk.lane;
-      score_half_block<Rows, C>(task, state, tile, {chunk.first + k, chunk.lane},
-                                {state.bias + at, kHalfTile}, state.scores + at);
+      const int64_t at = k * kPairTile + chunk.lane;
+      score_pair_block<Rows, C>(task, state, tile, {chunk.first + k, chunk.lane},
+                                {state.bias + at, kPairTile}, state.scores + at);
     }
   };
   take.template operator()<R>();
@@ -134,7 +134,7 @@ inline __attribute__((always_inline)) void weigh_keys(const float* scores, const
                                                       uint32_t* pairs, WeightSums& sums) {
   FloatVector x[K], f[K], power[K];
 #pragma GCC unroll 16
-  for (int k = 0; k < K; ++k) power[k] = load(scores + k * kHalfTile);
+  for (int k = 0; k < K; ++k) power[k] = load(scores + k * kPairTile);
 #pragma GCC unroll 16
   for (int k = 0; k < K; ++k) f[k] = above_whole(power[k]);
   wait_for_all(f);
@@ -161,33 +161,33 @@ inline __attribute__((always_inline)) void weigh_keys(const float* scores, const
   if (dropped != nullptr) {
 #pragma GCC unroll 16
     for (int n = 0; n < kPairs; ++n) {
-      const float* const factors = dropped + 2 * n * kHalfTile;
+      const float* const factors = dropped + 2 * n * kPairTile;
       both[n] = paired(x[2 * n] * load(factors),
-                       K == 1 ? FloatVector{} : x[2 * n + (K > 1)] * load(factors + kHalfTile));
+                       K == 1 ? FloatVector{} : x[2 * n + (K > 1)] * load(factors + kPairTile));
     }
   }
 #pragma GCC unroll 16
-  for (int n = 0; n < kPairs; ++n) store_pairs(pairs + n * kHalfTile, both[n]);
+  for (int n = 0; n < kPairs; ++n) store_pairs(pairs + n * kPairTile, both[n]);
   if constexpr (exact) sums.exact += sum_of(x);
 }
 
 /// The chunk's scores become weights, and their sums `sums`, of a vector of queries each. Whether
 /// any passes its limit.
 template <bool exact>
-inline bool weigh_chunk(const HalfState& state, const Chunk& chunk, const float* dropped,
+inline bool weigh_chunk(const PairState& state, const Chunk& chunk, const float* dropped,
                         WeightSums* sums) {
   FloatBits passed{};
   for (int v = 0; v < chunk.vectors; ++v) {
     const int lane = chunk.lane + v * kLanes<float>;
     const float* scores = state.scores + lane;
     const float* factors = dropped == nullptr ? nullptr : dropped + lane;
-    uint32_t* pairs = state.weights + chunk.row * kHalfTile + lane;
+    uint32_t* pairs = state.weights + chunk.row * kPairTile + lane;
     WeightSums sum;
     int64_t left = chunk.count;
     const auto go_on = [&](int keys) {
-      scores += keys * kHalfTile;
-      pairs += keys / 2 * kHalfTile;
-      if (factors != nullptr) factors += keys * kHalfTile;
+      scores += keys * kPairTile;
+      pairs += keys / 2 * kPairTile;
+      if (factors != nullptr) factors += keys * kPairTile;
       left -= keys;
     };
     while (left >= 8) {
@@ -209,19 +209,19 @@ inline bool weigh_chunk(const HalfState& state, const Chunk& chunk, const float*
 /// the old one; all that was made against the old one is rescaled: scores, sum, output, and the
 /// weights that wait. Whether scores must be made again, as they were far above it. Rare, so kept
 /// out of line.
-__attribute__((noinline)) bool raise_half_maximum(const HalfTask& task, const HalfState& state,
+__attribute__((noinline)) bool raise_pair_maximum(const PairTask& task, const PairState& state,
                                                   const Chunk& chunk, const WeightSums* sums) {
   bool far = false;
   for (int v = 0; v < chunk.vectors; ++v) {
     const int lane = chunk.lane + v * kLanes<float>;
     float* const scores = state.scores + lane;
     FloatVector top = load(scores);
-    for (int64_t k = 1; k < chunk.count; ++k) top = larger(load(scores + k * kHalfTile), top);
+    for (int64_t k = 1; k < chunk.count; ++k) top = larger(load(scores + k * kPairTile), top);
     const FloatVector limit = load(state.limit + lane);
     const FloatBits raised = (sums[v].rounded > limit) & (top > kMasked<float>);
     const FloatVector shift = raised ? top - above_whole(top) : FloatVector{};
     for (int64_t k = 0; k < chunk.count; ++k) {
-      store(scores + k * kHalfTile, load(scores + k * kHalfTile) - shift);
+      store(scores + k * kPairTile, load(scores + k * kPairTile) - shift);
     }
     const FloatVector old = load(state.maximum + lane);
     store(state.maximum + lane, old + shift);
@@ -238,10 +238,10 @@ __attribute__((noinline)) bool raise_half_maximum(const HalfTask& task, const Ha
     store(state.sum + lane, lost ? broadcast(__builtin_nanf("")) : sum);
     store(state.exact_sum + lane, load(state.exact_sum + lane) * factor);
     for (int64_t k = 0; k < chunk.row; ++k) {
-      rescale_pairs(state.weights + k * kHalfTile + lane, factor);
+      rescale_pairs(state.weights + k * kPairTile + lane, factor);
     }
     for (int64_t d = 0; d < task.value_size; ++d) {
-      float* const output = state.output + d * kHalfTile + lane;
+      float* const output = state.output + d * kPairTile + lane;
       store(output, load(output) * factor);
     }
   }
@@ -250,31 +250,31 @@ __attribute__((noinline)) bool raise_half_maximum(const HalfTask& task, const Ha
 
 /// What dropout multiplies the chunk's weights by. The row sums stay: weights are dropped after
 /// softmax.
-__attribute__((noinline)) void drop_half_weights(const HalfTask& task, const HalfState& state,
+__attribute__((noinline)) void drop_pair_weights(const PairTask& task, const PairState& state,
                                                  const KeyTile& tile, const Chunk& chunk) {
   float* const dropped = state.dropped + chunk.lane;
   for_factors<float>(
       *task.dropout,
       {task.first_query + chunk.lane, chunk.vectors, tile.first + chunk.first, chunk.count},
       [&](int64_t row, int lane, FloatVector factors)
-          __attribute__((always_inline)) { store(dropped + row * kHalfTile + lane, factors); });
+          __attribute__((always_inline)) { store(dropped + row * kPairTile + lane, factors); });
 }
 
 /// A segment's scores become weights; the tile's first pair is `row` of those that wait.
 template <int C>
-void score_half_rows(const HalfTask& task, const HalfState& state, const KeyTile& tile,
+void score_pair_rows(const PairTask& task, const PairState& state, const KeyTile& tile,
                      const Segment& segment, int64_t row) {
   for (int64_t k = segment.rows.first; k < segment.rows.last; k += kChunk) {
     const int64_t left = segment.rows.last - k;
     const Chunk chunk{k, left < kChunk ? left : kChunk, segment.lane, C, row + k / 2};
     const float* dropped = nullptr;
     if (task.dropout != nullptr) {
-      drop_half_weights(task, state, tile, chunk);
+      drop_pair_weights(task, state, tile, chunk);
       dropped = state.dropped;
     }
     if (task.bias != nullptr) {
       lay_out_bias(task, chunk.lane, C * kLanes<float>, tile.first + k, chunk.count,
-                   {state.bias + chunk.lane, kHalfTile});
+                   {state.bias + chunk.lane, kPairTile});
     }
     if (task.keys_are_new) {
       // The next tile's rows. Past the last key too: a prefetch of what isn't there does nothing.
@@ -284,12 +284,12 @@ void score_half_rows(const HalfTask& task, const HalfState& state, const KeyTile
       prefetch_rows(row_at<uint16_t>(tile.key, ahead, task.key_stride), task.key_stride,
                     chunk.count, task.head_size);
     }
-    score_half_chunk<C>(task, state, tile, chunk);
+    score_pair_chunk<C>(task, state, tile, chunk);
     const auto weigh = task.lse == nullptr ? weigh_chunk<false> : weigh_chunk<true>;
     WeightSums sums[C];
     if (__builtin_expect(weigh(state, chunk, dropped, sums), 0)) {
-      while (raise_half_maximum(task, state, chunk, sums)) {
-        score_half_chunk<C>(task, state, tile, chunk);
+      while (raise_pair_maximum(task, state, chunk, sums)) {
+        score_pair_chunk<C>(task, state, tile, chunk);
         weigh(state, chunk, dropped, sums);
       }
       weigh(state, chunk, dropped, sums);

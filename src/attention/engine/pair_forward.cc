@@ -17,18 +17,18 @@
 namespace foveal {
 namespace {
 
-struct HalfCall : Terms<float>, HalfArrays {
+struct PairCall : Terms<float>, BFloat16Arrays {
   std::uint64_t number = next_call();
 
-  HalfCall(const PlanData& the_plan, const Tensor& q, const Tensor& k, const Tensor& v,
+  PairCall(const PlanData& the_plan, const Tensor& q, const Tensor& k, const Tensor& v,
            const Tensor& o)
-      : Terms<float>(the_plan), HalfArrays(q, k, v, o) {}
+      : Terms<float>(the_plan), BFloat16Arrays(q, k, v, o) {}
 
   /// One tile of queries of one head, but for its workspace and dropout.
-  HalfTask task(const Sequence& sequence, std::int64_t b, std::int64_t h, std::int64_t tile) const {
-    HalfTask task;
+  PairTask task(const Sequence& sequence, std::int64_t b, std::int64_t h, std::int64_t tile) const {
+    PairTask task;
     Terms<float>::fill(task, sequence, b, h, tile);
-    HalfArrays::fill(task, sequence, b, h, plan.problem.kv_head(h));
+    BFloat16Arrays::fill(task, sequence, b, h, plan.problem.kv_head(h));
     return task;
   }
 };
@@ -37,7 +37,7 @@ struct HalfCall : Terms<float>, HalfArrays {
 class PairedValues {
  public:
   /// For the tasks of one KV head of a sequence; nothing where it would outgrow the caches.
-  HalfValues of(const HalfCall& call, const SequencePlan& sequence, std::int64_t b,
+  PairValues of(const PairCall& call, const SequencePlan& sequence, std::int64_t b,
                 std::int64_t kv) {
     constexpr std::int64_t kMostNumbers = 1 << 20;
     const std::int64_t size = call.plan.problem.value_size;
@@ -60,11 +60,11 @@ class PairedValues {
   KeptHead kept_;
 };
 
-void run_tile(const HalfCall& call, DoubtfulRows& doubtful, const SequencePlan& sequence,
+void run_tile(const PairCall& call, DoubtfulRows& doubtful, const SequencePlan& sequence,
               const QueryTile& at, const QueryTile& next) {
   const auto& [b, h, tile, first] = at;
-  const HalfForwardKernels& kernels = call.plan.target->half_forward;
-  HalfTask task = call.task(sequence.sequence, b, h, tile);
+  const PairForwardKernels& kernels = call.plan.target->forward_bfloat16;
+  PairTask task = call.task(sequence.sequence, b, h, tile);
   task.workspace = workspace<float>(kernels.workspace(task.head_size, task.value_size));
   task.keys_are_new = first;
   DropoutCounter dropout;
@@ -72,8 +72,8 @@ void run_tile(const HalfCall& call, DoubtfulRows& doubtful, const SequencePlan& 
   thread_local PairedValues values;
   task.values = values.of(call, sequence, b, call.plan.problem.kv_head(h));
   kernels.begin(task);
-  const HalfTask later = call.task(sequence.sequence, next.b, next.h, next.tile);
-  prefetch_rows(later.half_query, later.query_stride, later.query_count, later.head_size);
+  const PairTask later = call.task(sequence.sequence, next.b, next.h, next.tile);
+  prefetch_rows(later.bfloat16_query, later.query_stride, later.query_count, later.head_size);
   for_each_key_tile(task, sequence, b, h, tile, call.plan.query_tile,
                     [&](const KeyTile& keys) { kernels.tile(task, keys); });
   doubtful.add({&sequence, b, h, tile, kernels.end(task)});
@@ -81,10 +81,10 @@ void run_tile(const HalfCall& call, DoubtfulRows& doubtful, const SequencePlan& 
 
 }  // namespace
 
-void run_half_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result) {
+void run_pair_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result) {
   const auto& [query, key, value] = inputs;
   DoubtfulRows doubtful;
-  HalfCall call(plan, query, key, value, result.output);
+  PairCall call(plan, query, key, value, result.output);
   if (result.lse.defined()) call.lse = row_numbers_of<float>(result.lse);
   for_each_query_tile(
       plan, [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile& next) {

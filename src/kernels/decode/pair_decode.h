@@ -2,8 +2,8 @@
 // Decode for bfloat16: products of pairs with float32 sums. Pairs lie along a row in Q and K as
 // they are; those of V and the weights are made along the keys.
 
-#include "kernels/decode.h"
-#include "kernels/half_pairs.h"
+#include "kernels/decode/decode.h"
+#include "kernels/halves/pairs.h"
 
 namespace foveal {
 namespace {
@@ -18,10 +18,10 @@ inline PairVector load_row(const uint16_t* from, int64_t count) {
 }
 
 template <int R>
-void score_half_keys(const DecodeTask<float>& task, const uint16_t* key, int row, int64_t first,
+void score_pair_keys(const DecodeTask<float>& task, const uint16_t* key, int row, int64_t first,
                      int64_t count) {
   const int64_t size = task.head_size, width = pair_width(size), stride = task.key_stride;
-  const uint16_t* const query = task.half_query + row * width;
+  const uint16_t* const query = task.bfloat16_query + row * width;
   key += first * stride;
   const auto product = [=](int64_t k, FloatVector(&sum)[1][R]) __attribute__((always_inline)) {
     const uint16_t* const from = key + k * stride;
@@ -38,13 +38,13 @@ void score_half_keys(const DecodeTask<float>& task, const uint16_t* key, int row
   score_vector<float, R, 1>(count, task.scale, task.scores + row * kDecodeChunk + first, product);
 }
 
-void score_half_chunk(const DecodeTask<float>& task, const DecodeChunk& chunk) {
+void score_pair_chunk(const DecodeTask<float>& task, const DecodeChunk& chunk) {
   const uint16_t* const key = static_cast<const uint16_t*>(chunk.key);
   for (int64_t k = 0; k < chunk.count; k += kLanes<float>) {
     const int64_t left = chunk.count - k, count = left < kLanes<float> ? left : kLanes<float>;
     int row = 0;
-    for (; row + 4 <= task.rows; row += 4) score_half_keys<4>(task, key, row, k, count);
-    for (; row < task.rows; ++row) score_half_keys<1>(task, key, row, k, count);
+    for (; row + 4 <= task.rows; row += 4) score_pair_keys<4>(task, key, row, k, count);
+    for (; row < task.rows; ++row) score_pair_keys<1>(task, key, row, k, count);
   }
 }
 
@@ -60,7 +60,7 @@ inline void round_weights(float* weights, int64_t count) {
 
 /// C vectors of the outputs of R rows, from element d on: weights times `count` pairs of rows of V.
 template <int R, int C>
-inline void add_half_columns(const DecodeTask<float>& task, int row, int64_t first, int64_t count,
+inline void add_pair_columns(const DecodeTask<float>& task, int row, int64_t first, int64_t count,
                              int64_t d) {
   const int64_t width = decode_width(task.value_size);
   float* const output = task.output + row * width + d;
@@ -82,14 +82,14 @@ inline void add_half_columns(const DecodeTask<float>& task, int row, int64_t fir
 }
 
 template <int R>
-void add_half_rows(const DecodeTask<float>& task, int row, int64_t first, int64_t count) {
+void add_pair_rows(const DecodeTask<float>& task, int row, int64_t first, int64_t count) {
   constexpr int C = 8;
   const int64_t width = decode_width(task.value_size);
   int64_t d = 0;
   for (; d + C * kLanes<float> <= width; d += C * kLanes<float>) {
-    add_half_columns<R, C>(task, row, first, count, d);
+    add_pair_columns<R, C>(task, row, first, count, d);
   }
-  for (; d < width; d += kLanes<float>) add_half_columns<R, 1>(task, row, first, count, d);
+  for (; d < width; d += kLanes<float>) add_pair_columns<R, 1>(task, row, first, count, d);
 }
 
 /// A few rows of V in pairs along the keys; zeros beside a last one without a partner.
@@ -104,7 +104,7 @@ inline void pair_rows_of_value(const DecodeTask<float>& task, const uint16_t* va
   }
 }
 
-void add_half_chunk(const DecodeTask<float>& task, const DecodeChunk& chunk) {
+void add_pair_chunk(const DecodeTask<float>& task, const DecodeChunk& chunk) {
   const uint16_t* const value = static_cast<const uint16_t*>(chunk.value);
   for (int row = 0; row < task.rows; ++row) {
     round_weights(task.scores + row * kDecodeChunk, chunk.count);
@@ -117,15 +117,15 @@ void add_half_chunk(const DecodeTask<float>& task, const DecodeChunk& chunk) {
     pair_rows_of_value(task, value + k * task.value_stride, count);
     const int64_t pairs = (count + 1) / 2;
     int row = 0;
-    for (; row + 2 <= task.rows; row += 2) add_half_rows<2>(task, row, k, pairs);
-    if (row < task.rows) add_half_rows<1>(task, row, k, pairs);
+    for (; row + 2 <= task.rows; row += 2) add_pair_rows<2>(task, row, k, pairs);
+    if (row < task.rows) add_pair_rows<1>(task, row, k, pairs);
   }
 }
 
 /// One chunk of keys, as decode.
-void half_decode(DecodeTask<float>& task, const DecodeChunk& chunk) {
-  score_half_chunk(task, chunk);
-  if (weigh_chunk<float, BrainBits>(task, chunk)) add_half_chunk(task, chunk);
+void pair_decode(DecodeTask<float>& task, const DecodeChunk& chunk) {
+  score_pair_chunk(task, chunk);
+  if (weigh_chunk<float, BFloat16Bits>(task, chunk)) add_pair_chunk(task, chunk);
 }
 
 }  // namespace

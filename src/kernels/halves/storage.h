@@ -7,10 +7,10 @@ namespace foveal {
 namespace {
 
 /// The bits of a bfloat16 and of a float16.
-struct BrainBits {
+struct BFloat16Bits {
   uint16_t bits;
 };
-struct HalfBits {
+struct Float16Bits {
   uint16_t bits;
 };
 
@@ -20,16 +20,16 @@ inline FloatBits chosen(FloatBits first, FloatBits a, FloatBits b) {
   return (a & first) | (b & ~first);
 }
 
-inline FloatVector widened(BrainBits, ShortBits bits) {
+inline FloatVector widened(BFloat16Bits, ShortBits bits) {
   return (FloatVector)(__builtin_convertvector(bits, FloatBits) << 16);
 }
 
 /// Exact whatever the caller's rounding is, and where subnormal numbers count as 0 too: what floats
 /// are computed with is normal (core/half.h).
 template <class V>
-inline V float_of_halves(ShortBits bits) {
-  if constexpr (kConvertsHalves) {
-    return widened_halves<V>(bits);
+inline V float_of_float16(ShortBits bits) {
+  if constexpr (kConvertsFloat16) {
+    return widened_float16<V>(bits);
   } else {
     const FloatBits wide = __builtin_convertvector(bits, FloatBits);
     const FloatBits magnitude = wide & 0x7fff, moved = magnitude << 13;
@@ -40,7 +40,9 @@ inline V float_of_halves(ShortBits bits) {
   }
 }
 
-inline FloatVector widened(HalfBits, ShortBits bits) { return float_of_halves<FloatVector>(bits); }
+inline FloatVector widened(Float16Bits, ShortBits bits) {
+  return float_of_float16<FloatVector>(bits);
+}
 
 /// A vector of numbers from memory of any alignment.
 template <class T, class S>

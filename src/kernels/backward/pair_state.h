@@ -1,8 +1,8 @@
 #pragma once
 // What the bfloat16 backward keeps beside BackwardState.
 
-#include "kernels/backward_state.h"
-#include "kernels/half_pairs.h"
+#include "kernels/backward/state.h"
+#include "kernels/halves/pairs.h"
 
 namespace foveal {
 namespace {
@@ -10,7 +10,7 @@ namespace {
 constexpr int64_t kBackwardTile = kQueryTile<float>;
 
 /// The arrays of pairs, in the workspace after those of BackwardState.
-struct HalfBackwardState {
+struct PairBackwardState {
   uint32_t* query_columns;            // [ceil(D / 2)][kBackwardTile], along d, not scaled
   uint32_t* output_gradient_columns;  // [ceil(D_v / 2)][kBackwardTile]
   uint32_t* query_rows;               // [kBackwardTile / 2][padded D], along the queries
@@ -25,7 +25,7 @@ struct HalfBackwardState {
   float* wide_key;                    // [kKeyTile][D]
   float* wide_value;                  // [kKeyTile][D_v]
 
-  explicit HalfBackwardState(const BackwardTask<float>& task) {
+  explicit PairBackwardState(const BackwardTask<float>& task) {
     const int64_t d = task.head_size, dv = task.value_size;
     uint32_t* next = reinterpret_cast<uint32_t*>(
         task.workspace + rounded(BackwardState<float>::size(d, dv, task.key_count)));

@@ -2,7 +2,7 @@
 // Entropy, maximum and the largest weights of each row, gathered while the scores pass: no second
 // look at Q and K. Of a row whose maximum is raised, sums are rescaled as the forward's own are.
 
-#include "kernels/forward_state.h"
+#include "kernels/forward/state.h"
 
 namespace foveal {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 // What a backward kernel is asked to do: one block of keys of one head against tiles of queries.
 
-#include "kernels/forward_task.h"
+#include "kernels/forward/task.h"
 
 namespace foveal {
 
@@ -9,7 +9,7 @@ namespace foveal {
 /// keys is begun once, then meets tiles of queries (of any heads that share its keys), then ends.
 /// The last axis of every array has stride 1.
 template <class T>
-struct BackwardTask : ForwardTask<T>, HalfRows {
+struct BackwardTask : ForwardTask<T>, BFloat16Rows {
   /// query_count numbers that belong to lse where that is too large to hold them; or null.
   const T* lse_rest = nullptr;
   const T* output_gradient = nullptr;  ///< of the tile's first query
@@ -23,11 +23,11 @@ struct BackwardTask : ForwardTask<T>, HalfRows {
   T* bias_gradient = nullptr;  ///< of the tile's first query and key 0: added to; or null
   int64_t bias_gradient_query_stride = 0, bias_gradient_key_stride = 0;
   double* slope_gradient = nullptr;  ///< one number, added to; or null
-  /// As HalfRows. dQ is written in float32 where `query_gradient` isn't null.
-  const uint16_t* half_output_gradient = nullptr;
-  uint16_t* half_query_gradient = nullptr;
-  uint16_t* half_key_gradient = nullptr;
-  uint16_t* half_value_gradient = nullptr;
+  /// As BFloat16Rows. dQ is written in float32 where `query_gradient` isn't null.
+  const uint16_t* bfloat16_output_gradient = nullptr;
+  uint16_t* bfloat16_query_gradient = nullptr;
+  uint16_t* bfloat16_key_gradient = nullptr;
+  uint16_t* bfloat16_value_gradient = nullptr;
   /// Bit q is set where Q or dO of the tile's query q holds a NaN or infinity. Set as a tile
   /// begins.
   uint64_t queries_not_finite = 0;

@@ -1,8 +1,8 @@
 #pragma once
 // What one block of keys carries from one tile of queries to the next, and a tile's own arrays.
 
-#include "kernels/backward_task.h"
-#include "kernels/forward_state.h"
+#include "kernels/backward/task.h"
+#include "kernels/forward/state.h"
 
 namespace foveal {
 namespace {

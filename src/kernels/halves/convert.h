@@ -1,13 +1,13 @@
 #pragma once
 // bfloat16 and float16 to float32 and back, to nearest even.
 
-#include "kernels/storage.h"
+#include "kernels/halves/storage.h"
 
 namespace foveal {
 namespace {
 
 /// NaN stays NaN, with its sign.
-inline FloatBits rounded(BrainBits, FloatVector value) {
+inline FloatBits rounded(BFloat16Bits, FloatVector value) {
   using Unsigned = uint32_t __attribute__((vector_size(kRegisterBytes)));
   const FloatBits bits = (FloatBits)value, magnitude = bits & 0x7fffffff;
   const FloatBits number =
@@ -16,7 +16,7 @@ inline FloatBits rounded(BrainBits, FloatVector value) {
 }
 
 /// The same; what is too large becomes infinity.
-inline FloatBits rounded(HalfBits, FloatVector value) {
+inline FloatBits rounded(Float16Bits, FloatVector value) {
   const FloatBits bits = (FloatBits)value, magnitude = bits & 0x7fffffff;
   // Where it is no number, or too large, this overflows; it is not chosen then.
   using Unsigned = uint32_t __attribute__((vector_size(kRegisterBytes)));
@@ -41,17 +41,17 @@ inline ShortBits short_bits(S, FloatVector value) {
 }
 
 template <class V>
-inline ShortBits halves_of_float(V value) {
-  if constexpr (kConvertsHalves) {
+inline ShortBits float16_of_vector(V value) {
+  if constexpr (kConvertsFloat16) {
     const FloatBits bits = (FloatBits)value, magnitude = bits & 0x7fffffff;
     const FloatBits nan = (bits & ~0x7fffffff) | 0x7fc00000;  // the instruction keeps more of it
-    return narrowed_halves<ShortBits>((V)chosen(magnitude > 0x7f800000, nan, bits));
+    return narrowed_float16<ShortBits>((V)chosen(magnitude > 0x7f800000, nan, bits));
   } else {
-    return __builtin_convertvector(rounded(HalfBits{}, value), ShortBits);
+    return __builtin_convertvector(rounded(Float16Bits{}, value), ShortBits);
   }
 }
 
-inline ShortBits short_bits(HalfBits, FloatVector value) { return halves_of_float(value); }
+inline ShortBits short_bits(Float16Bits, FloatVector value) { return float16_of_vector(value); }
 
 template <class S>
 void widen(const uint16_t* from, int64_t count, float* to) {
