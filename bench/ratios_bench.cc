@@ -4,6 +4,7 @@
 //   ratios_bench [FILTER] [PAIRS]   rows whose name holds FILTER; PAIRS (11) of each
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -129,6 +130,15 @@ Work backward(const Inputs& of, AttentionOptions options) {
   return [=] { attention_backward(gradient, of.query, of.key, of.value, result, options); };
 }
 
+/// As in the paper: 2^(-8 (h + 1) / H).
+Tensor slopes(std::int64_t heads) {
+  Tensor made = Tensor::zeros({heads});
+  for (std::int64_t h = 0; h < heads; ++h) {
+    made.data<float>()[h] = std::exp2(-8 * static_cast<float>(h + 1) / static_cast<float>(heads));
+  }
+  return made;
+}
+
 void measure_few_queries() {
   for (const DType dtype : {DType::float32, DType::bfloat16}) {
     const auto at = [dtype](std::int64_t queries) {
@@ -137,7 +147,7 @@ void measure_few_queries() {
     const std::string name = "32 heads on 8, 4096 keys, D 128, " + to_string(dtype) + ": ";
     compare(name + "L_q 3 to L_q 2", "1.6", forward(at(3)), forward(at(2)));
     AttentionOptions options;
-    options.alibi_slopes = random_numbers({32}, DType::float32, 5) * 0.01;
+    options.alibi_slopes = slopes(32);
     compare(name + "L_q 3 with ALiBi to without", "", forward(at(3), options), forward(at(3)));
     options = {};
     options.bias = random_numbers({1, 32, 3, 4096}, DType::float32, 5);
@@ -229,7 +239,7 @@ void measure_terms() {
   options.softcap = 20;
   compare("softcap at 1024", "1.35", forward(middle, options), forward(middle));
   options = {};
-  options.alibi_slopes = abs(random_numbers({12}, DType::float32, 5));
+  options.alibi_slopes = slopes(12);
   compare("ALiBi at 1024", "1.1", forward(middle, options), forward(middle));
   const auto with = [&options](AttentionOptions other) {
     other.alibi_slopes = options.alibi_slopes;

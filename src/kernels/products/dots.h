@@ -10,12 +10,26 @@ namespace {
 
 constexpr int kDotRows = 4;  // of the matrix, that share what is read of the row
 constexpr int kDotSums = 2;  // vectors of sums a row: enough to hide how long a product takes
+// Rows of so many bytes come from memory. Halves are then read row after row, in the order of
+// addresses: Zen 4, of read bandwidth: 59 -> 77 %. For float32 four rows at a time are faster.
+constexpr int64_t kLongRow = 4096;
+/// Bytes that a row is asked for ahead: nearer was slower.
+template <int R>
+constexpr int64_t kBytesAhead = R == 1 ? 8192 : 3072;
 
 template <class T>
 inline T sum_of(Vector<T> value) {
   T sum = 0;
   for (int lane = 0; lane < kLanes<T>; ++lane) sum += value[lane];
   return sum;
+}
+
+/// Asks for what is read later, as vector s of a step is read: each line once.
+template <class T, class S, int R>
+inline void ask_ahead(const S* from, int s) {
+  const int64_t first = s * kLanes<T> * static_cast<int64_t>(sizeof(S));
+  if (first % 64 != 0) return;
+  __builtin_prefetch(reinterpret_cast<const char*>(from) + kBytesAhead<R>, 0, 2);
 }
 
 /// Rows j .. j + R - 1 of the matrix.
@@ -31,7 +45,9 @@ inline __attribute__((always_inline)) void dot_rows(const DotsTask<T>& task, int
       const Vector<T> numbers = in_register(load(task.row + k + s * kLanes<T>));
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) {
-        sums[r][s] += numbers * load_wide<T>(matrix + r * task.matrix_row + k + s * kLanes<T>);
+        const S* const from = matrix + r * task.matrix_row + k + s * kLanes<T>;
+        ask_ahead<T, S, R>(from, s);
+        sums[r][s] += numbers * load_wide<T>(from);
       }
     }
   }
@@ -53,8 +69,10 @@ inline __attribute__((always_inline)) void dot_rows(const DotsTask<T>& task, int
 
 template <class T, class S>
 void dots(const DotsTask<T>& task) {
+  const bool is_long = task.inner * static_cast<int64_t>(sizeof(S)) >= kLongRow;
+  const bool by_row = is_long && sizeof(S) < sizeof(T);
   int64_t j = 0;
-  for (; j + kDotRows <= task.count; j += kDotRows) dot_rows<T, S, kDotRows>(task, j);
+  for (; j + kDotRows <= task.count && !by_row; j += kDotRows) dot_rows<T, S, kDotRows>(task, j);
   for (; j < task.count; ++j) dot_rows<T, S, 1>(task, j);
 }
 
