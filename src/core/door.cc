@@ -28,8 +28,9 @@ const Error kPrepared(kNoMemory);
 void rethrow_as_error(const char* function) {
   try {
     throw;
-  } catch (const Error&) {
-    throw;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::stopped || error.what() != std::string(kStopped)) throw;
+    throw Error(std::string(function) + ": " + kStopped, ErrorKind::stopped);
   } catch (const std::bad_alloc&) {
     throw_no_memory(function);
   } catch (const std::length_error&) {

@@ -11,8 +11,11 @@
 
 namespace foveal {
 
+/// What a call says that ended as its `stop` asked; the door puts the function's name before it.
+constexpr const char* kStopped = "stopped, as the call's stop asked: its results are undefined";
+
 /// Throws the exception that is being handled, as an Error that names the function: one of memory
-/// that ran out, or of a size beyond any memory. An Error stays itself.
+/// that ran out, or of a size beyond any memory. An Error stays itself, but for kStopped.
 [[noreturn]] void rethrow_as_error(const char* function);
 
 }  // namespace foveal

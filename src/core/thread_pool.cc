@@ -10,6 +10,7 @@
 
 #include "core/call_scope.h"
 #include "core/cpus.h"
+#include "core/door.h"
 #include "core/pool.h"
 #include "core/task_scope.h"
 #include "foveal/error.h"
@@ -159,7 +160,7 @@ void run_tasks(std::int64_t count, ParallelBody body, void* context) {
     run_on_threads(count, body, context, call, threads);
   }
   if (call != nullptr && call->stopped()) {
-    throw Error("stopped, as the call's stop asked: its results are undefined", ErrorKind::stopped);
+    throw Error(kStopped, ErrorKind::stopped);
   }
 }
 

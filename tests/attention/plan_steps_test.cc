@@ -195,6 +195,7 @@ TEST(PlanSteps, StopEndsACall) {
         ADD_FAILURE() << "went on: " << threads << " threads, " << after << ", " << stop.asked;
       } catch (const Error& error) {
         EXPECT_EQ(error.kind(), ErrorKind::stopped);
+        EXPECT_EQ(std::string(error.what()).find("attention: stopped"), 0U) << error.what();
       }
       stop.asked = 0;
       EXPECT_THROW(attention_backward(x, x, x, x, whole, options), Error);
