@@ -3,9 +3,11 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <thread>
 #include <vector>
 
 namespace foveal {
@@ -44,26 +46,32 @@ class Block {
 class ThreadMemory {
  public:
   ThreadBlock reserve(Kept kind, std::size_t bytes) {
-    if (!ThreadMemoryScope::holds_) in_use_.lock();
+    if (!ThreadMemoryScope::holds_) take();
     ThreadMemoryScope::holds_ = true;
     return blocks_[static_cast<std::size_t>(kind)].reserve(bytes);
   }
 
   void let_go() {
     ThreadMemoryScope::holds_ = false;
-    in_use_.unlock();
+    in_use_.clear(std::memory_order_release);
   }
 
   /// What they had; 0 where the thread is in a task.
   std::size_t release() {
-    const std::unique_lock lock(in_use_, std::try_to_lock);
+    if (in_use_.test_and_set(std::memory_order_acquire)) return 0;
     std::size_t released = 0;
-    for (Block& block : blocks_) released += lock ? block.release() : 0;
+    for (Block& block : blocks_) released += block.release();
+    in_use_.clear(std::memory_order_release);
     return released;
   }
 
  private:
-  std::mutex in_use_;
+  /// Only its own thread waits: for the moment in which another frees what nobody used.
+  void take() {
+    while (in_use_.test_and_set(std::memory_order_acquire)) std::this_thread::yield();
+  }
+
+  std::atomic_flag in_use_;
   Block blocks_[static_cast<std::size_t>(Kept::last) + 1];
 };
 
