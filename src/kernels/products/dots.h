@@ -11,13 +11,6 @@ namespace {
 constexpr int kDotRows = 4;  // of the matrix, that share what is read of the row
 constexpr int kDotSums = 2;  // vectors of sums a row: enough to hide how long a product takes
 
-template <class T>
-inline T sum_of(Vector<T> value) {
-  T sum = 0;
-  for (int lane = 0; lane < kLanes<T>; ++lane) sum += value[lane];
-  return sum;
-}
-
 /// Rows j .. j + R - 1 of the matrix.
 template <class T, class S, int R>
 inline __attribute__((always_inline)) void dot_rows(const DotsTask<T>& task, int64_t j) {
@@ -47,7 +40,7 @@ inline __attribute__((always_inline)) void dot_rows(const DotsTask<T>& task, int
     Vector<T> sum = sums[r][0];
 #pragma GCC unroll 8
     for (int s = 1; s < kDotSums; ++s) sum += sums[r][s];
-    task.out[j + r] = (task.bias == nullptr ? T(0) : task.bias[j + r]) + sum_of<T>(sum);
+    task.out[j + r] = (task.bias == nullptr ? T(0) : task.bias[j + r]) + sum_of_lanes<T>(sum);
   }
 }
 
