@@ -17,6 +17,8 @@ struct Plain {
   using Column = S;                   ///< a lane of the columns, in memory
   using Stored = S;                   ///< K and V, in memory
   static constexpr int kNumbers = 1;  ///< of a row, that one multiply-add takes a lane
+  /// Loops over products. Zen 4, avx2: a forward with terms takes 3 % less time.
+  static constexpr bool kUnrolls = true;
 
   template <class N>
   static inline __attribute__((always_inline)) Vector<T> load(const N* from) {

@@ -46,28 +46,39 @@ struct Block {
   }
 };
 
+/// One step of a product, for the vectors from First on: block[r] += a[r] * b.
+template <class Math, int First, class N, class T, int R, int C>
+inline __attribute__((always_inline)) void add_step(Block<T, R, C>& block, const N* a,
+                                                    int64_t row_stride,
+                                                    const typename Math::Column* b) {
+  decltype(Math::load(b)) column[C];
+#pragma GCC unroll 16
+  for (int c = First; c < C; ++c) column[c] = in_register(Math::load(b + c * kLanes<T>));
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+    const auto value = Math::spread(a + r * row_stride);
+#pragma GCC unroll 16
+    for (int c = First; c < C; ++c) {
+      block.at[r][c] = Math::multiply_add(block.at[r][c], value, column[c]);
+    }
+  }
+}
+
 /// block[r] += sum over k of a(r, k) * b[k] for the vectors from First on, where row k of b begins
 /// at b + k * b_stride.
 template <class Math, int First = 0, class N, class T, int R, int C>
 inline __attribute__((always_inline)) void add_product(Block<T, R, C>& block, const Rows<N>& a,
                                                        const typename Math::Column* b,
                                                        int64_t b_stride, int64_t count) {
-  const N* element = a.data;
+  if constexpr (Math::kUnrolls) {
 #pragma GCC unroll 4
-  for (int64_t k = 0; k < count; ++k) {
-    decltype(Math::load(b)) column[C];
-#pragma GCC unroll 16
-    for (int c = First; c < C; ++c) column[c] = in_register(Math::load(b + c * kLanes<T>));
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-      const auto value = Math::spread(element + r * a.row_stride);
-#pragma GCC unroll 16
-      for (int c = First; c < C; ++c) {
-        block.at[r][c] = Math::multiply_add(block.at[r][c], value, column[c]);
-      }
+    for (int64_t k = 0; k < count; ++k) {
+      add_step<Math, First>(block, a.data + k * a.step, a.row_stride, b + k * b_stride);
     }
-    element += a.step;
-    b += b_stride;
+  } else {
+    for (int64_t k = 0; k < count; ++k) {
+      add_step<Math, First>(block, a.data + k * a.step, a.row_stride, b + k * b_stride);
+    }
   }
 }
 
