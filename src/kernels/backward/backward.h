@@ -181,7 +181,7 @@ inline void write_row(const T* from, int64_t size, T factor, T* to) {
   copy_row(from, size, factor, to, size);
 }
 
-/// Writes the gradients of the block's keys and values, as N.
+/// Writes the gradients of the block's keys and values, as N: T, or whatever has a write_row.
 template <class T, class N>
 void write_block(const BackwardTask<T>& task, N* key_gradient, N* value_gradient) {
   const BackwardState<T> state(task);

@@ -216,6 +216,7 @@ inline __attribute__((always_inline)) void differentiate(const BackwardTask<T>& 
 /// The two steps of a strip.
 enum class Step { weigh, differentiate };
 
+/// Out of line: which products and sums the compiler fuses would else depend on the caller.
 template <class T, Step step, int R, int C, Path path>
 __attribute__((noinline)) void take_block(const BackwardTask<T>& task,
                                           const BackwardState<T>& state, const KeyTile& tile,

@@ -189,7 +189,7 @@ inline ValueRows<T> filled_rows(const DecodeTask<T>& task, const S* value, int64
   return {task.values, width, count};
 }
 
-/// What a few keys from k on add to the outputs.
+/// What a few keys from k on add to the outputs: V where it lies, if its rows are whole vectors.
 template <class T, class S>
 inline void add_values(Plain<T, S>, const DecodeTask<T>& task, const S* rows, int64_t k,
                        int64_t count) {
@@ -265,6 +265,7 @@ bool weigh_chunk(DecodeTask<T>& task, const DecodeChunk& chunk) {
   return all;
 }
 
+/// Weights are multiplied as they are; those of pairs are rounded first.
 template <class T, class S>
 inline void round_weights(Plain<T, S>, const DecodeTask<T>&, int64_t) {}
 
