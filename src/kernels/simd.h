@@ -56,6 +56,13 @@ inline Vector<T> broadcast(T value) {
   return value - Vector<T>{};
 }
 
+template <class T>
+inline T sum_of_lanes(Vector<T> values) {
+  T sum = 0;
+  for (int lane = 0; lane < kLanes<T>; ++lane) sum += values[lane];
+  return sum;
+}
+
 /// 0, 1, 2, ... a lane each.
 template <class T>
 inline Bits<T> lane_numbers() {

@@ -1,7 +1,9 @@
 #pragma once
 // Which queries of a tile see which of its keys, and the blocks that follow from it.
 
-#include "kernels/forward/state.h"
+#include "kernels/forward/task.h"
+#include "kernels/products/micro.h"
+#include "kernels/tile_sizes.h"
 
 namespace foveal {
 namespace {
@@ -36,7 +38,9 @@ inline uint64_t queries_seeing_all(const KeyTile& tile, int64_t row, int64_t cou
 }
 
 /// `count` bits from `lane` on.
-inline uint64_t lane_bits(int lane, int count) { return (~uint64_t{0} >> (64 - count)) << lane; }
+inline uint64_t lane_bits(int lane, int64_t count) {
+  return (~uint64_t{0} >> (64 - count)) << lane;
+}
 
 /// From the first to the last vector of the strip with a query that sees one of the keys.
 template <class T>
@@ -64,42 +68,6 @@ inline __attribute__((always_inline)) void hide(const KeyTile& tile, const Corne
       const Bits<T> seen = visible<T>(tile, corner.row + r, corner.lane + v * kLanes<T>);
       scores.at[r][v] = seen ? scores.at[r][v] : broadcast(kMasked<T>);
     }
-  }
-}
-
-/// Minus `first` (a number a query), or zeros where it is null.
-template <class T, int R, int C>
-inline __attribute__((always_inline)) void start(Block<T, R, C>& block, const T* first) {
-#pragma GCC unroll 16
-  for (int v = 0; v < C; ++v) {
-    const Vector<T> value = first == nullptr ? Vector<T>{} : -load(first + v * kLanes<T>);
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) block.at[r][v] = value;
-  }
-}
-
-/// Minus `first`, and then the product of `keys` with `columns`.
-template <class T, int R, int C>
-inline __attribute__((always_inline)) void multiply(Block<T, R, C>& block, const Rows<T>& keys,
-                                                    const T* columns, int64_t column_stride,
-                                                    int64_t size, const T* first) {
-  start<T, R, C>(block, first);
-  block.add_product(keys, columns, column_stride, size);
-}
-
-/// Calls act.template operator()<First>() for `first`, the first of the vectors that a product
-/// concerns.
-template <class Act>
-inline __attribute__((always_inline)) void from_vector(int64_t first, const Act& act) {
-  switch (first) {
-    case 0:
-      return act.template operator()<0>();
-    case 1:
-      return act.template operator()<1>();
-    case 2:
-      return act.template operator()<2>();
-    default:
-      return act.template operator()<kQueryVectors - 1>();
   }
 }
 

@@ -102,8 +102,8 @@ TEST(State, KeysMayBeSplitAnywhere) {
     const double scores = 32 + score_size(want.scores);
     // Weights of at most 2 (dropout scales them) may be rounded to the bfloat16 that V has.
     const double rounded = dtype == DType::bfloat16 ? 0x1p-8 * largest(one.value) : 0;
-    expect_close(got.output, want.output,
-                 rounded + 0x1p-21 * scores * (1 + largest(one.value)), "output");
+    expect_close(got.output, want.output, rounded + 0x1p-21 * scores * (1 + largest(one.value)),
+                 "output");
     expect_close(got.lse, want.lse, 0x1p-21 * scores, "lse");
     if (HasFatalFailure()) FAIL() << seed;
   }

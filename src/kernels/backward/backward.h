@@ -4,7 +4,7 @@
 // a query; dV and dK add to the block's sums, dQ to the tile's.
 
 #include "kernels/backward/products.h"
-#include "kernels/halves/storage.h"
+#include "kernels/finite_rows.h"
 #include "kernels/products/transpose.h"
 
 namespace foveal {
@@ -16,33 +16,6 @@ void copy_columns(const T* from, int64_t stride, int64_t count, int64_t size, T 
   transpose(from, stride, count, size, factor, to, int64_t{kQueryTile<T>});
   for (int64_t d = 0; d < size; ++d) {
     for (int64_t q = count; q < kQueryTile<T>; ++q) to[d * kQueryTile<T> + q] = 0;
-  }
-}
-
-/// to[0 .. size) = from * factor, and zeros up to `width`.
-template <class T>
-inline void copy_row(const T* from, int64_t size, T factor, T* to, int64_t width) {
-  int64_t d = 0;
-  for (; d + kLanes<T> <= size; d += kLanes<T>) store(to + d, load(from + d) * factor);
-  for (; d < size; ++d) to[d] = from[d] * factor;
-  for (; d < width; ++d) to[d] = 0;
-}
-
-template <class T>
-inline void clear(T* to, int64_t count) {
-  for (int64_t n = 0; n < count; ++n) to[n] = 0;
-}
-
-/// Rows `width` apart, those of `skipped` and what pads them as zeros.
-template <class T>
-void copy_rows(const T* from, int64_t stride, int64_t count, int64_t size, uint64_t skipped,
-               int64_t width, T* to) {
-  for (int64_t q = 0; q < count; ++q) {
-    if ((skipped >> q) & 1) {
-      clear(to + q * width, width);
-    } else {
-      copy_row(from + q * stride, size, T(1), to + q * width, width);
-    }
   }
 }
 
@@ -147,39 +120,21 @@ uint64_t set_keys_aside(const BackwardTask<T>& task, const BackwardState<T>& sta
   return rows;
 }
 
-/// Calls act(k, q) for the visible cells of the keys and queries whose bits are set.
-template <class Act>
-void for_cells(const KeyTile& tile, uint64_t keys, uint64_t queries, const Act& act) {
-  for (int64_t k = 0; k < tile.count; ++k) {
-    if (((keys >> k) & 1) == 0) continue;
-    const uint64_t seen = tile.bits == nullptr ? queries : tile.bits[k] & queries;
-    for (int64_t q = 0; q < 64; ++q) {
-      if ((seen >> q) & 1) act(k, q);
-    }
-  }
-}
-
 /// What the rows set aside add, for the cells alone that see them: 0 times infinity would be NaN.
 template <class T>
 void add_rows_set_aside(const BackwardTask<T>& task, const BackwardState<T>& state,
                         const KeyTile& tile, uint64_t keys, T* key_gradient, T* value_gradient) {
   const int64_t d = padded<T>(task.head_size), dv = padded<T>(task.value_size);
   for_cells(tile, ~uint64_t{0}, task.queries_not_finite, [&](int64_t k, int64_t q) {
-    const T* const query = task.query + q * task.query_stride;
-    const T* const gradient = task.output_gradient + q * task.output_gradient_stride;
-    const T weight = state.weights[k * kQueryTile<T> + q];
-    const T cell = state.score_gradients[k * kQueryTile<T> + q];
-    for (int64_t n = 0; n < task.head_size; ++n) key_gradient[k * d + n] += cell * query[n];
-    for (int64_t n = 0; n < task.value_size; ++n)
-      value_gradient[k * dv + n] += weight * gradient[n];
+    const int64_t at = k * kQueryTile<T> + q;
+    add_row(state.score_gradients[at], task.query + q * task.query_stride, task.head_size,
+            key_gradient + k * d, 1);
+    add_row(state.weights[at], task.output_gradient + q * task.output_gradient_stride,
+            task.value_size, value_gradient + k * dv, 1);
   });
-  const uint64_t queries = ~uint64_t{0} >> (64 - task.query_count);
-  for_cells(tile, keys, queries, [&](int64_t k, int64_t q) {
-    const T* const key = row_at<T>(tile.key, k, task.key_stride);
-    const T cell = state.score_gradients[k * kQueryTile<T> + q];
-    for (int64_t n = 0; n < task.head_size; ++n) {
-      state.query_gradient[n * kQueryTile<T> + q] += cell * key[n];
-    }
+  for_cells(tile, keys, lane_bits(0, task.query_count), [&](int64_t k, int64_t q) {
+    add_row(state.score_gradients[k * kQueryTile<T> + q], row_at<T>(tile.key, k, task.key_stride),
+            task.head_size, state.query_gradient + q, kQueryTile<T>);
   });
 }
 
@@ -198,14 +153,15 @@ void backward_tile(const BackwardTask<T>& task, const KeyTile& tile) {
     take_strip<T, Step::differentiate>(task, state, tile, strip);
   }
   const bool in_place = task.rows_in_place;
-  add_keys<T>({state.weights, in_place ? task.output_gradient : state.output_gradient_rows,
-               in_place ? task.output_gradient_stride : dv, value_gradient, dv},
-              tile, task.query_count);
-  add_keys<T>({state.score_gradients, in_place ? task.query : state.query_rows,
-               in_place ? task.query_stride : d, key_gradient, d},
-              tile, task.query_count);
+  add_keys<Plain<T>>({state.weights, in_place ? task.output_gradient : state.output_gradient_rows,
+                      in_place ? task.output_gradient_stride : dv, value_gradient, dv},
+                     tile, task.query_count);
+  add_keys<Plain<T>>({state.score_gradients, in_place ? task.query : state.query_rows,
+                      in_place ? task.query_stride : d, key_gradient, d},
+                     tile, task.query_count);
   for (int strip = 0; strip < strips; ++strip) {
-    add_query_gradient(task, state, key, key_stride, tile, strip);
+    add_query_gradient<Plain<T>>(tile, strip, key, key_stride, state.score_gradients,
+                                 task.head_size, state.query_gradient);
   }
   if ((aside | task.queries_not_finite) != 0) {
     add_rows_set_aside(task, state, tile, aside, key_gradient, value_gradient);
@@ -220,17 +176,27 @@ void backward_end(const BackwardTask<T>& task) {
             task.scale, task.query_gradient, task.query_gradient_stride);
 }
 
-/// Writes the gradients of the block's keys and values.
 template <class T>
-void backward_block_end(const BackwardTask<T>& task) {
+inline void write_row(const T* from, int64_t size, T factor, T* to) {
+  copy_row(from, size, factor, to, size);
+}
+
+/// Writes the gradients of the block's keys and values, as N: T, or whatever has a write_row.
+template <class T, class N>
+void write_block(const BackwardTask<T>& task, N* key_gradient, N* value_gradient) {
   const BackwardState<T> state(task);
   const int64_t d = task.head_size, dv = task.value_size;
   for (int64_t k = 0; k < task.key_count; ++k) {
-    copy_row(state.key_gradient + k * padded<T>(d), d, task.scale,
-             task.key_gradient + k * task.key_gradient_stride, d);
-    copy_row(state.value_gradient + k * padded<T>(dv), dv, T(1),
-             task.value_gradient + k * task.value_gradient_stride, dv);
+    write_row(state.key_gradient + k * padded<T>(d), d, task.scale,
+              key_gradient + k * task.key_gradient_stride);
+    write_row(state.value_gradient + k * padded<T>(dv), dv, T(1),
+              value_gradient + k * task.value_gradient_stride);
   }
+}
+
+template <class T>
+void backward_block_end(const BackwardTask<T>& task) {
+  write_block(task, task.key_gradient, task.value_gradient);
 }
 
 }  // namespace

@@ -153,8 +153,8 @@ inline __attribute__((always_inline)) void weigh(const BackwardTask<T>& task,
                                                  const Corner& corner) {
   const T* const key = row_at<T>(tile.key, corner.row, task.key_stride);
   Block<T, R, C> scores;
-  multiply<T, R, C>(scores, {key, task.key_stride, 1}, state.query_columns + corner.lane,
-                    kQueryTile<T>, task.head_size, nullptr);
+  multiply<Plain<T>>(scores, key, task.key_stride, task.head_size,
+                     state.query_columns + corner.lane, kQueryTile<T>, nullptr);
   if constexpr (path == Path::general) {
     Block<T, R, C> copy = scores;  // so that `scores` itself needs no memory
     finish_scores<T, R, C>(task, state, tile, corner, copy);
@@ -187,9 +187,9 @@ inline __attribute__((always_inline)) void differentiate(const BackwardTask<T>& 
                                                          const Corner& corner) {
   const T* const value = row_at<T>(tile.value, corner.row, task.value_stride);
   Block<T, R, C> gradients;
-  multiply<T, R, C>(gradients, {value, task.value_stride, 1},
-                    state.output_gradient_columns + corner.lane, kQueryTile<T>, task.value_size,
-                    path == Path::general ? nullptr : state.delta + corner.lane);
+  multiply<Plain<T>>(gradients, value, task.value_stride, task.value_size,
+                     state.output_gradient_columns + corner.lane, kQueryTile<T>,
+                     path == Path::general ? nullptr : state.delta + corner.lane);
   if constexpr (path == Path::general) {
     Block<T, R, C> copy = gradients;
     finish_gradients<T, R, C>(task, state, tile, corner, copy);
@@ -216,9 +216,11 @@ inline __attribute__((always_inline)) void differentiate(const BackwardTask<T>& 
 /// The two steps of a strip.
 enum class Step { weigh, differentiate };
 
+/// Out of line: which products and sums the compiler fuses would else depend on the caller.
 template <class T, Step step, int R, int C, Path path>
-void take_block(const BackwardTask<T>& task, const BackwardState<T>& state, const KeyTile& tile,
-                const Corner& corner) {
+__attribute__((noinline)) void take_block(const BackwardTask<T>& task,
+                                          const BackwardState<T>& state, const KeyTile& tile,
+                                          const Corner& corner) {
   if constexpr (step == Step::weigh) {
     weigh<T, R, C, path>(task, state, tile, corner);
   } else {
@@ -242,18 +244,40 @@ inline void take_keys(const BackwardTask<T>& task, const BackwardState<T>& state
 
 /// The products go from the first query that sees a key to the last, or over whole strips: cells of
 /// vectors that were passed over are 0 there.
-template <class T>
-inline void clear_vectors(T* tile_cells, int strip, int64_t row, int64_t count, const Range& kept) {
+template <class T, class N>
+inline void clear_vectors(N* tile_cells, int strip, int64_t row, int64_t count, const Range& kept) {
   for (int64_t r = row; r < row + count; ++r) {
-    T* const cells = tile_cells + r * kQueryTile<T> + strip * kStripLanes<T>;
+    N* const cells = tile_cells + r * kQueryTile<T> + strip * kStripLanes<T>;
     for (int64_t v = 0; v < kQueryVectors; ++v) {
-      if (v < kept.first || v >= kept.last) store(cells + v * kLanes<T>, Vector<T>{});
+      if (v >= kept.first && v < kept.last) continue;
+      for (int64_t q = v * kLanes<T>; q < (v + 1) * kLanes<T>; ++q) cells[q] = 0;
     }
   }
 }
 
-/// One step for all keys of the tile for one strip: four at a time, and of the vectors those that
-/// see one of the four.
+/// Calls act.template operator()<R, C>(corner) for all keys of the tile and one strip: four at a
+/// time, and of the vectors those that see one of the four. Before that, where vectors are passed
+/// over, clear(row, count, kept).
+template <class T, class Clear, class Act>
+inline void for_key_groups(const KeyTile& tile, int strip, const Clear& clear, const Act& act) {
+  for (int64_t row = 0; row < tile.count; row += 4) {
+    const int64_t count = tile.count - row < 4 ? tile.count - row : 4;
+    Range vectors = vectors_seeing<T>(tile, strip, row, count);
+    if (count < 4 && vectors.last > 0) vectors = {0, kQueryVectors};
+    if (vectors.last - vectors.first < kQueryVectors) clear(row, count, vectors);
+    Corner corner{row, strip * kStripLanes<T> + static_cast<int>(vectors.first) * kLanes<T>};
+    if (count < 4) {
+      for (; vectors.last > 0 && corner.row < row + count; ++corner.row) {
+        act.template operator()<1, kQueryVectors>(corner);
+      }
+      continue;
+    }
+    with_vectors(vectors.last - vectors.first,
+                 [&]<int C>() { act.template operator()<4, C>(corner); });
+  }
+}
+
+/// One step for all keys of the tile for one strip.
 template <class T, Step step>
 inline void take_strip(const BackwardTask<T>& task, const BackwardState<T>& state,
                        const KeyTile& tile, int strip) {
@@ -262,38 +286,15 @@ inline void take_strip(const BackwardTask<T>& task, const BackwardState<T>& stat
     const int lane = strip * kStripLanes<T>;
     lay_out_bias(task, lane, kStripLanes<T>, tile.first, tile.count, bias_rows(state, 0, lane));
   }
-  for (int64_t row = 0; row < tile.count; row += 4) {
-    const int64_t count = tile.count - row < 4 ? tile.count - row : 4;
-    Range vectors = vectors_seeing<T>(tile, strip, row, count);
-    if (count < 4 && vectors.last > 0) vectors = {0, kQueryVectors};
-    if (vectors.last - vectors.first < kQueryVectors) {
-      clear_vectors(step == Step::weigh ? state.weights : state.score_gradients, strip, row, count,
-                    vectors);
-    }
-    Corner corner{row, strip * kStripLanes<T> + static_cast<int>(vectors.first) * kLanes<T>};
-    if (count < 4) {
-      for (; vectors.last > 0 && corner.row < row + count; ++corner.row) {
-        take_keys<T, step, 1, kQueryVectors>(task, state, tile, corner, simple);
-      }
-      continue;
-    }
-    switch (vectors.last - vectors.first) {
-      case 0:
-        break;
-      case 1:
-        take_keys<T, step, 4, 1>(task, state, tile, corner, simple);
-        break;
-      case 2:
-        take_keys<T, step, 4, 2>(task, state, tile, corner, simple);
-        break;
-      case 3:
-        take_keys<T, step, 4, 3>(task, state, tile, corner, simple);
-        break;
-      default:
-        take_keys<T, step, 4, kQueryVectors>(task, state, tile, corner, simple);
-        break;
-    }
-  }
+  T* const cells = step == Step::weigh ? state.weights : state.score_gradients;
+  for_key_groups<T>(
+      tile, strip,
+      [&](int64_t row, int64_t count, const Range& kept) {
+        clear_vectors<T>(cells, strip, row, count, kept);
+      },
+      [&]<int R, int C>(const Corner& corner) {
+        take_keys<T, step, R, C>(task, state, tile, corner, simple);
+      });
 }
 
 }  // namespace

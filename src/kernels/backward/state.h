@@ -2,7 +2,7 @@
 // What one block of keys carries from one tile of queries to the next, and a tile's own arrays.
 
 #include "kernels/backward/task.h"
-#include "kernels/forward/state.h"
+#include "kernels/tile_sizes.h"
 
 namespace foveal {
 namespace {
@@ -32,26 +32,21 @@ struct BackwardState {
   T* value_gradient;           // [key_count][padded D_v]
 
   explicit BackwardState(const BackwardTask<T>& task) {
-    T* next = task.workspace;
-    const auto take = [&next](int64_t count) {
-      T* taken = next;
-      next += ForwardState<T>::rounded(count);
-      return taken;
-    };
-    query_columns = take(task.head_size * kQueryTile<T>);
-    output_gradient_columns = take(task.value_size * kQueryTile<T>);
-    query_rows = take(kQueryTile<T> * padded<T>(task.head_size));
-    output_gradient_rows = take(kQueryTile<T> * padded<T>(task.value_size));
-    lse = take(kQueryTile<T>);
-    scaled_lse = take(kQueryTile<T>);
-    delta = take(kQueryTile<T>);
-    weights = take(kKeyTile * kQueryTile<T>);
-    score_gradients = take(kKeyTile * kQueryTile<T>);
-    slopes = take(kKeyTile * kQueryTile<T>);
-    query_gradient = take(task.head_size * kQueryTile<T>);
-    key = take(kKeyTile * task.head_size);
-    key_gradient = take(task.key_count * padded<T>(task.head_size));
-    value_gradient = take(task.key_count * padded<T>(task.value_size));
+    Room<T> room(task.workspace);
+    query_columns = room.take(task.head_size * kQueryTile<T>);
+    output_gradient_columns = room.take(task.value_size * kQueryTile<T>);
+    query_rows = room.take(kQueryTile<T> * padded<T>(task.head_size));
+    output_gradient_rows = room.take(kQueryTile<T> * padded<T>(task.value_size));
+    lse = room.take(kQueryTile<T>);
+    scaled_lse = room.take(kQueryTile<T>);
+    delta = room.take(kQueryTile<T>);
+    weights = room.take(kKeyTile * kQueryTile<T>);
+    score_gradients = room.take(kKeyTile * kQueryTile<T>);
+    slopes = room.take(kKeyTile * kQueryTile<T>);
+    query_gradient = room.take(task.head_size * kQueryTile<T>);
+    key = room.take(kKeyTile * task.head_size);
+    key_gradient = room.take(task.key_count * padded<T>(task.head_size));
+    value_gradient = room.take(task.key_count * padded<T>(task.value_size));
   }
 
   /// How many numbers the arrays take.

@@ -5,6 +5,7 @@
 
 #include "kernels/decode/scores.h"
 #include "kernels/prefetch.h"
+#include "kernels/products/micro.h"
 
 namespace foveal {
 namespace {
@@ -19,9 +20,10 @@ constexpr int64_t kLineNumbers = 64 / static_cast<int64_t>(sizeof(S));
 template <class T>
 constexpr int kMergedKeys = kLanes<T> < 4 ? kLanes<T> : 4;
 
-/// Keys whose products are made together, stored as S.
-template <class T, class S>
-constexpr int kTogether = sizeof(S) < sizeof(T) ? kWidenedKeysTogether : 1;
+/// Keys whose products are made together.
+template <class Math>
+constexpr int kTogether =
+    sizeof(typename Math::Stored) < sizeof(typename Math::Number) ? kWidenedKeysTogether : 1;
 
 /// The scores of a vector of keys for R rows, row .. row + R - 1: product(k, sums) adds what P keys
 /// from k on give, a vector of partial sums for each key and row. Past the last key sums may be
@@ -58,120 +60,117 @@ inline __attribute__((always_inline)) void score_vector(int64_t count, T scale, 
   }
 }
 
+/// The rows of Q, `width` numbers apart.
+template <class N>
+struct QueryRows {
+  const N* data;
+  int64_t width;
+};
+
+template <class T, class S>
+inline QueryRows<T> query_rows(Plain<T, S>, const DecodeTask<T>& task) {
+  return {task.query, decode_width(task.head_size)};
+}
+
 /// What one vector of elements of P keys gives for R rows; `query` is that of the first row, rows
 /// `width` apart.
-template <class T, int P, int R>
-inline __attribute__((always_inline)) void add_products(const Vector<T> (&part)[P], const T* query,
-                                                        int64_t width, Vector<T> (&sum)[P][R]) {
+template <class Math, int P, int R, class V, class T>
+inline __attribute__((always_inline)) void add_products(const V (&part)[P],
+                                                        const typename Math::Number* query,
+                                                        int64_t width, T (&sum)[P][R]) {
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
-    const Vector<T> numbers = load(query + r * width);
+    const V numbers = Math::load(query + r * width);
 #pragma GCC unroll 4
-    for (int p = 0; p < P; ++p) sum[p][r] += part[p] * numbers;
+    for (int p = 0; p < P; ++p) sum[p][r] = Math::multiply_add(sum[p][r], part[p], numbers);
   }
 }
 
-template <class T, class S, int R>
-void score_keys(const DecodeTask<T>& task, const S* key, int row, int64_t first, int64_t count) {
-  constexpr int P = kTogether<T, S>;
-  const int64_t width = decode_width(task.head_size), stride = task.key_stride;
-  const int64_t size = task.head_size, whole = size / kLanes<T> * kLanes<T>;
-  const T* const query = task.query + row * width;
+template <class Math, int R>
+void score_keys(const DecodeTask<typename Math::Sum>& task, const typename Math::Stored* key,
+                int row, int64_t first, int64_t count) {
+  using T = typename Math::Sum;
+  using S = typename Math::Stored;
+  using Part = decltype(Math::load(key));
+  constexpr int P = kTogether<Math>;
+  constexpr int64_t kStep = kLanes<T> * Math::kNumbers;
+  const auto [queries, width] = query_rows(Math{}, task);
+  const int64_t stride = task.key_stride, size = task.head_size, whole = size / kStep * kStep;
+  const auto* const query = queries + row * width;
   key += first * stride;
   const auto product = [=](int64_t k, Vector<T>(&sum)[P][R]) __attribute__((always_inline)) {
     const S* from[P];
-    Vector<T> part[P];
+    Part part[P];
 #pragma GCC unroll 4
     for (int p = 0; p < P; ++p) from[p] = key + (k + p < count ? k + p : k) * stride;
-    for (int64_t d = 0; d < whole; d += kLanes<T>) {
+    for (int64_t d = 0; d < whole; d += kStep) {
 #pragma GCC unroll 4
       for (int p = 0; p < P; ++p) {
         // A line at a time, past the last key too: a prefetch of what isn't there does nothing.
         if (d % kLineNumbers<S> == 0) __builtin_prefetch(from[p] + kKeysAhead * stride + d, 0, 2);
-        part[p] = in_register(load_wide<T>(from[p] + d));
+        part[p] = in_register(Math::load(from[p] + d));
       }
-      add_products<T, P, R>(part, query + d, width, sum);
+      add_products<Math>(part, query + d, width, sum);
     }
     if (whole == size) return;
 #pragma GCC unroll 4
-    for (int p = 0; p < P; ++p) part[p] = load_wide<T>(from[p] + whole, size - whole);
-    add_products<T, P, R>(part, query + whole, width, sum);
+    for (int p = 0; p < P; ++p) part[p] = Math::load(from[p] + whole, size - whole);
+    add_products<Math>(part, query + whole, width, sum);
   };
   score_vector<T, R, P>(count, task.scale, task.scores + row * kDecodeChunk + first, product);
 }
 
 /// The scores of a chunk: a few keys for all rows, so that they are still in the first cache.
-template <class T, class S>
-void score_chunk(const DecodeTask<T>& task, const DecodeChunk& chunk) {
-  const S* const key = static_cast<const S*>(chunk.key);
-  for (int64_t k = 0; k < chunk.count; k += kLanes<T>) {
-    const int64_t left = chunk.count - k, count = left < kLanes<T> ? left : kLanes<T>;
+template <class Math>
+void score_chunk(const DecodeTask<typename Math::Sum>& task, const DecodeChunk& chunk) {
+  constexpr int64_t kKeys = kLanes<typename Math::Sum>;
+  const auto* const key = static_cast<const typename Math::Stored*>(chunk.key);
+  for (int64_t k = 0; k < chunk.count; k += kKeys) {
+    const int64_t left = chunk.count - k, count = left < kKeys ? left : kKeys;
     int row = 0;
-    for (; row + 4 <= task.rows; row += 4) score_keys<T, S, 4>(task, key, row, k, count);
-    for (; row < task.rows; ++row) score_keys<T, S, 1>(task, key, row, k, count);
+    for (; row + 4 <= task.rows; row += 4) score_keys<Math, 4>(task, key, row, k, count);
+    for (; row < task.rows; ++row) score_keys<Math, 1>(task, key, row, k, count);
   }
 }
 
-/// A few rows of V, stored as S.
-template <class S>
+/// A few rows of V.
+template <class N>
 struct ValueRows {
-  const S* data;
+  const N* data;
   int64_t stride, count;
 };
 
-/// C vectors of the outputs of R rows, from element d on: weights times V.
-template <class T, class S, int R, int C>
-inline __attribute__((always_inline)) void add_columns(const ValueRows<S>& values, int64_t d,
-                                                       const T* weights, T* output, int64_t width) {
-  Vector<T> sum[R][C];
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-    for (int c = 0; c < C; ++c) sum[r][c] = load(output + r * width + d + c * kLanes<T>);
-  }
-  const S* value = values.data + d;
-  for (int64_t k = 0; k < values.count; ++k, value += values.stride) {
-    Vector<T> part[C];
-#pragma GCC unroll 16
-    for (int c = 0; c < C; ++c) part[c] = in_register(load_wide<T>(value + c * kLanes<T>));
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-      const Vector<T> weight = broadcast(weights[r * kDecodeChunk + k]);
-#pragma GCC unroll 16
-      for (int c = 0; c < C; ++c) sum[r][c] += weight * part[c];
-    }
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-    for (int c = 0; c < C; ++c) store(output + r * width + d + c * kLanes<T>, sum[r][c]);
-  }
-}
-
-/// All columns for R rows, C vectors at a time.
-template <class T, class S, int R, int C>
-void add_rows(const DecodeTask<T>& task, const ValueRows<S>& values, const T* weights, int row) {
+/// All columns for R rows, C vectors at a time: weights times V.
+template <class Math, int R, int C>
+void add_rows(const DecodeTask<typename Math::Sum>& task,
+              const ValueRows<typename Math::Column>& values, const typename Math::Number* weights,
+              int row) {
+  constexpr int64_t kLane = kLanes<typename Math::Sum>, N = Math::kNumbers;
   const int64_t width = decode_width(task.value_size);
-  T* const output = task.output + row * width;
-  weights += row * kDecodeChunk;
+  auto* const output = task.output + row * width;
+  const Rows<typename Math::Number> rows{weights + row * N * kDecodeChunk, N * kDecodeChunk, N};
   int64_t d = 0;
-  for (; d + C * kLanes<T> <= width; d += C * kLanes<T>) {
-    add_columns<T, S, R, C>(values, d, weights, output, width);
+  for (; d + C * kLane <= width; d += C * kLane) {
+    add_block<Math, R, C>(rows, values.data + d, values.stride, values.count, output + d, width);
   }
-  for (; d < width; d += kLanes<T>) add_columns<T, S, R, 1>(values, d, weights, output, width);
+  for (; d < width; d += kLane) {
+    add_block<Math, R, 1>(rows, values.data + d, values.stride, values.count, output + d, width);
+  }
 }
 
 /// All rows: of V as it is computed with, whole rows at a time, which memory likes best; what is
 /// widened meets four rows at once.
-template <class T, class S>
-void add_all_rows(const DecodeTask<T>& task, const ValueRows<S>& values, const T* weights) {
+template <class Math>
+void add_all_rows(const DecodeTask<typename Math::Sum>& task,
+                  const ValueRows<typename Math::Column>& values,
+                  const typename Math::Number* weights) {
   constexpr int C = kQueryVectors >= 4 ? 8 : 4;
   int row = 0;
-  if constexpr (sizeof(S) < sizeof(T)) {
-    for (; row + 4 <= task.rows; row += 4) add_rows<T, S, 4, C / 2>(task, values, weights, row);
+  if constexpr (sizeof(typename Math::Column) < sizeof(typename Math::Sum)) {
+    for (; row + 4 <= task.rows; row += 4) add_rows<Math, 4, C / 2>(task, values, weights, row);
   }
-  for (; row + 2 <= task.rows; row += 2) add_rows<T, S, 2, C>(task, values, weights, row);
-  if (row < task.rows) add_rows<T, S, 1, C>(task, values, weights, row);
+  for (; row + 2 <= task.rows; row += 2) add_rows<Math, 2, C>(task, values, weights, row);
+  if (row < task.rows) add_rows<Math, 1, C>(task, values, weights, row);
 }
 
 /// Rows of V widened and filled up with zeros to whole vectors.
@@ -190,23 +189,30 @@ inline ValueRows<T> filled_rows(const DecodeTask<T>& task, const S* value, int64
   return {task.values, width, count};
 }
 
-/// What a chunk whose keys are all seen adds to the outputs: a few keys for all rows.
+/// What a few keys from k on add to the outputs: V where it lies, if its rows are whole vectors.
 template <class T, class S>
-void add_chunk(const DecodeTask<T>& task, const DecodeChunk& chunk) {
-  const S* const value = static_cast<const S*>(chunk.value);
-  for (int64_t k = 0; k < chunk.count; k += kDecodeGroup) {
+inline void add_values(Plain<T, S>, const DecodeTask<T>& task, const S* rows, int64_t k,
+                       int64_t count) {
+  if (task.value_size == decode_width(task.value_size)) {
+    add_all_rows<Plain<T, S>>(task, {rows, task.value_stride, count}, task.scores + k);
+  } else {
+    add_all_rows<Plain<T>>(task, filled_rows<T, S>(task, rows, count), task.scores + k);
+  }
+}
+
+/// What a chunk whose keys are all seen adds to the outputs: a few keys for all rows, as many as
+/// the room for values takes.
+template <class Math>
+void add_chunk(const DecodeTask<typename Math::Sum>& task, const DecodeChunk& chunk) {
+  constexpr int64_t kGroup = Math::kNumbers * kDecodeGroup;
+  const auto* const value = static_cast<const typename Math::Stored*>(chunk.value);
+  for (int64_t k = 0; k < chunk.count; k += kGroup) {
     const int64_t left = chunk.count - k;
     if constexpr (kValuesAhead > 0) {
-      prefetch_rows(value + (k + kValuesAhead) * task.value_stride, task.value_stride, kDecodeGroup,
+      prefetch_rows(value + (k + kValuesAhead) * task.value_stride, task.value_stride, kGroup,
                     task.value_size);
     }
-    const int64_t count = left < kDecodeGroup ? left : kDecodeGroup;
-    const S* const rows = value + k * task.value_stride;
-    if (task.value_size == decode_width(task.value_size)) {
-      add_all_rows<T, S>(task, {rows, task.value_stride, count}, task.scores + k);
-    } else {
-      add_all_rows<T, T>(task, filled_rows<T, S>(task, rows, count), task.scores + k);
-    }
+    add_values(Math{}, task, value + k * task.value_stride, k, left < kGroup ? left : kGroup);
   }
 }
 
@@ -272,12 +278,17 @@ bool weigh_chunk(DecodeTask<T>& task, const DecodeChunk& chunk) {
   return all;
 }
 
-/// One chunk of keys for all rows: scores, weights, and their part of the output. T computes, S is
-/// how keys and values are stored.
+/// Weights are multiplied as they are; those of pairs are rounded first.
 template <class T, class S>
-void decode(DecodeTask<T>& task, const DecodeChunk& chunk) {
-  score_chunk<T, S>(task, chunk);
-  if (weigh_chunk<T, S>(task, chunk)) add_chunk<T, S>(task, chunk);
+inline void round_weights(Plain<T, S>, const DecodeTask<T>&, int64_t) {}
+
+/// One chunk of keys for all rows: scores, weights, and their part of the output.
+template <class Math>
+void decode(DecodeTask<typename Math::Sum>& task, const DecodeChunk& chunk) {
+  score_chunk<Math>(task, chunk);
+  if (!weigh_chunk<typename Math::Sum, typename Math::Stored>(task, chunk)) return;
+  round_weights(Math{}, task, chunk.count);
+  add_chunk<Math>(task, chunk);
 }
 
 }  // namespace

@@ -2,11 +2,11 @@
 // From products to weights, for one row of queries: lanes are keys.
 
 #include "kernels/decode/task.h"
-#include "kernels/forward/state.h"
 #include "kernels/halves/storage.h"
 #include "kernels/philox.h"
 #include "kernels/products/transpose.h"
 #include "kernels/softcap.h"
+#include "kernels/tile_sizes.h"
 
 namespace foveal {
 namespace {
@@ -40,13 +40,6 @@ inline T largest_lane(Vector<T> values) {
   T top = values[0];
   for (int lane = 1; lane < kLanes<T>; ++lane) top = values[lane] > top ? values[lane] : top;
   return top;
-}
-
-template <class T>
-inline T sum_of_lanes(Vector<T> values) {
-  T sum = 0;
-  for (int lane = 0; lane < kLanes<T>; ++lane) sum += values[lane];
-  return sum;
 }
 
 /// Which keys of a chunk one row sees, a bit each.

@@ -4,6 +4,7 @@
 // Dao et al., FlashAttention, 2022) against a maximum that may be stale by up to 2^8, or
 // ahead of what ALiBi is about to lift scores to (forward_maximum.h).
 
+#include "kernels/finite_rows.h"
 #include "kernels/forward/scores.h"
 #include "kernels/products/transpose.h"
 
@@ -39,52 +40,23 @@ void forward_begin(const ForwardTask<T>& task) {
   }
 }
 
-/// Columns d .. d + R - 1 of V for a segment: O^T[d] += V[row][d] * P[row] over its rows.
-template <class T, int R, int C>
-inline __attribute__((always_inline)) void add_columns(const ForwardTask<T>& task,
-                                                       const ForwardState<T>& state, const T* value,
-                                                       int64_t value_stride, const Segment& segment,
-                                                       int64_t d) {
-  const auto [first, last] = segment.rows;
-  T* const output = state.output + place<T>(task.value_size, d, segment.lane);
-  Block<T, R, C> block;
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) block.at[r][v] = load(output + r * kStripLanes<T> + v * kLanes<T>);
-  }
-  block.add_product({value + first * value_stride + d, 1, value_stride},
-                    state.weights + place<T>(kKeyTile, first, segment.lane), kStripLanes<T>,
-                    last - first);
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) store(output + r * kStripLanes<T> + v * kLanes<T>, block.at[r][v]);
-  }
-}
-
+/// O^T[d] += V[row][d] * P[row] for a segment's rows.
 template <class T, int C>
 void add_values(const ForwardTask<T>& task, const ForwardState<T>& state, const T* value,
                 int64_t value_stride, const Segment& segment) {
   constexpr int R = keys_per_block(C);
+  const auto [first, last] = segment.rows;
+  const T* const weights = state.weights + place<T>(kKeyTile, first, segment.lane);
+  T* const output = state.output + place<T>(task.value_size, 0, segment.lane);
+  value += first * value_stride;
   int64_t d = 0;
   for (; d + R <= task.value_size; d += R) {
-    add_columns<T, R, C>(task, state, value, value_stride, segment, d);
+    add_block<Plain<T>, R, C>(Rows<T>{value + d, 1, value_stride}, weights, kStripLanes<T>,
+                              last - first, output + d * kStripLanes<T>, kStripLanes<T>);
   }
   for (; d < task.value_size; ++d) {
-    add_columns<T, 1, C>(task, state, value, value_stride, segment, d);
-  }
-}
-
-/// Copies V into the state, the rows of `skipped` as zeros.
-template <class T>
-void copy_finite_rows(const ForwardTask<T>& task, const ForwardState<T>& state, const T* value,
-                      int64_t count, uint64_t skipped) {
-  for (int64_t k = 0; k < count; ++k) {
-    const bool skip = (skipped >> k) & 1;
-    for (int64_t d = 0; d < task.value_size; ++d) {
-      state.value[k * task.value_size + d] = skip ? 0 : value[k * task.value_stride + d];
-    }
+    add_block<Plain<T>, 1, C>(Rows<T>{value + d, 1, value_stride}, weights, kStripLanes<T>,
+                              last - first, output + d * kStripLanes<T>, kStripLanes<T>);
   }
 }
 
@@ -92,18 +64,14 @@ void copy_finite_rows(const ForwardTask<T>& task, const ForwardState<T>& state, 
 /// NaN.
 template <class T>
 void add_skipped_rows(const ForwardTask<T>& task, const ForwardState<T>& state, const KeyTile& tile,
-                      const T* value, uint64_t skipped, const Segment& segment) {
-  const int last_lane = segment.lane + segment.vectors * kLanes<T>;
-  for (int64_t k = segment.rows.first; k < segment.rows.last; ++k) {
-    if (((skipped >> k) & 1) == 0) continue;
-    for (int64_t q = segment.lane; q < last_lane && q < task.query_count; ++q) {
-      if (((tile.bits[k] >> q) & 1) == 0) continue;
-      const T weight = state.weights[place<T>(kKeyTile, k, q)];
-      for (int64_t d = 0; d < task.value_size; ++d) {
-        state.output[place<T>(task.value_size, d, q)] += weight * value[k * task.value_stride + d];
-      }
-    }
-  }
+                      uint64_t skipped, const Segment& segment) {
+  const auto& [rows, lane, vectors] = segment;
+  const uint64_t keys = skipped & lane_bits(static_cast<int>(rows.first), rows.last - rows.first);
+  const uint64_t queries = lane_bits(lane, vectors * kLanes<T>) & lane_bits(0, task.query_count);
+  for_cells(tile, keys, queries, [&](int64_t k, int64_t q) {
+    add_row(state.weights[place<T>(kKeyTile, k, q)], row_at<T>(tile.value, k, task.value_stride),
+            task.value_size, state.output + place<T>(task.value_size, 0, q), kStripLanes<T>);
+  });
 }
 
 template <class T>
@@ -113,7 +81,10 @@ void forward_tile(const ForwardTask<T>& task, const KeyTile& tile) {
   const uint64_t skipped =
       tile.bits == nullptr ? 0
                            : rows_not_finite(value, task.value_stride, tile.count, task.value_size);
-  if (skipped != 0) copy_finite_rows(task, state, value, tile.count, skipped);
+  if (skipped != 0) {
+    copy_rows(value, task.value_stride, tile.count, task.value_size, skipped, task.value_size,
+              state.value);
+  }
   for (int strip = 0; strip * kStripLanes<T> < task.query_count; ++strip) {
     for_each_segment<T>(tile, strip, task.query_count, [&]<int C>(const Segment& segment) {
       score_rows<T, C>(task, state, tile, segment);
@@ -121,11 +92,13 @@ void forward_tile(const ForwardTask<T>& task, const KeyTile& tile) {
         add_values<T, C>(task, state, value, task.value_stride, segment);
       } else {
         add_values<T, C>(task, state, state.value, task.value_size, segment);
-        add_skipped_rows(task, state, tile, value, skipped, segment);
+        add_skipped_rows(task, state, tile, skipped, segment);
       }
     });
   }
 }
+
+constexpr double kLn2 = 0.69314718055994530942;
 
 /// One query's share: what its output is multiplied by, and its lse.
 struct RowEnd {
@@ -135,7 +108,6 @@ struct RowEnd {
 /// The row's sum is of weights that are 2^residue times what they are against its maximum.
 template <class T>
 inline RowEnd end_row(const ForwardTask<T>& task, double maximum, double sum, double residue) {
-  constexpr double kLn2 = 0.69314718055994530942;
   double kept = 1;
   if (task.sink != nullptr) {
     kept = residue == 0 ? 1 : __builtin_exp2(-residue);

@@ -20,56 +20,26 @@ void pair_forward_begin(PairTask& task) {
     state.sum[q] = 0;
     state.exact_sum[q] = 0;
   }
-  task.run_count = 0;
+  task.runs.count = 0;
+  task.runs.row_step = task.value_size;
+  task.runs.column_stride = kPairTile;
   task.waiting = 0;
   task.seen = 0;
 }
 
-/// O^T[d] += V[k][d] * P[k] for R columns of V over all that waits.
-template <int R>
-inline void add_pair_columns(const PairTask& task, const PairState& state, int64_t d) {
-  constexpr int C = kQueryVectors;
-  float* const output = state.output + d * kPairTile;
-  Block<float, R, C> block;
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) block.at[r][v] = load(output + r * kPairTile + v * kLanes<float>);
-  }
-  for (int n = 0; n < task.run_count; ++n) {
-    const PairRun& run = task.runs[n];
-    const PairRows rows{reinterpret_cast<const uint16_t*>(run.value + d), 2, 2 * task.value_size};
-    const uint32_t* const weights = state.weights + run.row * kPairTile;
-    from_vector(run.first_vector, [&]<int First>() __attribute__((always_inline)) {
-      add_pair_products<First>(block, rows, weights, run.count);
-    });
-  }
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) store(output + r * kPairTile + v * kLanes<float>, block.at[r][v]);
-  }
-}
-
 /// The weights that wait meet V.
 void add_waiting(PairTask& task, const PairState& state) {
-  int64_t d = 0;
-  for (; d + 4 <= task.value_size; d += 4) add_pair_columns<4>(task, state, d);
-  for (; d < task.value_size; ++d) add_pair_columns<1>(task, state, d);
-  task.run_count = 0;
+  add_runs<Pairs>(task.runs, task.value_size, state.output, kPairTile);
+  task.runs.count = 0;
   task.waiting = 0;
 }
 
 /// The tile's V in pairs along the keys. The rows that hold a NaN or infinity, a bit each.
 inline uint64_t pair_values(const PairTask& task, const KeyTile& tile, uint32_t* pairs) {
-  uint64_t not_finite = 0;
-  for (int64_t k = 0; k < tile.count; k += 2, pairs += task.value_size) {
-    const uint16_t* const value = row_at<uint16_t>(tile.value, k, task.value_stride);
-    const bool two = k + 1 < tile.count;
-    interleave(value, two ? value + task.value_stride : nullptr, task.value_size, pairs);
-    not_finite |= static_cast<uint64_t>(3 & ~finite_halves(pairs, task.value_size)) << k;
-  }
-  return not_finite;
+  const int64_t size = task.value_size;
+  pair_rows(static_cast<const uint16_t*>(tile.value), task.value_stride, tile.count, size, size,
+            pairs);
+  return pairs_not_finite(pairs, tile.count, size, size);
 }
 
 /// A copy whose skipped rows are zeros.
@@ -108,41 +78,22 @@ inline TileValues values_of(const PairTask& task, const KeyTile& tile, uint32_t*
   return {own, not_finite};
 }
 
-/// The skipped rows of a segment, for the queries alone that see them: 0 times infinity would be
-/// NaN.
+/// What the skipped rows add, for the queries alone that see them.
 void add_skipped_values(const PairTask& task, const PairState& state, const KeyTile& tile,
                         uint64_t skipped, int64_t row) {
-  for (int64_t k = 0; k < tile.count; ++k) {
-    if (((skipped >> k) & 1) == 0) continue;
-    const uint16_t* const value = row_at<uint16_t>(tile.value, k, task.value_stride);
-    for (int64_t q = 0; q < task.query_count; ++q) {
-      if (((tile.bits[k] >> q) & 1) == 0) continue;
-      const uint32_t pair = state.weights[(row + k / 2) * kPairTile + q];
-      const float weight = bfloat16_number(static_cast<uint16_t>(pair >> (k % 2 * 16)));
-      for (int64_t d = 0; d < task.value_size; ++d) {
-        state.output[d * kPairTile + q] += weight * bfloat16_number(value[d]);
-      }
-    }
-  }
+  for_cells(tile, skipped, lane_bits(0, task.query_count), [&](int64_t k, int64_t q) {
+    const uint32_t pair = state.weights[(row + k / 2) * kPairTile + q];
+    const BFloat16Bits weight{static_cast<uint16_t>(pair >> (k % 2 * 16))};
+    add_row(number_of(weight), row_at<BFloat16Bits>(tile.value, k, task.value_stride),
+            task.value_size, state.output + q, kPairTile);
+  });
 }
 
-/// Adds a segment's pairs to those that wait, joined with the run before where it goes on.
-inline void add_run(PairTask& task, const PairRun& run) {
-  PairRun* const before = task.run_count == 0 ? nullptr : &task.runs[task.run_count - 1];
-  if (before != nullptr && before->first_vector == run.first_vector &&
-      before->row + before->count == run.row &&
-      before->value + before->count * task.value_size == run.value) {
-    before->count += run.count;
-  } else {
-    task.runs[task.run_count++] = run;
-  }
-}
-
-/// Vectors after the segment's are multiplied too: their weights are 0.
-inline void clear_after(const PairState& state, const PairRun& run, int64_t lane) {
-  for (int64_t k = run.row; k < run.row + run.count; ++k) {
+/// Vectors after a run's segment, from `lane` on, are multiplied too: their weights are 0.
+inline void clear_after(uint32_t* weights, int64_t count, int64_t lane) {
+  for (int64_t k = 0; k < count; ++k) {
     for (int64_t q = lane; q < kPairTile; q += kLanes<float>) {
-      store_pairs(state.weights + k * kPairTile + q, PairVector{});
+      store_pairs(weights + k * kPairTile + q, PairVector{});
     }
   }
 }
@@ -154,11 +105,12 @@ void pair_forward_tile(PairTask& task, const KeyTile& tile) {
   const TileValues values = values_of(task, tile, state.value + row * task.value_size);
   for_each_segment<float>(tile, 0, kQueryTile<float>, [&]<int C>(const Segment& segment) {
     const int64_t first = segment.rows.first / 2;
-    const PairRun run{row + first, (segment.rows.last - segment.rows.first + 1) / 2,
-                      values.pairs + first * task.value_size, segment.lane / kLanes<float>};
-    clear_after(state, run, segment.lane + C * kLanes<float>);
+    uint32_t* const weights = state.weights + (row + first) * kPairTile;
+    const int64_t pairs = (segment.rows.last - segment.rows.first + 1) / 2;
+    clear_after(weights, pairs, segment.lane + C * kLanes<float>);
     score_pair_rows<C>(task, state, tile, segment, row);
-    add_run(task, run);
+    task.runs.add(
+        {values.pairs + first * task.value_size, weights, pairs, segment.lane / kLanes<float>});
   });
   if (values.skipped != 0) add_skipped_values(task, state, tile, values.skipped, row);
   if (++task.waiting == kWaitingTiles) add_waiting(task, state);
@@ -175,7 +127,6 @@ inline bool is_pair_doubtful(const PairTask& task, const PairState& state, int64
 /// Divides by the sums, sinks included, and writes output and lse. The rows that may be wrong, a
 /// bit each, as forward_end says.
 uint64_t pair_forward_end(PairTask& task) {
-  constexpr double kLn2 = 0.69314718055994530942;
   const PairState state(task);
   add_waiting(task, state);
   float factors[kPairTile] = {};

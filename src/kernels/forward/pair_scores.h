@@ -59,7 +59,8 @@ inline __attribute__((always_inline)) void score_pair_block(
     const BiasRows<float>& bias, float* to) {
   const uint16_t* const key = row_at<uint16_t>(tile.key, corner.row, task.key_stride);
   Block<float, R, C> scores;
-  multiply_pairs(scores, key, task.key_stride, task.head_size, state.query + corner.lane);
+  multiply<Pairs>(scores, key, task.key_stride, task.head_size, state.query + corner.lane,
+                  kPairTile, nullptr);
   float factor = task.scale * kLog2E<float>;
   if (!is_simple(task)) {
     Block<float, R, C> copy = scores;  // so that `scores` itself needs no memory
@@ -74,11 +75,7 @@ inline __attribute__((always_inline)) void score_pair_block(
     for (int r = 0; r < R; ++r) scores.at[r][v] = scores.at[r][v] * factor - maximum;
   }
   if (tile.bits != nullptr) hide(tile, corner, scores);
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) store(to + r * kPairTile + v * kLanes<float>, scores.at[r][v]);
-  }
+  scores.store_to(to, kPairTile);
 }
 
 /// The chunk's scores.
@@ -277,12 +274,7 @@ void score_pair_rows(const PairTask& task, const PairState& state, const KeyTile
                    {state.bias + chunk.lane, kPairTile});
     }
     if (task.keys_are_new) {
-      // The next tile's rows. Past the last key too: a prefetch of what isn't there does nothing.
-      const int64_t ahead = kKeyTile + k;
-      prefetch_rows(row_at<uint16_t>(tile.value, ahead, task.value_stride), task.value_stride,
-                    chunk.count, task.value_size);
-      prefetch_rows(row_at<uint16_t>(tile.key, ahead, task.key_stride), task.key_stride,
-                    chunk.count, task.head_size);
+      prefetch_next_tile<uint16_t>(task, tile, k, chunk.count);
     }
     score_pair_chunk<C>(task, state, tile, chunk);
     const auto weigh = task.lse == nullptr ? weigh_chunk<false> : weigh_chunk<true>;

@@ -2,7 +2,7 @@
 // What one tile of bfloat16 queries carries from one tile of keys to the next.
 
 #include "kernels/forward/pair_task.h"
-#include "kernels/forward/state.h"
+#include "kernels/halves/pairs.h"
 
 namespace foveal {
 namespace {
@@ -12,8 +12,6 @@ constexpr int64_t kWaitingTiles = 2;
 constexpr int64_t kTilePairs = kKeyTile / 2;
 /// Keys whose scores become weights together.
 constexpr int64_t kChunk = 16;
-constexpr int64_t kPairTile = kQueryTile<float>;
-static_assert(kPairTile == kStripLanes<float>, "a tile of queries is one strip");
 
 /// The arrays in the task's workspace. A pair is two bfloat16 in 32 bits, the lower one first.
 struct PairState {
@@ -30,29 +28,19 @@ struct PairState {
   float* exact_sum;   // [kPairTile], of the weights before they are rounded; 0 without lse
 
   explicit PairState(const PairTask& task) {
-    float* next = task.workspace;
-    const auto take = [&next](int64_t count) {
-      float* taken = next;
-      next += rounded(count);
-      return taken;
-    };
-    const auto take_pairs = [&take](int64_t count) {
-      return reinterpret_cast<uint32_t*>(take(count));
-    };
-    query = take_pairs((task.head_size + 1) / 2 * kPairTile);
-    weights = take_pairs(kWaitingTiles * kTilePairs * kPairTile);
-    value = take_pairs(kWaitingTiles * kTilePairs * task.value_size);
-    scores = take(kChunk * kPairTile);
-    dropped = take(kChunk * kPairTile);
-    bias = take(kChunk * kPairTile);
-    output = take(task.value_size * kPairTile);
-    maximum = take(kPairTile);
-    limit = take(kPairTile);
-    sum = take(kPairTile);
-    exact_sum = take(kPairTile);
+    Room<float> room(task.workspace);
+    query = room.take_as<uint32_t>((task.head_size + 1) / 2 * kPairTile);
+    weights = room.take_as<uint32_t>(kWaitingTiles * kTilePairs * kPairTile);
+    value = room.take_as<uint32_t>(kWaitingTiles * kTilePairs * task.value_size);
+    scores = room.take(kChunk * kPairTile);
+    dropped = room.take(kChunk * kPairTile);
+    bias = room.take(kChunk * kPairTile);
+    output = room.take(task.value_size * kPairTile);
+    maximum = room.take(kPairTile);
+    limit = room.take(kPairTile);
+    sum = room.take(kPairTile);
+    exact_sum = room.take(kPairTile);
   }
-
-  static int64_t rounded(int64_t count) { return (count + 15) / 16 * 16; }
 
   /// How many 32-bit numbers the arrays take.
   static int64_t size(int64_t head_size, int64_t value_size) {

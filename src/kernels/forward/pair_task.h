@@ -2,15 +2,9 @@
 // What a forward kernel for bfloat16 is asked to do.
 
 #include "kernels/forward/task.h"
+#include "kernels/products/key_runs.h"
 
 namespace foveal {
-
-/// Pairs of keys whose weights wait for their product with V.
-struct PairRun {
-  int64_t row = 0, count = 0;       ///< of the state's weights
-  const uint32_t* value = nullptr;  ///< V in pairs along the keys, rows D_v apart
-  int first_vector = 0;             ///< of the queries; those before it see none of the keys
-};
 
 /// V of one KV head in pairs along the keys, tile by tile as they are first needed, for tasks that
 /// follow one another on one thread. Without it each task makes its own.
@@ -25,10 +19,9 @@ struct PairTask : ForwardTask<float>, BFloat16Rows {
   PairValues values;
 
   // Between two tiles of keys:
-  PairRun runs[16];
-  int run_count = 0;
-  int64_t waiting = 0;  ///< tiles of keys
-  uint64_t seen = 0;    ///< queries that have seen a key, a bit each
+  KeyRuns<uint32_t> runs;  ///< of V and the weights that wait to meet it
+  int64_t waiting = 0;     ///< tiles of keys
+  uint64_t seen = 0;       ///< queries that have seen a key, a bit each
 };
 
 }  // namespace foveal

@@ -122,12 +122,11 @@ inline void keep_row_of_scores(const ForwardTask<T>& task, const ForwardState<T>
   for (int64_t row = segment.rows.first; row < segment.rows.last; ++row) {
     const Corner corner{row, segment.lane};
     Block<T, 1, C> scores;
-    multiply<T, 1, C>(scores, {row_at<T>(tile.key, row, task.key_stride), task.key_stride, 1},
-                      state.query + place<T>(task.head_size, 0, segment.lane), kStripLanes<T>,
-                      task.head_size, nullptr);
+    multiply<Plain<T>>(scores, row_at<T>(tile.key, row, task.key_stride), task.key_stride,
+                       task.head_size, state.query + place<T>(task.head_size, 0, segment.lane),
+                       kStripLanes<T>, nullptr);
     make_scores(task, bias_rows(state, row, segment.lane), tile, corner, scores);
-    T* const at = state.weights + place<T>(kKeyTile, row, segment.lane);
-    for (int v = 0; v < C; ++v) store(at + v * kLanes<T>, scores.at[0][v]);
+    scores.store_to(state.weights + place<T>(kKeyTile, row, segment.lane), kStripLanes<T>);
   }
 }
 

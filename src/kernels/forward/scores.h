@@ -117,12 +117,7 @@ inline __attribute__((always_inline)) void keep_scores(const ForwardTask<T>& tas
     const Block<T, R, C> copy = scores;  // so that `scores` itself needs no memory
     raise_maximum<T, R, C>(task, state, tile, corner, before, copy);
   }
-  T* const at = state.weights + place<T>(kKeyTile, corner.row, corner.lane);
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) store(at + r * kStripLanes<T> + v * kLanes<T>, scores.at[r][v]);
-  }
+  scores.store_to(state.weights + place<T>(kKeyTile, corner.row, corner.lane), kStripLanes<T>);
 }
 
 /// Vector n of a block's kept scores becomes weights, which join the row sums: `sum` holds those of
@@ -138,6 +133,18 @@ inline __attribute__((always_inline)) void weigh(const ForwardState<T>& state, c
   sum += weight;
   store(at, weight);
   if (n % R == R - 1) store(state.sum + lane, sum);
+}
+
+/// Asks for `count` rows of the next tile, those from `row` on, stored as S. Past the last key too:
+/// a prefetch of what isn't there does nothing.
+template <class S, class T>
+inline void prefetch_next_tile(const ForwardTask<T>& task, const KeyTile& tile, int64_t row,
+                               int64_t count) {
+  const int64_t ahead = row + kKeyTile;
+  prefetch_rows(row_at<S>(tile.value, ahead, task.value_stride), task.value_stride, count,
+                task.value_size);
+  prefetch_rows(row_at<S>(tile.key, ahead, task.key_stride), task.key_stride, count,
+                task.head_size);
 }
 
 /// What becomes of a run of scores: nothing but weights; weights from differences that were
@@ -195,23 +202,19 @@ inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& tas
                                                        Before& before) {
   const Rows<T> keys{row_at<T>(tile.key, corner.row, task.key_stride), task.key_stride, 1};
   if (task.keys_are_new && corner.lane < kStripLanes<T>) {
-    // The next tile's rows. Past the last key too: a prefetch of what isn't there does nothing.
-    const int64_t ahead = corner.row + kKeyTile;
-    prefetch_rows(row_at<T>(tile.value, ahead, task.value_stride), task.value_stride, R,
-                  task.value_size);
-    prefetch_rows(row_at<T>(tile.key, ahead, task.key_stride), task.key_stride, R, task.head_size);
+    prefetch_next_tile<T>(task, tile, corner.row, R);
   }
   Block<T, R, C> scores;
-  start<T, R, C>(scores, nullptr);
+  scores.start(nullptr);
   const T* const columns = state.query + place<T>(task.head_size, 0, corner.lane);
   if (kInterleaved<R, C> && before.scores < corner.row && is_weighed_plainly(task)) {
     const Corner last{corner.row - R, corner.lane};
     Vector<T> sum{};
-    scores.add_product_and(keys, columns, kStripLanes<T>, task.head_size,
-                           [&](int n) { weigh<T, R>(state, last, n, sum); });
+    add_product_and<Plain<T>>(scores, keys, columns, kStripLanes<T>, task.head_size,
+                              [&](int n) { weigh<T, R>(state, last, n, sum); });
     before.scores = corner.row;
   } else {
-    scores.add_product(keys, columns, kStripLanes<T>, task.head_size);
+    add_product<Plain<T>>(scores, keys, columns, kStripLanes<T>, task.head_size);
   }
   if (!is_simple(task)) {
     Block<T, R, C> copy = scores;  // so that `scores` itself needs no memory
@@ -301,22 +304,7 @@ inline void for_each_segment(const KeyTile& tile, int strip, int64_t query_count
   for (int64_t row = 0; row < tile.count;) {
     const Segment segment = next_segment<T>(tile, strip, row, query_count);
     row = segment.rows.last;
-    switch (segment.vectors) {
-      case 1:
-        visit.template operator()<1>(segment);
-        break;
-      case 2:
-        visit.template operator()<2>(segment);
-        break;
-      case 3:
-        visit.template operator()<3>(segment);
-        break;
-      case 4:
-        visit.template operator()<kQueryVectors>(segment);
-        break;
-      default:
-        break;
-    }
+    with_vectors(segment.vectors, [&]<int C>() { visit.template operator()<C>(segment); });
   }
 }
 

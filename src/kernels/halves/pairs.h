@@ -1,11 +1,15 @@
 #pragma once
-// Pairs of bfloat16: how they are made, and the product that takes two of them a lane.
+// Pairs of bfloat16: how they are made, and the math that multiplies two of them a lane.
 
-#include "kernels/forward/state.h"
+#include "kernels/halves/storage.h"
 #include "kernels/products/transpose.h"
+#include "kernels/tile_sizes.h"
 
 namespace foveal {
 namespace {
+
+constexpr int64_t kPairTile = kQueryTile<float>;
+static_assert(kPairTile == kStripLanes<float>, "a tile of queries is one strip");
 
 inline PairVector load_pairs(const void* from) {
   PairVector pairs;
@@ -15,20 +19,34 @@ inline PairVector load_pairs(const void* from) {
 
 inline void store_pairs(void* to, PairVector pairs) { __builtin_memcpy(to, &pairs, sizeof pairs); }
 
-/// Two neighbours in memory, in every lane.
-inline PairVector broadcast_pair(const uint16_t* from) {
-  int32_t pair;
-  __builtin_memcpy(&pair, from, sizeof pair);
-  return PairVector{} + pair;
-}
+/// Pairs with float32 sums (products/math.h). Columns hold a pair a lane.
+struct Pairs {
+  using Sum = float;
+  using Number = uint16_t;
+  using Column = uint32_t;
+  using Stored = BFloat16Bits;
+  static constexpr int kNumbers = 2;
+  static constexpr bool kUnrolls = false;  // Zen 4: a forward with a bias took 3 % more time
 
-/// A bfloat16's bits as float32.
-inline float bfloat16_number(uint16_t bits) {
-  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
-  float number;
-  __builtin_memcpy(&number, &wide, sizeof number);
-  return number;
-}
+  static inline __attribute__((always_inline)) PairVector load(const void* from) {
+    return load_pairs(from);
+  }
+  /// The first `count` numbers, less than a vector; the others are 0.
+  static inline PairVector load(const void* from, int64_t count) {
+    return load_numbers(from, count);
+  }
+  /// Two neighbours in memory, in every lane.
+  static inline __attribute__((always_inline)) PairVector spread(const void* from) {
+    int32_t pair;
+    __builtin_memcpy(&pair, from, sizeof pair);
+    return in_register(PairVector{} + pair);
+  }
+  static inline __attribute__((always_inline)) FloatVector multiply_add(FloatVector sum,
+                                                                        PairVector a,
+                                                                        PairVector b) {
+    return add_pairs(sum, a, b);
+  }
+};
 
 /// The lower and the upper numbers of pairs, in float32.
 inline FloatVector lower_of(PairVector pairs) { return (FloatVector)(pairs << 16); }
@@ -42,56 +60,6 @@ inline PairVector paired(FloatVector lower, FloatVector upper) {
   const Unsigned low = ((Unsigned)lower + 0x8000) >> 16;
   const Unsigned high = ((Unsigned)upper + 0x8000) & 0xffff0000;
   return (PairVector)(low | high);
-}
-
-/// A matrix of pairs: pair k of a row lies at data + row * row_stride + k * step.
-struct PairRows {
-  const uint16_t* data;
-  int64_t row_stride, step;
-};
-
-/// at[r] += sum over k of a(r, k) * b[k] for the vectors from First on, where row k of b begins at
-/// b + k * b_stride.
-template <int First, int R, int C>
-inline __attribute__((always_inline)) void add_pair_products(Block<float, R, C>& block,
-                                                             const PairRows& a, const uint32_t* b,
-                                                             int64_t count,
-                                                             int64_t b_stride = kQueryTile<float>) {
-  const uint16_t* element = a.data;
-  for (int64_t k = 0; k < count; ++k) {
-    PairVector column[C];
-#pragma GCC unroll 16
-    for (int c = First; c < C; ++c) column[c] = in_register(load_pairs(b + c * kLanes<float>));
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-      const PairVector value = in_register(broadcast_pair(element + r * a.row_stride));
-#pragma GCC unroll 16
-      for (int c = First; c < C; ++c) {
-        block.at[r][c] = add_pairs(block.at[r][c], value, column[c]);
-      }
-    }
-    element += a.step;
-    b += b_stride;
-  }
-}
-
-/// The product of R rows of `size` numbers with columns of pairs, kQueryTile apart.
-template <int R, int C>
-inline __attribute__((always_inline)) void multiply_pairs(Block<float, R, C>& block,
-                                                          const uint16_t* rows, int64_t row_stride,
-                                                          int64_t size, const uint32_t* columns) {
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) block.at[r][v] = FloatVector{};
-  }
-  const int64_t pairs = size / 2;
-  add_pair_products<0>(block, {rows, row_stride, 2}, columns, pairs);
-  if (size % 2 == 0) return;
-  // The last number has none beside it: the row may end there.
-  uint16_t last[R][2] = {};
-  for (int r = 0; r < R; ++r) last[r][0] = rows[r * row_stride + 2 * pairs];
-  add_pair_products<0>(block, {last[0], 2, 0}, columns + pairs * kQueryTile<float>, 1);
 }
 
 /// Two rows side by side: pairs[d] = (lower[d], upper[d]); upper may be null, for zeros.
@@ -127,6 +95,27 @@ inline unsigned finite_halves(const uint32_t* pairs, int64_t size) {
   return finite;
 }
 
+/// `count` rows of `size` numbers, two by two side by side; zeros beside a last one without a
+/// partner, and up to `width`, which pairs are apart.
+inline void pair_rows(const uint16_t* from, int64_t stride, int64_t count, int64_t size,
+                      int64_t width, uint32_t* pairs) {
+  for (int64_t k = 0; k < count; k += 2, pairs += width) {
+    const uint16_t* const row = from + k * stride;
+    interleave(row, k + 1 < count ? row + stride : nullptr, size, pairs);
+    for (int64_t d = size; d < width; ++d) pairs[d] = 0;
+  }
+}
+
+/// Bit k is set where row k of those holds a NaN or infinity; at most 64 rows.
+inline uint64_t pairs_not_finite(const uint32_t* pairs, int64_t count, int64_t size,
+                                 int64_t width) {
+  uint64_t rows = 0;
+  for (int64_t k = 0; k < count; k += 2, pairs += width) {
+    rows |= static_cast<uint64_t>(3 & ~finite_halves(pairs, size)) << k;
+  }
+  return rows;
+}
+
 /// The transpose of `count` rows of `size` numbers (Q or dO) in pairs along the row, lanes queries;
 /// zeros past the last query and the last number.
 inline void pair_columns(const uint16_t* from, int64_t stride, int64_t count, int64_t size,
@@ -144,28 +133,33 @@ inline void pair_columns(const uint16_t* from, int64_t stride, int64_t count, in
       turn<float, kSquare / 2>(square);
 #pragma GCC unroll 16
       for (int n = 0; n < kSquare; ++n) {
-        store_pairs(pairs + (k + n) * kQueryTile<float> + q, (PairVector)square[n]);
+        store_pairs(pairs + (k + n) * kPairTile + q, (PairVector)square[n]);
       }
     }
   }
-  for (int64_t q = 0; q < kQueryTile<float>; ++q) {
+  for (int64_t q = 0; q < kPairTile; ++q) {
     const uint16_t* const row = from + q * stride;
     for (int64_t k = q < rows ? columns : 0; k < (size + 1) / 2; ++k) {
       const uint32_t lower = q < count ? row[2 * k] : 0;
       const uint32_t upper = q < count && k < whole ? row[2 * k + 1] : 0;
-      pairs[k * kQueryTile<float> + q] = lower | upper << 16;
+      pairs[k * kPairTile + q] = lower | upper << 16;
     }
   }
 }
 
+inline BFloat16Bits* elements_of(uint16_t* bits) { return reinterpret_cast<BFloat16Bits*>(bits); }
+inline const BFloat16Bits* elements_of(const uint16_t* bits) {
+  return reinterpret_cast<const BFloat16Bits*>(bits);
+}
+
 /// to[0 .. size) = from * factor, rounded; `from` is as long as whole vectors.
-inline void narrow_row(const float* from, int64_t size, float factor, uint16_t* to) {
+inline void write_row(const float* from, int64_t size, float factor, BFloat16Bits* to) {
   for (int64_t d = 0; d < size; d += kLanes<float>) {
     const NarrowVector numbers = narrowed(load(from + d) * factor);
     if (d + kLanes<float> <= size) {
       __builtin_memcpy(to + d, &numbers, sizeof numbers);
     } else {
-      for (int64_t n = 0; d + n < size; ++n) to[d + n] = numbers[n];
+      for (int64_t n = 0; d + n < size; ++n) to[d + n] = {numbers[n]};
     }
   }
 }
@@ -176,11 +170,11 @@ inline void narrow_columns(const float* columns, int64_t size, int64_t count, fl
   constexpr int64_t kColumns = kLanes<float>;
   for (int64_t d = 0; d < size; d += kColumns) {
     const int64_t some = size - d < kColumns ? size - d : kColumns;
-    float rows[kQueryTile<float> * kColumns];  // columns past the last are not used
-    transpose(columns + d * kQueryTile<float>, int64_t{kQueryTile<float>}, some,
-              int64_t{kQueryTile<float>}, factor, rows, kColumns);
-    for (int64_t q = 0; q < count; ++q)
-      narrow_row(rows + q * kColumns, some, 1, to + q * stride + d);
+    float rows[kPairTile * kColumns];  // columns past the last are not used
+    transpose(columns + d * kPairTile, kPairTile, some, kPairTile, factor, rows, kColumns);
+    for (int64_t q = 0; q < count; ++q) {
+      write_row(rows + q * kColumns, some, 1, elements_of(to + q * stride + d));
+    }
   }
 }
 

@@ -20,6 +20,16 @@ inline FloatBits chosen(FloatBits first, FloatBits a, FloatBits b) {
   return (a & first) | (b & ~first);
 }
 
+/// What an element says, where one is enough.
+inline float number_of(float number) { return number; }
+inline double number_of(double number) { return number; }
+inline float number_of(BFloat16Bits element) {
+  const uint32_t wide = static_cast<uint32_t>(element.bits) << 16;
+  float number;
+  __builtin_memcpy(&number, &wide, sizeof number);
+  return number;
+}
+
 inline FloatVector widened(BFloat16Bits, ShortBits bits) {
   return (FloatVector)(__builtin_convertvector(bits, FloatBits) << 16);
 }

@@ -17,13 +17,6 @@ constexpr int64_t kLongRow = 4096;
 template <int R>
 constexpr int64_t kBytesAhead = R == 1 ? 8192 : 3072;
 
-template <class T>
-inline T sum_of(Vector<T> value) {
-  T sum = 0;
-  for (int lane = 0; lane < kLanes<T>; ++lane) sum += value[lane];
-  return sum;
-}
-
 /// Asks for what is read later, as vector s of a step is read: each line once.
 template <class T, class S, int R>
 inline void ask_ahead(const S* from, int s) {
@@ -63,7 +56,7 @@ inline __attribute__((always_inline)) void dot_rows(const DotsTask<T>& task, int
     Vector<T> sum = sums[r][0];
 #pragma GCC unroll 8
     for (int s = 1; s < kDotSums; ++s) sum += sums[r][s];
-    task.out[j + r] = (task.bias == nullptr ? T(0) : task.bias[j + r]) + sum_of<T>(sum);
+    task.out[j + r] = (task.bias == nullptr ? T(0) : task.bias[j + r]) + sum_of_lanes<T>(sum);
   }
 }
 

@@ -62,11 +62,7 @@ inline __attribute__((always_inline)) void gemm_rows(const GemmTask<T>& task, in
   T* const c = task.c + i * task.c_row;
   const T* const start = task.add ? c : task.bias;
   const int64_t start_row = task.add ? task.c_row : 0;
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 16
-    for (int v = 0; v < C; ++v) block.at[r][v] = Vector<T>{};
-  }
+  block.start(nullptr);
   if (start != nullptr) {
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
@@ -77,8 +73,8 @@ inline __attribute__((always_inline)) void gemm_rows(const GemmTask<T>& task, in
       }
     }
   }
-  block.add_product({task.a + i * task.a_row, task.a_row, task.a_step}, task.panel, task.panel_row,
-                    task.inner);
+  add_product<Plain<T>>(block, Rows<T>{task.a + i * task.a_row, task.a_row, task.a_step},
+                        task.panel, task.panel_row, task.inner);
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16

@@ -18,7 +18,7 @@ const Target& avx512_bf16_target() noexcept {
                              pair_forward_end};
     made.backward_bfloat16 = {PairBackwardState::size, pair_block_begin,  pair_backward_begin,
                               pair_backward_tile,      pair_backward_end, pair_block_end};
-    made.decode_bfloat16 = pair_decode;
+    made.decode_bfloat16 = decode<Pairs>;
     return made;
   }();
   return target;

@@ -22,6 +22,11 @@ inline NarrowVector narrowed(V value) {
   return (NarrowVector)_mm512_cvtneps_pbh((__m512)value);
 }
 
+/// The first `count` numbers in memory, less than 32, and zeros: nothing past them is read.
+inline PairVector load_numbers(const void* from, int64_t count) {
+  return (PairVector)_mm512_maskz_loadu_epi16((uint32_t{1} << count) - 1, from);
+}
+
 /// The numbers of a and b by turns: a's first, b's first, ...
 inline void mix(PairVector a, PairVector b, PairVector& first, PairVector& second) {
   const auto places = [](int from) {
