@@ -43,6 +43,9 @@ class Plan {
                      bool add = false) const;
   /// As attention_state does.
   AttentionState state(const Tensor& query, const Tensor& key, const Tensor& value) const;
+  /// As attention_state_into does.
+  void state_into(AttentionState& state, const Tensor& query, const Tensor& key,
+                  const Tensor& value) const;
 
   /// From now on the plan is one for `key_length` keys, at most those that it was made for, and for
   /// key_lengths of entries (none: all have all): where keys are added one by one, they keep their
