@@ -25,10 +25,13 @@ void check_shape(const Tensor& tensor, const char* name, const Sizes& planned,
                  const char* function) {
   const Shape& shape = tensor.shape();
   if (std::equal(shape.begin(), shape.end(), planned.begin(), planned.end())) return;
+  // C's plans have none.
+  const bool mends =
+      differs_in_keys(name, shape, planned) && std::string_view(function).starts_with("Plan::");
   throw Error(std::string(function) + ": " + name + " has shape " + to_string(shape) +
               " but the plan is for " + to_string(Shape(planned.begin(), planned.end())) +
               ": make a plan for this shape" +
-              (differs_in_keys(name, shape, planned) ? ", or tell this one with set_lengths" : ""));
+              (mends ? ", or tell this one with set_lengths" : ""));
 }
 
 }  // namespace
