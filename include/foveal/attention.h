@@ -8,6 +8,7 @@
 #include "foveal/mask.h"
 #include "foveal/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 /// What to gather about the weights P, before dropout; nothing of size L_q x L_k is kept. Top-k,
@@ -175,3 +176,4 @@ AttentionResult finish(const AttentionState& state, DType dtype);
 void finish_into(AttentionResult& result, const AttentionState& state);
 
 }  // namespace foveal
+#pragma GCC visibility pop

@@ -11,23 +11,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "foveal/export.h"
-
+#pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* major * 65536 + minor * 256 + patch, of the library that runs. */
-FOVEAL_API uint32_t foveal_version(void);
+uint32_t foveal_version(void);
 
 /* Of this thread's last call: "" after one that succeeded. Never NULL; the text is this thread's,
  * and stands until its next call. */
-FOVEAL_API const char* foveal_last_error(void);
+const char* foveal_last_error(void);
 
 enum foveal_status {
   FOVEAL_OK = 0,
-  FOVEAL_USAGE =
-      2, /* wrong by itself: a mask that doesn't parse, options that weren't initialised */
+  FOVEAL_USAGE = 2,    /* wrong by itself: a mask that doesn't parse, options not initialised */
   FOVEAL_DATA = 3,     /* a shape, dtype or number that breaks a rule; memory that ran out */
   FOVEAL_FILE = 4,     /* a file; nothing here reads one */
   FOVEAL_INTERNAL = 5, /* a mistake in foveal */
@@ -94,7 +92,7 @@ typedef struct foveal_options {
 } foveal_options;
 
 /* The defaults, size among them: foveal_options_init(&options, sizeof options). */
-FOVEAL_API int32_t foveal_options_init(foveal_options* options, size_t size);
+int32_t foveal_options_init(foveal_options* options, size_t size);
 
 /* What is wanted, and where: NULL is not wanted. Zeros where nothing is said. Sums are float32, or
  * float64 where query is. */
@@ -127,41 +125,38 @@ typedef struct foveal_gradients {
 
 /* O = softmax(Q K^T * scale, masked) V. query (B, H, L_q, D), key (B, H_kv, L_k, D), value (B,
  * H_kv, L_k, D_v), of one floating dtype. options may be NULL. */
-FOVEAL_API int32_t foveal_attention(const foveal_tensor* query, const foveal_tensor* key,
-                                    const foveal_tensor* value, const foveal_options* options,
-                                    foveal_result* result);
+int32_t foveal_attention(const foveal_tensor* query, const foveal_tensor* key,
+                         const foveal_tensor* value, const foveal_options* options,
+                         foveal_result* result);
 
 /* Gradients of a loss whose gradient by the output is grad_output. result holds the output and lse
  * that foveal_attention gave for the same arguments. */
-FOVEAL_API int32_t foveal_attention_backward(const foveal_tensor* grad_output,
-                                             const foveal_tensor* query, const foveal_tensor* key,
-                                             const foveal_tensor* value,
-                                             const foveal_result* result,
-                                             const foveal_options* options,
-                                             foveal_gradients* gradients);
+int32_t foveal_attention_backward(const foveal_tensor* grad_output, const foveal_tensor* query,
+                                  const foveal_tensor* key, const foveal_tensor* value,
+                                  const foveal_result* result, const foveal_options* options,
+                                  foveal_gradients* gradients);
 
 /* A call that is planned once and run again and again, from several threads at a time if need be.
  */
 typedef struct foveal_plan foveal_plan;
 
 /* Of query, key and value only shape and dtype are read. *plan is NULL where this fails. */
-FOVEAL_API int32_t foveal_plan_create(const foveal_tensor* query, const foveal_tensor* key,
-                                      const foveal_tensor* value, const foveal_options* options,
-                                      foveal_plan** plan);
-FOVEAL_API int32_t foveal_plan_run(const foveal_plan* plan, const foveal_tensor* query,
-                                   const foveal_tensor* key, const foveal_tensor* value,
-                                   foveal_result* result);
-FOVEAL_API int32_t foveal_plan_backward(const foveal_plan* plan, const foveal_tensor* grad_output,
-                                        const foveal_tensor* query, const foveal_tensor* key,
-                                        const foveal_tensor* value, const foveal_result* result,
-                                        foveal_gradients* gradients);
+int32_t foveal_plan_create(const foveal_tensor* query, const foveal_tensor* key,
+                           const foveal_tensor* value, const foveal_options* options,
+                           foveal_plan** plan);
+int32_t foveal_plan_run(const foveal_plan* plan, const foveal_tensor* query,
+                        const foveal_tensor* key, const foveal_tensor* value,
+                        foveal_result* result);
+int32_t foveal_plan_backward(const foveal_plan* plan, const foveal_tensor* grad_output,
+                             const foveal_tensor* query, const foveal_tensor* key,
+                             const foveal_tensor* value, const foveal_result* result,
+                             foveal_gradients* gradients);
 /* A few lines on the run that wants the output alone. Text functions write a 0 at the end; *length
  * (which may be NULL) is the text's, without it. A size of 0 asks for the length alone; one that is
  * too small for the text and its 0 is an error. */
-FOVEAL_API int32_t foveal_plan_explain(const foveal_plan* plan, char* text, size_t size,
-                                       size_t* length);
+int32_t foveal_plan_explain(const foveal_plan* plan, char* text, size_t size, size_t* length);
 /* NULL is fine. No thread may be using the plan. */
-FOVEAL_API int32_t foveal_plan_destroy(foveal_plan* plan);
+int32_t foveal_plan_destroy(foveal_plan* plan);
 
 /* A part of the result over some of the keys; float32, or float64 where query is. All three are
  * needed. */
@@ -172,23 +167,24 @@ typedef struct foveal_partial {
 } foveal_partial;
 
 /* The part that these keys have; options.key_offset and query_offset say where they stand. */
-FOVEAL_API int32_t foveal_state(const foveal_tensor* query, const foveal_tensor* key,
-                                const foveal_tensor* value, const foveal_options* options,
-                                foveal_partial* state);
+int32_t foveal_state(const foveal_tensor* query, const foveal_tensor* key,
+                     const foveal_tensor* value, const foveal_options* options,
+                     foveal_partial* state);
 /* Adds b to a. */
-FOVEAL_API int32_t foveal_state_merge(foveal_partial* a, const foveal_partial* b);
+int32_t foveal_state_merge(foveal_partial* a, const foveal_partial* b);
 /* Divides: output, of any floating dtype, and lse; the result's others must be NULL. */
-FOVEAL_API int32_t foveal_state_finish(const foveal_partial* state, foveal_result* result);
+int32_t foveal_state_finish(const foveal_partial* state, foveal_result* result);
 
 /* Threads of later calls, the caller's included: 1 to 1024. */
-FOVEAL_API int32_t foveal_set_num_threads(int32_t count);
+int32_t foveal_set_num_threads(int32_t count);
 
 /* The targets that this CPU can run, from portable to the best, a line each; text as of
  * foveal_plan_explain. */
-FOVEAL_API int32_t foveal_targets(char* text, size_t size, size_t* length);
+int32_t foveal_targets(char* text, size_t size, size_t* length);
 
 #ifdef __cplusplus
 }
 #endif
+#pragma GCC visibility pop
 
 #endif

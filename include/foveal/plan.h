@@ -7,8 +7,11 @@
 #include "foveal/attention.h"
 
 namespace foveal {
-
 struct PlanData;
+}
+
+#pragma GCC visibility push(default)
+namespace foveal {
 
 /// A plan for shapes, dtype and options. It holds the mask bound to its lengths, cut into tiles, so
 /// that a plan that is run many times pays for that once. So the mask is a snapshot: what is
@@ -66,3 +69,4 @@ Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DT
                     const AttentionOptions& options = {});
 
 }  // namespace foveal
+#pragma GCC visibility pop
