@@ -157,7 +157,8 @@ class TextReport {
   /// "3 fox"; numbers up to `last` are equally wide.
   std::string token_label(std::int64_t i, std::int64_t last) const {
     const std::string number = std::to_string(i);
-    return std::string(std::to_string(last).size() - number.size(), ' ') + number + " " + token(i);
+    const std::size_t width = std::max(number.size(), std::to_string(last).size());
+    return std::string(width - number.size(), ' ') + number + " " + token(i);
   }
 
   void matrix(const Step& step, const Tensor& data) {
