@@ -32,8 +32,9 @@ AttentionState written_state(const foveal_partial* given, const char* name, cons
 }  // namespace
 }  // namespace foveal::c
 
-using namespace foveal;
-using namespace foveal::c;
+// Functions of C stand outside namespaces.
+using namespace foveal;     // NOLINT(google-build-using-namespace)
+using namespace foveal::c;  // NOLINT(google-build-using-namespace)
 
 int32_t foveal_attention(const foveal_tensor* query, const foveal_tensor* key,
                          const foveal_tensor* value, const foveal_options* options,

@@ -31,8 +31,9 @@ void give_text(std::string_view text, char* to, std::size_t size, std::size_t* l
 
 }  // namespace foveal::c
 
-using namespace foveal;
-using namespace foveal::c;
+// Functions of C stand outside namespaces.
+using namespace foveal;     // NOLINT(google-build-using-namespace)
+using namespace foveal::c;  // NOLINT(google-build-using-namespace)
 
 uint32_t foveal_version(void) {
   constexpr uint32_t kPerMajor = 65536, kPerMinor = 256;

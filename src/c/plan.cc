@@ -41,8 +41,9 @@ struct Variant {
 }  // namespace
 }  // namespace foveal::c
 
-using namespace foveal;
-using namespace foveal::c;
+// Functions of C stand outside namespaces.
+using namespace foveal;     // NOLINT(google-build-using-namespace)
+using namespace foveal::c;  // NOLINT(google-build-using-namespace)
 
 // A list that only grows, at its head: readers take no lock, which a fork could leave taken.
 struct foveal_plan {
