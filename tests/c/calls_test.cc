@@ -91,8 +91,9 @@ TEST_F(CCalls, ABackwardOfAnotherCall) {
       << foveal_last_error();
   gradients.add = 1;
   const double once = grad.at({0, 0, 1, 0});
+  grad.fill_(3);
   EXPECT_EQ(foveal_attention_backward(query, query, key, value, &result, &options, &gradients), 0);
-  EXPECT_EQ(grad.at({0, 0, 1, 0}), 2 * once);
+  EXPECT_EQ(grad.at({0, 0, 1, 0}), 3 + once);
   gradients.reserved = 1;
   EXPECT_EQ(foveal_attention_backward(query, query, key, value, &result, &options, &gradients),
             FOVEAL_USAGE);
