@@ -5,7 +5,7 @@
 JOBS ?= $(shell nproc)
 RELEASE := build/release
 # The tests of what runs in parallel.
-PARALLEL := core_test tensor_test autograd_test text_test attention_test
+PARALLEL := core_test tensor_test autograd_test text_test attention_test c_test c_door_c c_door_cc
 # Warnings are errors where nobody watches.
 WERROR := -DCMAKE_COMPILE_WARNING_AS_ERROR=$(if $(CI),ON,OFF)
 

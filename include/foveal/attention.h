@@ -8,6 +8,7 @@
 #include "foveal/mask.h"
 #include "foveal/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 /// What to gather about the weights P, before dropout; nothing of size L_q x L_k is kept. Top-k,
@@ -131,6 +132,13 @@ AttentionGradients attention_backward(const Tensor& grad_output, const Tensor& q
                                       const AttentionResult& result,
                                       const AttentionOptions& options = {});
 
+/// attention_backward() into the tensors that `gradients` holds, or, with `add`, added to them, as
+/// Plan::backward_into does it (plan.h).
+void attention_backward_into(AttentionGradients& gradients, const Tensor& grad_output,
+                             const Tensor& query, const Tensor& key, const Tensor& value,
+                             const AttentionResult& result, const AttentionOptions& options = {},
+                             bool add = false);
+
 /// A partial result over some of the keys; (0, -inf, 0) is neutral for merge. float32 (float64 for
 /// float64), whatever the query's dtype.
 struct AttentionState {
@@ -145,6 +153,12 @@ struct AttentionState {
 /// where weights or statistics are asked for: a part has none.
 AttentionState attention_state(const Tensor& query, const Tensor& key, const Tensor& value,
                                const AttentionOptions& options = {});
+/// The same into the tensors that `state` holds, of the shapes and dtypes that attention_state
+/// gives, any strides but for a last one of 1. What is undefined is made. Throws Error, and writes
+/// nothing, where attention_state does, or where a tensor doesn't fit or shares memory with another
+/// or an input.
+void attention_state_into(AttentionState& state, const Tensor& query, const Tensor& key,
+                          const Tensor& value, const AttentionOptions& options = {});
 /// Both parts as one: associative and commutative but for rounding. Throws Error where shapes or
 /// dtypes differ.
 AttentionState merge(const AttentionState& a, const AttentionState& b);
@@ -155,5 +169,11 @@ void merge_into(AttentionState& a, const AttentionState& b);
 AttentionResult finish(const AttentionState& state);
 /// The same with the output rounded to a floating `dtype`; lse stays in the state's.
 AttentionResult finish(const AttentionState& state, DType dtype);
+/// The same into the tensors that `result` holds: output of any floating dtype, lse of the state's,
+/// any strides but for a last one of 1. What is undefined is made, in the state's dtype. Throws
+/// Error, and writes nothing, where finish does, where a tensor doesn't fit or shares memory with
+/// another or the state, and where weights or statistics are given.
+void finish_into(AttentionResult& result, const AttentionState& state);
 
 }  // namespace foveal
+#pragma GCC visibility pop

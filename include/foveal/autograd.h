@@ -13,6 +13,7 @@
 
 #include "foveal/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 /// While one lives its thread records nothing: operations cost what they cost without gradients,
@@ -48,3 +49,4 @@ GradientCheck check_gradients(const std::function<Tensor(const std::vector<Tenso
                               const std::vector<Tensor>& inputs);
 
 }  // namespace foveal
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 enum class DType { float32, float64, bfloat16, float16, int64, boolean };
@@ -71,3 +72,4 @@ constexpr DType dtype_of<bool>() {
 }
 
 }  // namespace foveal
+#pragma GCC visibility pop

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 /// What kind of thing went wrong. The command turns it into its exit status.
@@ -29,3 +30,4 @@ class Error : public std::runtime_error {
 };
 
 }  // namespace foveal
+#pragma GCC visibility pop

@@ -1,5 +1,6 @@
 #pragma once
-// All public headers. foveal/text/*.h need the target foveal::text when linking.
+// All public headers but c.h, which is C. foveal/text/*.h need the target foveal::text when
+// linking.
 
 #include "foveal/attention.h"
 #include "foveal/autograd.h"

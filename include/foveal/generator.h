@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 /// PyTorch's CPU generator: mt19937 with its standard initialisation by the low 32 bits of the
@@ -42,3 +43,4 @@ class Generator {
 };
 
 }  // namespace foveal
+#pragma GCC visibility pop

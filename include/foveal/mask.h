@@ -11,12 +11,15 @@
 #include "foveal/tensor.h"
 
 namespace foveal {
+class MaskNode;
+}
+
+#pragma GCC visibility push(default)
+namespace foveal {
 
 /// Where the diagonal of a causal mask starts when L_q and L_k differ. PyTorch's is_causal is
 /// top_left.
 enum class Corner { top_left, bottom_right };
-
-class MaskNode;
 
 /// An expression that says for batch entry b, head h, query i and key j whether j is visible. With
 /// i' = i + L_k - L_q, the query's place among the keys; where a call gives offsets, i' and j are
@@ -89,3 +92,4 @@ std::vector<MaskWarning> lint(const Mask& mask, std::int64_t batch, std::int64_t
                               std::int64_t key_length);
 
 }  // namespace foveal
+#pragma GCC visibility pop

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 /// Gives back what is kept for later calls: large blocks that tensors let go of (256 MB at most and
@@ -12,3 +13,4 @@ namespace foveal {
 std::size_t release_memory();
 
 }  // namespace foveal
+#pragma GCC visibility pop

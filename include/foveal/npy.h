@@ -5,6 +5,7 @@
 
 #include "foveal/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 /// Reads a file of format 1.0 to 3.0 that holds float16, float32, float64, int64 or bool in either
@@ -24,3 +25,4 @@ Tensor parse_npy(const std::string& bytes, const std::string& name);
 void save_npy(const std::string& path, const Tensor& tensor);
 
 }  // namespace foveal
+#pragma GCC visibility pop

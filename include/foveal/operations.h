@@ -13,6 +13,7 @@
 
 #include "foveal/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 // --- arithmetic, with NumPy's broadcasting. int64 divides only after to(). A scalar takes the
@@ -121,3 +122,4 @@ Tensor stack(const std::vector<Tensor>& tensors, std::int64_t axis);
 std::vector<Tensor> unbind(const Tensor& a, std::int64_t axis);
 
 }  // namespace foveal
+#pragma GCC visibility pop

@@ -19,8 +19,11 @@
 #include "foveal/state_dict.h"
 
 namespace foveal::optim {
-
 class UpdateRule;  // what an optimiser does to one parameter
+}
+
+#pragma GCC visibility push(default)
+namespace foveal::optim {
 
 /// A list of leaves that are trained. Not safe for use from several threads at once.
 class Optimizer {
@@ -119,3 +122,4 @@ class AdamW : public Optimizer {
 double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm);
 
 }  // namespace foveal::optim
+#pragma GCC visibility pop

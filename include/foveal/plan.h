@@ -7,8 +7,11 @@
 #include "foveal/attention.h"
 
 namespace foveal {
-
 struct PlanData;
+}
+
+#pragma GCC visibility push(default)
+namespace foveal {
 
 /// A plan for shapes, dtype and options. It holds the mask bound to its lengths, cut into tiles, so
 /// that a plan that is run many times pays for that once. So the mask is a snapshot: what is
@@ -43,6 +46,9 @@ class Plan {
                      bool add = false) const;
   /// As attention_state does.
   AttentionState state(const Tensor& query, const Tensor& key, const Tensor& value) const;
+  /// As attention_state_into does.
+  void state_into(AttentionState& state, const Tensor& query, const Tensor& key,
+                  const Tensor& value) const;
 
   /// From now on the plan is one for `key_length` keys, at most those that it was made for, and for
   /// key_lengths of entries (none: all have all): where keys are added one by one, they keep their
@@ -63,3 +69,4 @@ Plan plan_attention(const Shape& query, const Shape& key, const Shape& value, DT
                     const AttentionOptions& options = {});
 
 }  // namespace foveal
+#pragma GCC visibility pop

@@ -4,6 +4,7 @@
 #include "foveal/generator.h"
 #include "foveal/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 /// Uniform in [0, 1); float32 or float64.
@@ -24,3 +25,4 @@ Tensor dropout_mask(const Shape& shape, double p, Generator& generator,
                     DType dtype = DType::float32);
 
 }  // namespace foveal
+#pragma GCC visibility pop

@@ -9,6 +9,7 @@
 
 #include "foveal/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace foveal::reference {
 
 /// S = Q K^T. query (..., L_q, D), key (..., L_k, D) -> (..., L_q, L_k). Leading axes broadcast.
@@ -52,3 +53,4 @@ Stages attention(const Tensor& query, const Tensor& key, const Tensor& value,
                  const Options& options = {});
 
 }  // namespace foveal::reference
+#pragma GCC visibility pop

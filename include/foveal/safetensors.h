@@ -6,6 +6,7 @@
 
 #include "foveal/state_dict.h"
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 struct SafetensorsFile {
@@ -29,3 +30,4 @@ void save_safetensors(const std::string& path, const StateDict& tensors,
 SafetensorsFile parse_safetensors(const std::string& bytes, const std::string& name);
 
 }  // namespace foveal
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 using Shape = std::vector<std::int64_t>;
@@ -28,3 +29,4 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, const std::string& contex
 std::int64_t normalize_axis(std::int64_t axis, std::int64_t rank, const std::string& context);
 
 }  // namespace foveal
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 
 #include "foveal/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 using StateDict = std::vector<std::pair<std::string, Tensor>>;
@@ -15,3 +16,4 @@ using StateDict = std::vector<std::pair<std::string, Tensor>>;
 const Tensor* find(const StateDict& tensors, const std::string& name);
 
 }  // namespace foveal
+#pragma GCC visibility pop

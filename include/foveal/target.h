@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 /// The names of the targets that this CPU can run, from portable to the best.
@@ -15,3 +16,4 @@ std::vector<std::string> targets();
 void set_target(const std::string& name);
 
 }  // namespace foveal
+#pragma GCC visibility pop

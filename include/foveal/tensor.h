@@ -12,8 +12,11 @@
 #include "foveal/shape.h"
 
 namespace foveal {
-
 struct TensorBody;
+}
+
+#pragma GCC visibility push(default)
+namespace foveal {
 
 /// A strided array of numbers. Copying a Tensor copies the handle: both are the same tensor. Views
 /// (transpose, slice, view, ...) share storage too; clone() and contiguous() make memory of their
@@ -169,3 +172,4 @@ Tensor tensor(const NestedList& values, std::optional<DType> dtype = std::nullop
 std::string to_string(const Tensor& tensor);
 
 }  // namespace foveal
+#pragma GCC visibility pop

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#pragma GCC visibility push(default)
 namespace foveal {
 
 /// Threads that later calls use, the caller's included; count is 1 to 1024, else Error. The default
@@ -27,3 +28,4 @@ using ParallelRunner = void (*)(std::int64_t count, ParallelBody body, void* con
 void set_parallel_runner(ParallelRunner runner, void* user = nullptr);
 
 }  // namespace foveal
+#pragma GCC visibility pop

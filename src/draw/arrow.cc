@@ -1,9 +1,9 @@
 #include "draw/arrow.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
+
+#include "core/filled.h"
 
 namespace foveal::draw {
 namespace {
@@ -24,7 +24,7 @@ Point towards(const Point& from, const Point& to, double distance) {
 }
 
 std::string written(const char* command, const Point& point) {
-  return fmt::format("{}{} {}", command, coordinate(point.x), coordinate(point.y));
+  return filled("{}{} {}", command, coordinate(point.x), coordinate(point.y));
 }
 
 bool is_straight(const Point& a, const Point& b, const Point& c) {
@@ -72,8 +72,8 @@ void wire(Svg& svg, const std::vector<Point>& points) {
 }
 
 void node(Svg& svg, const Point& at) {
-  svg.path(fmt::format("M{} {}a{r} {r} 0 1 0 {d} 0a{r} {r} 0 1 0 -{d} 0z", coordinate(at.x - kNode),
-                       coordinate(at.y), fmt::arg("r", kNode), fmt::arg("d", 2 * kNode)),
+  svg.path(filled("M{0} {1}a{2} {2} 0 1 0 {3} 0a{2} {2} 0 1 0 -{3} 0z", coordinate(at.x - kNode),
+                  coordinate(at.y), coordinate(kNode), coordinate(2 * kNode)),
            svg.palette().ink2);
 }
 

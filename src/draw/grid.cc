@@ -1,10 +1,9 @@
 #include "draw/grid.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 
+#include "core/filled.h"
 #include "draw/text.h"
 
 namespace foveal::draw {
@@ -137,7 +136,7 @@ class Drawing {
 
   void mark_corner(const Box& at) {
     const double right = at.x + at.width - 1;
-    svg_.path(fmt::format("M{0} {1}h6v6z", coordinate(right - 6), coordinate(at.y + 1)),
+    svg_.path(filled("M{0} {1}h6v6z", coordinate(right - 6), coordinate(at.y + 1)),
               svg_.palette().ink);
   }
 
@@ -148,8 +147,8 @@ class Drawing {
       const Cell& cell = grid_.cells[i];
       const Box at = box(i);
       paths[cell.hatched ? svg_.hatch() : heat_colour(svg_.palette(), cell.heat)] +=
-          fmt::format("M{} {}h{}v{}h-{}z", coordinate(at.x), coordinate(at.y), coordinate(at.width),
-                      coordinate(at.height), coordinate(at.width));
+          filled("M{} {}h{}v{}h-{}z", coordinate(at.x), coordinate(at.y), coordinate(at.width),
+                 coordinate(at.height), coordinate(at.width));
     }
     for (const auto& [colour, path] : paths) svg_.path(path, colour);
     for (std::size_t i = 0; i < grid_.cells.size(); ++i) {

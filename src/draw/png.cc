@@ -1,11 +1,10 @@
 #include "draw/png.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 
+#include "core/filled.h"
 #include "draw/fonts.h"
 #include "draw/process.h"
 #include "draw/utf8.h"
@@ -19,9 +18,9 @@ constexpr const char* kPngStart = "\x89PNG\r\n\x1a\n";
 
 std::string convert(const std::string& svg, double scale) {
   // --unlimited: a picture of many cells passes the XML parser's limit on size.
-  Finished finished = run_program(
-      {"rsvg-convert", "--unlimited", "--format", "png", "--zoom", fmt::format("{}", scale)}, svg,
-      kLimit);
+  Finished finished =
+      run_program({"rsvg-convert", "--unlimited", "--format", "png", "--zoom", filled("{}", scale)},
+                  svg, kLimit);
   if (!finished.found) {
     throw Error("png: rsvg-convert is not on PATH: install librsvg2-bin, or use --format svg",
                 ErrorKind::file);
@@ -29,7 +28,7 @@ std::string convert(const std::string& svg, double scale) {
   if (finished.status != 0 || finished.output.rfind(kPngStart, 0) != 0) {
     const std::string first = finished.errors.substr(0, finished.errors.find('\n'));
     throw Error(
-        fmt::format("png: rsvg-convert ended with {} on the picture: {}", finished.status, first),
+        filled("png: rsvg-convert ended with {} on the picture: {}", finished.status, first),
         ErrorKind::internal);
   }
   return finished.output;
@@ -38,7 +37,7 @@ std::string convert(const std::string& svg, double scale) {
 // Without any font every letter comes out as the same box.
 bool has_font() {
   const auto letter = [](char text) {
-    return fmt::format(
+    return filled(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"20\" height=\"20\">"
         "<text y=\"15\">{}</text></svg>",
         text);
@@ -64,13 +63,13 @@ std::string missing_note(const Png& png) {
   constexpr std::size_t kMostNamed = 8;
   std::string named;
   for (std::size_t i = 0; i < std::min(png.missing.size(), kMostNamed); ++i) {
-    const auto code = static_cast<std::uint32_t>(decode(png.missing[i], 0).code);
-    named += fmt::format("{}{} (U+{:04X})", i == 0 ? "" : ", ", png.missing[i], code);
+    const char32_t code = decode(png.missing[i], 0).code;
+    named += filled("{}{} ({})", i == 0 ? "" : ", ", png.missing[i], code_name(code));
   }
   if (png.missing.size() > kMostNamed) {
-    named += fmt::format(" and {} more", png.missing.size() - kMostNamed);
+    named += filled(" and {} more", png.missing.size() - kMostNamed);
   }
-  return fmt::format(
+  return filled(
       "png: no font here has {}: drawn as □. Install one that has them, or use --format svg",
       named);
 }

@@ -1,11 +1,10 @@
 #include "draw/text.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdint>
 
+#include "core/filled.h"
 #include "draw/utf8.h"
 
 namespace foveal::draw {
@@ -70,7 +69,7 @@ std::string visible(std::string_view text) {
     } else if (code == 0x7F) {
       append(out, 0x2421);
     } else if (code != kInvalid && is_unprintable(code)) {
-      out += fmt::format("⟨U+{:04X}⟩", static_cast<std::uint32_t>(code));
+      out += filled("⟨{}⟩", code_name(code));
     } else {
       append(out, code);
     }

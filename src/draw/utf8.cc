@@ -34,6 +34,15 @@ void append(std::string& out, char32_t code) {
   }
 }
 
+std::string code_name(char32_t code) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string name = "U+";
+  for (int shift = 20; shift >= 0; shift -= 4) {
+    if (shift < 16 || code >> shift != 0) name += kDigits[code >> shift & 0xF];
+  }
+  return name;
+}
+
 bool is_mark(char32_t code) {
   struct Range {
     char32_t first, last;

@@ -20,6 +20,9 @@ Decoded decode(std::string_view text, std::size_t at);
 
 void append(std::string& out, char32_t code);
 
+/// "U+00E9"
+std::string code_name(char32_t code);
+
 /// Marks that sit on the letter before them, and joiners inside an emoji: they take no room.
 bool is_mark(char32_t code);
 

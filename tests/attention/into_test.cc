@@ -182,6 +182,68 @@ TEST(Into, StatesAreMergedInPlace) {
   }
 }
 
+TEST(Into, StatesAreMadeAndFinishedInAnyStrides) {
+  for (const Target* target : usable_targets()) {
+    for (unsigned seed = 0; seed < case_count(30); ++seed) {
+      Cases cases(seed);
+      Case one = make_case(cases, kDtypes[seed % 4]);
+      one.options.target = target->name;
+      SCOPED_TRACE("seed " + std::to_string(seed));
+      const AttentionState want = attention_state(one.query, one.key, one.value, one.options);
+      const Framed output(want.output.shape(), want.output.dtype(), seed);
+      const Framed maximum(want.maximum.shape(), want.maximum.dtype(), seed);
+      const Framed sum(want.sum.shape(), want.sum.dtype(), seed);
+      AttentionState got{output.view, maximum.view, seed % 3 == 0 ? Tensor() : sum.view};
+      attention_state_into(got, one.query, one.key, one.value, one.options);
+      ASSERT_TRUE(same_bits(got.output, want.output));
+      ASSERT_TRUE(same_bits(got.maximum, want.maximum));
+      ASSERT_TRUE(same_bits(got.sum, want.sum));
+      const Plan plan = plan_attention(one.query.shape(), one.key.shape(), one.value.shape(),
+                                       one.query.dtype(), one.options);
+      plan.state_into(got, one.query, one.key, one.value);  // over what was there
+      ASSERT_TRUE(same_bits(got.output, want.output));
+
+      const DType dtype = kDtypes[seed / 4 % 4];
+      const AttentionResult whole = finish(want, dtype);
+      const Framed finished(whole.output.shape(), dtype, seed);
+      const Framed lse(whole.lse.shape(), whole.lse.dtype(), seed);
+      AttentionResult into;
+      into.output = finished.view;
+      if (seed % 2 == 0) into.lse = lse.view;
+      finish_into(into, got);
+      ASSERT_TRUE(same_bits(into.output, whole.output));
+      ASSERT_TRUE(same_bits(into.lse, whole.lse));
+      for (const Framed* frame : {&output, &maximum, &sum, &finished, &lse}) {
+        ASSERT_TRUE(frame->frame_is_whole());
+      }
+    }
+  }
+}
+
+TEST(Into, GradientsWithoutAPlanAreThoseOfOne) {
+  for (unsigned seed = 0; seed < case_count(10); ++seed) {
+    Cases cases(seed);
+    const BackwardCase one = make_backward_case(cases, kDtypes[seed % 4]);
+    const auto& [query, key, value, options] = one.forward;
+    const AttentionResult result = attention(query, key, value, options);
+    const AttentionGradients want =
+        attention_backward(one.grad_output, query, key, value, result, options);
+    AttentionGradients got;
+    const Framed frame(want.q.shape(), want.q.dtype(), seed);
+    got.q = frame.view;
+    attention_backward_into(got, one.grad_output, query, key, value, result, options);
+    ASSERT_TRUE(same_bits(got.q, want.q)) << seed;
+    ASSERT_TRUE(same_bits(got.k, want.k)) << seed;
+    ASSERT_TRUE(frame.frame_is_whole());
+    AttentionGradients twice;
+    twice.v = Tensor::zeros(want.v.shape(), want.v.dtype());
+    for (int n = 0; n < 2; ++n) {
+      attention_backward_into(twice, one.grad_output, query, key, value, result, options, true);
+    }
+    ASSERT_TRUE(same_bits(twice.v, want.v * 2.0)) << seed;
+  }
+}
+
 struct Inputs {
   Cases cases{4};
   Tensor query = cases.normal({2, 2, 3, 8}).to(DType::float32);
@@ -249,6 +311,38 @@ TEST(Into, WritesCountInTheTensorsVersion) {
   const std::uint64_t before = result.output.version();
   attention_into(result, in.query, in.key, in.key);
   EXPECT_GT(result.output.version(), before);
+}
+
+TEST(Into, StatesRefuseWhatTheyCannotWrite) {
+  Inputs in;
+  const AttentionState state = attention_state(in.query, in.key, in.key);
+  const auto complaint = [&](AttentionState into) {
+    return message_of([&] { attention_state_into(into, in.query, in.key, in.key); });
+  };
+  expect_words(complaint({in.query, {}, {}}),
+               {"attention_state_into: state.output shares memory with query"});
+  expect_words(complaint({{}, state.sum, state.sum}),
+               {"state.maximum shares memory with state.sum"});
+  expect_words(complaint({{}, Tensor::zeros({2, 2, 4}), {}}), {"state.maximum", "(2, 2, 3)"});
+
+  const auto finishing = [&](const AttentionResult& result) {
+    return message_of([&] {
+      AttentionResult into = result;
+      finish_into(into, state);
+    });
+  };
+  AttentionResult result;
+  result.output = state.output;
+  expect_words(finishing(result), {"finish_into: output shares memory with state.output"});
+  result.output = Tensor::zeros(state.output.shape(), DType::int64);
+  expect_words(finishing(result), {"finish_into: output's dtype is int64"});
+  result.output = {};
+  result.lse = Tensor::zeros(state.sum.shape(), DType::float64);
+  expect_words(finishing(result), {"finish_into: lse", "float64", "float32"});
+  result.lse = {};
+  result.weights = Tensor::zeros({2, 2, 3, 5});
+  expect_words(finishing(result),
+               {"result.weights is given but not asked for", "a state has none"});
 }
 
 TEST(Into, MergeRefusesWhatItCannotWrite) {

@@ -16,8 +16,11 @@
 #include "foveal/nn/layers.h"
 
 namespace foveal::nn {
-
 class MaskLook;  // what a layer has seen of its mask, so that `fused` reads it once a version
+}
+
+#pragma GCC visibility push(default)
+namespace foveal::nn {
 
 /// Section 3.4.2, first version. Parameters W_query, W_key, W_value (d_in, d_out) drawn by rand.
 class SelfAttention_v1 : public Module {
@@ -140,3 +143,4 @@ class MultiHeadAttention : public Module {
 };
 
 }  // namespace foveal::nn
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 #include "foveal/nn/module.h"
 #include "foveal/operations.h"
 
+#pragma GCC visibility push(default)
 namespace foveal::nn {
 
 /// y = x weight^T + bias. weight (d_out, d_in), bias (d_out), float32, both drawn from
@@ -86,3 +87,4 @@ class Sequential : public ModuleList {
 };
 
 }  // namespace foveal::nn
+#pragma GCC visibility pop

@@ -9,6 +9,7 @@
 
 #include "foveal/state_dict.h"
 
+#pragma GCC visibility push(default)
 namespace foveal::nn {
 
 /// Base of all layers. A derived class keeps its tensors and layers as ordinary members and
@@ -111,3 +112,4 @@ class ModuleList : public Module {
 };
 
 }  // namespace foveal::nn
+#pragma GCC visibility pop

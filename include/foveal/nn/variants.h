@@ -15,6 +15,7 @@
 #include "foveal/nn/attention.h"
 #include "foveal/nn/layers.h"
 
+#pragma GCC visibility push(default)
 namespace foveal::nn::variants {
 
 /// What every variant can be made from. Biases are undefined where there are none.
@@ -223,3 +224,4 @@ std::unique_ptr<Variant> make(const std::string& name, const MultiHeadAttentionO
 void convert(const Variant& from, Variant& to);
 
 }  // namespace foveal::nn::variants
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include "foveal/generator.h"
 #include "foveal/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace foveal::text {
 
 struct Batch {
@@ -42,3 +43,4 @@ class DataLoader {
 };
 
 }  // namespace foveal::text
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace foveal::text {
 
 /// Byte-level byte-pair encoding with GPT-2's merges and its splitting rule. Token ids follow from
@@ -46,3 +47,4 @@ class Tokenizer {
 };
 
 }  // namespace foveal::text
+#pragma GCC visibility pop

@@ -38,8 +38,8 @@ std::int64_t size_or(const Tensor& tensor, std::int64_t axis, std::int64_t lengt
 
 }  // namespace
 
-template <>
-void check_holds<float>(const Tensor& tensor, const char* name) {
+void check_holds(const Tensor& tensor, const char* name, DType dtype) {
+  if (dtype == DType::float64) return;
   if (tensor.dtype() != DType::float64) return;
   const Tensor dense = tensor.contiguous();
   const double* const numbers = dense.data<double>();
@@ -48,9 +48,6 @@ void check_holds<float>(const Tensor& tensor, const char* name) {
     refuse_for_float32(std::string(name) + " holds " + number_text(numbers[n]));
   }
 }
-
-template <>
-void check_holds<double>(const Tensor&, const char*) {}
 
 namespace {
 
@@ -96,7 +93,7 @@ double number_at(const Tensor& tensor, std::int64_t n) {
 template <class T>
 const T* copied(const Tensor& tensor, const char* name, T* to) {
   if (!tensor.defined()) return nullptr;
-  check_holds<T>(tensor, name);
+  check_holds(tensor, name, dtype_of<T>());
   for (std::int64_t n = 0; n < tensor.size(0); ++n) to[n] = static_cast<T>(number_at(tensor, n));
   return to;
 }

@@ -62,18 +62,14 @@ Heads<T> broadcast_heads(const Tensor& tensor) {
   return heads;
 }
 
-/// Throws Error where the option `name` holds a finite number that T doesn't.
-template <class T>
-void check_holds(const Tensor& tensor, const char* name);
-template <>
-void check_holds<float>(const Tensor& tensor, const char* name);
-template <>
-void check_holds<double>(const Tensor& tensor, const char* name);
+/// Throws Error where the option `name` holds a finite number that `dtype`, float32 or float64,
+/// doesn't.
+void check_holds(const Tensor& tensor, const char* name, DType dtype);
 
 /// An option's tensor as T; throws as check_holds does.
 template <class T>
 Tensor option_as(const Tensor& tensor, const char* name) {
-  check_holds<T>(tensor, name);
+  check_holds(tensor, name, dtype_of<T>());
   return converted(tensor, dtype_of<T>());
 }
 

@@ -110,13 +110,35 @@ AttentionGradients attention_backward(const Tensor& grad_output, const Tensor& q
   rethrow_as_error("attention_backward");
 }
 
+void attention_backward_into(AttentionGradients& gradients, const Tensor& grad_output,
+                             const Tensor& query, const Tensor& key, const Tensor& value,
+                             const AttentionResult& result, const AttentionOptions& options,
+                             bool add) try {
+  check_dtypes(query, key, value);
+  run_backward(plan_for(query, key, value, options).data(), grad_output, {query, key, value},
+               result, gradients, add, "attention_backward_into");
+} catch (...) {
+  rethrow_as_error("attention_backward_into");
+}
+
 AttentionState attention_state(const Tensor& query, const Tensor& key, const Tensor& value,
                                const AttentionOptions& options) try {
   check_dtypes(query, key, value);
-  return run_state(plan_for(query, key, value, options).data(), {query, key, value},
-                   "attention_state");
+  AttentionState state;
+  run_state(plan_for(query, key, value, options).data(), {query, key, value}, state,
+            "attention_state");
+  return state;
 } catch (...) {
   rethrow_as_error("attention_state");
+}
+
+void attention_state_into(AttentionState& state, const Tensor& query, const Tensor& key,
+                          const Tensor& value, const AttentionOptions& options) try {
+  check_dtypes(query, key, value);
+  run_state(plan_for(query, key, value, options).data(), {query, key, value}, state,
+            "attention_state_into");
+} catch (...) {
+  rethrow_as_error("attention_state_into");
 }
 
 }  // namespace foveal

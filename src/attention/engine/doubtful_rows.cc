@@ -203,15 +203,16 @@ void write_again(const Call<T>& call, const std::vector<DoubtfulTile>& tiles,
 template <class T>
 void write_again(const Call<T>& call, const std::vector<DoubtfulTile>& tiles,
                  AttentionState& state) {
-  T *const maxima = state.maximum.template data<T>(), *const sums = state.sum.template data<T>();
-  const Problem& p = call.plan.problem;
+  const RowNumbers<T> maxima = row_numbers_of<T>(state.maximum),
+                      sums = row_numbers_of<T>(state.sum);
+  const Heads<T> to = heads_of<T>(state.output);
+  const std::int64_t size = call.plan.problem.value_size;
   for_each_row<T>(call, tiles, nullptr,
                   [&](std::int64_t b, std::int64_t h, std::int64_t i, const double* output,
                       double maximum, double sum) {
                     const auto whole = [&](std::int64_t d) { return output[d] * sum; };
-                    const std::int64_t row = (b * p.heads + h) * p.query_length + i;
-                    write_state_row(whole, p.value_size, maximum, sum,
-                                    heads_of<T>(state.output).row(b, h, i), maxima[row], sums[row]);
+                    write_state_row(whole, size, maximum, sum, to.row(b, h, i),
+                                    *maxima.row(b, h, i), *sums.row(b, h, i));
                   });
 }
 

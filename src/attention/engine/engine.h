@@ -18,9 +18,21 @@ void run_backward(const PlanData& plan, const Tensor& grad_output, const CallInp
                   const AttentionResult& result, AttentionGradients& gradients, bool add,
                   const char* function);
 
-/// The state of a forward pass before the division. Throws Error where weights or statistics are
-/// asked for.
-AttentionState run_state(const PlanData& plan, const CallInputs& inputs, const char* function);
+/// The state of a forward pass before the division, into what `state` holds; what is undefined is
+/// made. Throws Error where weights or statistics are asked for, and where a tensor that is given
+/// doesn't fit.
+void run_state(const PlanData& plan, const CallInputs& inputs, AttentionState& state,
+               const char* function);
+
+/// The state divided, into what `result` holds; what is undefined is made, in the state's dtype.
+/// Throws Error as finish_into does.
+void run_finish(const AttentionState& state, AttentionResult& result, const char* function);
+
+/// merge_into.
+void run_merge(AttentionState& a, const AttentionState& b, const char* function);
+
+/// Throws Error where a tensor has another shape or dtype than the plan's.
+void check_inputs(const PlanData& plan, const CallInputs& inputs, const char* function);
 
 /// The first pass, into what prepare_results has made or checked.
 void run_forward(const PlanData& plan, const CallInputs& inputs, AttentionResult& result);
@@ -48,7 +60,8 @@ void check_backward(const PlanData& plan, const Tensor& grad_output, const CallI
 void compute_gradients(const PlanData& plan, const Tensor& grad_output, const CallInputs& inputs,
                        const AttentionResult& result, AttentionGradients& gradients, bool add);
 
-/// run_state, once all has been checked.
-AttentionState compute_state(const PlanData& plan, const CallInputs& inputs);
+/// run_state, but for what doesn't go with a state.
+void compute_state(const PlanData& plan, const CallInputs& inputs, AttentionState& state,
+                   const char* function);
 
 }  // namespace foveal

@@ -25,13 +25,17 @@ void check_shape(const Tensor& tensor, const char* name, const Sizes& planned,
                  const char* function) {
   const Shape& shape = tensor.shape();
   if (std::equal(shape.begin(), shape.end(), planned.begin(), planned.end())) return;
+  // C's plans have none.
+  const bool mends =
+      differs_in_keys(name, shape, planned) && std::string_view(function).starts_with("Plan::");
   throw Error(std::string(function) + ": " + name + " has shape " + to_string(shape) +
               " but the plan is for " + to_string(Shape(planned.begin(), planned.end())) +
               ": make a plan for this shape" +
-              (differs_in_keys(name, shape, planned) ? ", or tell this one with set_lengths" : ""));
+              (mends ? ", or tell this one with set_lengths" : ""));
 }
 
-/// That the tensors are those of the plan.
+}  // namespace
+
 void check_inputs(const PlanData& plan, const CallInputs& inputs, const char* function) {
   const auto& [query, key, value] = inputs;
   check_dtypes(query, key, value);
@@ -45,8 +49,6 @@ void check_inputs(const PlanData& plan, const CallInputs& inputs, const char* fu
   }
 }
 
-}  // namespace
-
 void run_backward(const PlanData& plan, const Tensor& grad_output, const CallInputs& inputs,
                   const AttentionResult& result, AttentionGradients& gradients, bool add,
                   const char* function) {
@@ -55,14 +57,15 @@ void run_backward(const PlanData& plan, const Tensor& grad_output, const CallInp
   compute_gradients(plan, grad_output, inputs, result, gradients, add);
 }
 
-AttentionState run_state(const PlanData& plan, const CallInputs& inputs, const char* function) {
+void run_state(const PlanData& plan, const CallInputs& inputs, AttentionState& state,
+               const char* function) {
   if (needs_second_pass(plan.options) || gathers_rows(plan.options)) {
     throw Error(std::string(function) +
                 ": weights and statistics are asked for, but a part of the keys has none: ask "
                 "attention() over all keys");
   }
   const RunScope scope(plan);
-  return compute_state(plan, inputs);
+  compute_state(plan, inputs, state, function);
 }
 
 AttentionResult Plan::run(const Tensor& query, const Tensor& key, const Tensor& value) const try {
@@ -108,9 +111,20 @@ void Plan::backward_into(AttentionGradients& gradients, const Tensor& grad_outpu
 AttentionState Plan::state(const Tensor& query, const Tensor& key, const Tensor& value) const try {
   const CallInputs inputs{query, key, value};
   check_inputs(*data_, inputs, "Plan::state");
-  return run_state(*data_, inputs, "Plan::state");
+  AttentionState state;
+  run_state(*data_, inputs, state, "Plan::state");
+  return state;
 } catch (...) {
   rethrow_as_error("Plan::state");
+}
+
+void Plan::state_into(AttentionState& state, const Tensor& query, const Tensor& key,
+                      const Tensor& value) const try {
+  const CallInputs inputs{query, key, value};
+  check_inputs(*data_, inputs, "Plan::state_into");
+  run_state(*data_, inputs, state, "Plan::state_into");
+} catch (...) {
+  rethrow_as_error("Plan::state_into");
 }
 
 }  // namespace foveal

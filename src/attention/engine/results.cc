@@ -36,15 +36,8 @@ std::array<WrittenTensor, 9> written_of(const PlanData& plan, const AttentionRes
 
 void check_given(const PlanData& plan, const CallInputs& inputs, const AttentionResult& result,
                  const char* function) {
-  const AttentionOptions& options = plan.options;
-  const NamedTensor read[] = {{"query", &inputs.query},
-                              {"key", &inputs.key},
-                              {"value", &inputs.value},
-                              {"bias", &options.bias},
-                              {"alibi_slopes", &options.alibi_slopes},
-                              {"sinks", &options.sinks},
-                              {"dropout_mask", &options.dropout_mask}};
-  check_written(written_of(plan, result), read, {"result.", "the options"}, function);
+  check_written(written_of(plan, result), tensors_read(plan, inputs), {"result.", "the options"},
+                function);
 }
 
 /// Shape, dtype, strides.
@@ -87,6 +80,17 @@ WrittenTensor WrittenTensor::shaped_like(const Tensor& like, const char* name, c
   std::copy(like.shape().begin(), like.shape().end(), written.sizes.begin());
   written.dtype = like.dtype();
   return written;
+}
+
+std::array<NamedTensor, 7> tensors_read(const PlanData& plan, const CallInputs& inputs) {
+  const AttentionOptions& options = plan.options;
+  return {{{"query", &inputs.query},
+           {"key", &inputs.key},
+           {"value", &inputs.value},
+           {"bias", &options.bias},
+           {"alibi_slopes", &options.alibi_slopes},
+           {"sinks", &options.sinks},
+           {"dropout_mask", &options.dropout_mask}}};
 }
 
 void check_written(std::span<const WrittenTensor> written, std::span<const NamedTensor> read,

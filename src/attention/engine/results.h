@@ -31,6 +31,9 @@ struct NamedTensor {
   const Tensor* tensor;
 };
 
+/// All that a forward pass reads.
+std::array<NamedTensor, 7> tensors_read(const PlanData& plan, const CallInputs& inputs);
+
 /// A tensor that may be given to be written. Nothing here takes memory: a repeated run makes none.
 struct WrittenTensor {
   const char* name;

@@ -13,6 +13,8 @@
 #include "core/door.h"
 #include "core/thread_pool.h"
 #include "foveal/error.h"
+#include "tensor/builder.h"
+#include "tensor/wide_rows.h"
 
 namespace foveal {
 namespace {
@@ -37,14 +39,23 @@ void run_tiles(const Call<T>& call, const RowNumbers<T>& maxima, const RowNumber
       });
 }
 
+/// Every number `value`, in memory of the caller's or our own.
+void fill_or_make(Tensor& tensor, const Shape& shape, double value, DType dtype) {
+  if (tensor.defined()) {
+    tensor.fill_(value);
+  } else {
+    tensor = Tensor::full(shape, value, dtype);
+  }
+}
+
 template <class T>
-AttentionState state_as(const PlanData& plan, const Tensor& query, const Tensor& key,
-                        const Tensor& value) {
+void state_as(const PlanData& plan, const CallInputs& inputs, AttentionState& state) {
+  const auto& [query, key, value] = inputs;
   constexpr DType dtype = dtype_of<T>();
   const Problem& problem = plan.problem;
-  AttentionState state{Tensor::zeros(problem.output_shape(), dtype),
-                       Tensor::full(problem.row_shape(), -INFINITY, dtype),
-                       Tensor::zeros(problem.row_shape(), dtype)};
+  fill_or_make(state.output, problem.output_shape(), 0, dtype);
+  fill_or_make(state.maximum, problem.row_shape(), -INFINITY, dtype);
+  fill_or_make(state.sum, problem.row_shape(), 0, dtype);
   DoubtfulRows doubtful;
   if (!plan.decodes_all()) {
     Call<T> call(plan, query, key, value);
@@ -53,7 +64,17 @@ AttentionState state_as(const PlanData& plan, const Tensor& query, const Tensor&
   }
   run_decodes(plan, query, key, value, state, doubtful);
   compute_again(plan, query, key, value, doubtful, state);
-  return state;
+}
+
+/// What is given to be written.
+void check_state_given(const PlanData& plan, const CallInputs& inputs, const AttentionState& state,
+                       const char* function) {
+  const auto& [b, h, kv, l_q, l_k, d, d_v, dtype] = plan.problem;
+  const DType sums = wide_dtype(dtype);
+  const WrittenTensor written[] = {{"state.output", &state.output, true, {b, h, l_q, d_v}, 4, sums},
+                                   {"state.maximum", &state.maximum, true, {b, h, l_q}, 3, sums},
+                                   {"state.sum", &state.sum, true, {b, h, l_q}, 3, sums}};
+  check_written(written, tensors_read(plan, inputs), {}, function);
 }
 
 void check_part(const Tensor& tensor, const char* part, const Shape& shape, DType dtype,
@@ -126,27 +147,77 @@ void merge_rows(const AttentionState& a, const AttentionState& b, AttentionState
   });
 }
 
-template <class T>
-AttentionResult finish_as(const AttentionState& state) {
-  AttentionResult result;
-  result.output = Tensor::zeros(state.output.shape(), dtype_of<T>());
-  result.lse = Tensor::zeros(state.maximum.shape(), dtype_of<T>());
-  const std::int64_t rows = state.maximum.element_count(), size = state.output.size(3);
-  const T* const from = state.output.data<T>();
-  T* const output = result.output.template data<T>();
-  T* const lse = result.lse.template data<T>();
-  for_each_row(rows, [&](std::int64_t row) {
-    const double sum = state.sum.data<T>()[row];
-    lse[row] = static_cast<T>(state.maximum.data<T>()[row] + std::log(sum));
-    for (std::int64_t d = row * size; d < (row + 1) * size; ++d) {
-      output[d] = sum == 0 ? 0 : static_cast<T>(from[d] / sum);
+template <class T, class Output>
+void finish_rows(const AttentionState& state, const AttentionResult& result) {
+  const StateRows<T> from(state);
+  const Heads<Output> output = heads_of<Output>(result.output);
+  const RowNumbers<T> lse = row_numbers_of<T>(result.lse);
+  const Shape& shape = state.maximum.shape();
+  const std::int64_t size = state.output.size(3);
+  for_each_row(state.maximum.element_count(), [&](std::int64_t row) {
+    const std::int64_t i = row % shape[2], head = row / shape[2];
+    const std::int64_t b = head / shape[1], h = head % shape[1];
+    const double sum = *from.sum.row(b, h, i);
+    *lse.row(b, h, i) = static_cast<T>(*from.maximum.row(b, h, i) + std::log(sum));
+    const T* const numbers = from.output.row(b, h, i);
+    Output* const to = output.row(b, h, i);
+    for (std::int64_t d = 0; d < size; ++d) {
+      to[d] = static_cast<Output>(sum == 0 ? T{0} : static_cast<T>(numbers[d] / sum));
     }
   });
-  return result;
 }
 
-AttentionState dense(const AttentionState& state) {
-  return {state.output.contiguous(), state.maximum.contiguous(), state.sum.contiguous()};
+template <class T>
+void finish_as(const AttentionState& state, const AttentionResult& result) {
+  switch (result.output.dtype()) {
+    case DType::float32:
+      return finish_rows<T, float>(state, result);
+    case DType::float64:
+      return finish_rows<T, double>(state, result);
+    case DType::bfloat16:
+      return finish_rows<T, BFloat16>(state, result);
+    default:
+      return finish_rows<T, Float16>(state, result);
+  }
+}
+
+AttentionState with_unit_rows(const AttentionState& state) {
+  return {unit_rows(state.output), unit_rows(state.maximum), unit_rows(state.sum)};
+}
+
+void require_floating(DType dtype, const std::string& what) {
+  if (is_floating(dtype)) return;
+  throw Error(what + " is " + to_string(dtype) +
+              ": it must be float32, float64, bfloat16 or float16");
+}
+
+/// What is given to be written.
+void check_finished(const AttentionState& state, const AttentionResult& result,
+                    const char* function) {
+  const Statistics& s = result.statistics;
+  const auto like = WrittenTensor::shaped_like;
+  WrittenTensor output = like(state.output, "output", result.output, true);
+  if (result.output.defined()) {
+    output.dtype = result.output.dtype();
+    require_floating(output.dtype, std::string(function) + ": output's dtype");
+  }
+  const auto unasked = [&](const char* name, const Tensor& tensor) {
+    return like({}, name, tensor, false);
+  };
+  const WrittenTensor written[] = {output,
+                                   like(state.maximum, "lse", result.lse, true),
+                                   unasked("weights", result.weights),
+                                   unasked("statistics.top_k_keys", s.top_k_keys),
+                                   unasked("statistics.top_k_weights", s.top_k_weights),
+                                   unasked("statistics.entropy", s.entropy),
+                                   unasked("statistics.maximum", s.maximum),
+                                   unasked("statistics.column_mass", s.column_mass),
+                                   unasked("statistics.rows", s.rows)};
+  const NamedTensor read[] = {{"state.output", &state.output},
+                              {"state.maximum", &state.maximum},
+                              {"state.sum", &state.sum}};
+  check_written(written, read, {"result.", "attention(), over all keys: a state has none"},
+                function);
 }
 
 void check_mergeable(const AttentionState& a, const AttentionState& b,
@@ -165,22 +236,47 @@ void merge_rows_of(const AttentionState& a, const AttentionState& b, AttentionSt
 }
 
 /// That `a` can be written where it lies, apart from `b` and from itself.
-void check_merged_into(const AttentionState& a, const AttentionState& b) {
+void check_merged_into(const AttentionState& a, const AttentionState& b, const char* function) {
   const auto like = WrittenTensor::shaped_like;
   const WrittenTensor written[] = {like(a.output, "a.output", a.output, true),
                                    like(a.maximum, "a.maximum", a.maximum, true),
                                    like(a.sum, "a.sum", a.sum, true)};
   const NamedTensor read[] = {
       {"b.output", &b.output}, {"b.maximum", &b.maximum}, {"b.sum", &b.sum}};
-  check_written(written, read, {}, "merge_into");
+  check_written(written, read, {}, function);
 }
 
 }  // namespace
 
-AttentionState compute_state(const PlanData& plan, const CallInputs& inputs) {
-  const auto& [query, key, value] = inputs;
-  if (plan.problem.dtype == DType::float64) return state_as<double>(plan, query, key, value);
-  return state_as<float>(plan, query, key, value);
+void compute_state(const PlanData& plan, const CallInputs& inputs, AttentionState& state,
+                   const char* function) {
+  check_state_given(plan, inputs, state, function);
+  if (plan.problem.dtype == DType::float64) return state_as<double>(plan, inputs, state);
+  state_as<float>(plan, inputs, state);
+}
+
+void run_merge(AttentionState& a, const AttentionState& b, const char* function) {
+  check_mergeable(a, b, function);
+  check_merged_into(a, b, function);
+  for (const Tensor* tensor : {&a.output, &a.maximum, &a.sum}) count_write(*tensor);
+  merge_rows_of(a, with_unit_rows(b), a);
+}
+
+void run_finish(const AttentionState& state, AttentionResult& result, const char* function) {
+  check_state(state, function);
+  check_finished(state, result, function);
+  const DType dtype = state.output.dtype();
+  for (const auto& [tensor, shape] : {std::pair(&result.output, &state.output.shape()),
+                                      std::pair(&result.lse, &state.maximum.shape())}) {
+    if (tensor->defined()) {
+      count_write(*tensor);
+    } else {
+      *tensor = TensorBuilder::empty(*shape, dtype);
+    }
+  }
+  const AttentionState rows = with_unit_rows(state);
+  if (dtype == DType::float64) return finish_as<double>(rows, result);
+  finish_as<float>(rows, result);
 }
 
 AttentionState merge(const AttentionState& a, const AttentionState& b) try {
@@ -189,39 +285,41 @@ AttentionState merge(const AttentionState& a, const AttentionState& b) try {
   AttentionState result{Tensor::zeros(a.output.shape(), dtype),
                         Tensor::zeros(a.maximum.shape(), dtype),
                         Tensor::zeros(a.maximum.shape(), dtype)};
-  merge_rows_of(dense(a), dense(b), result);
+  merge_rows_of(with_unit_rows(a), with_unit_rows(b), result);
   return result;
 } catch (...) {
   rethrow_as_error("merge");
 }
 
 void merge_into(AttentionState& a, const AttentionState& b) try {
-  check_mergeable(a, b, "merge_into");
-  check_merged_into(a, b);
-  for (const Tensor* tensor : {&a.output, &a.maximum, &a.sum}) count_write(*tensor);
-  merge_rows_of(a, dense(b), a);
+  run_merge(a, b, "merge_into");
 } catch (...) {
   rethrow_as_error("merge_into");
 }
 
 AttentionResult finish(const AttentionState& state) try {
-  check_state(state, "finish");
-  return state.output.dtype() == DType::float64 ? finish_as<double>(dense(state))
-                                                : finish_as<float>(dense(state));
+  AttentionResult result;
+  run_finish(state, result, "finish");
+  return result;
 } catch (...) {
   rethrow_as_error("finish");
 }
 
 AttentionResult finish(const AttentionState& state, DType dtype) try {
-  if (!is_floating(dtype)) {
-    throw Error("finish: dtype is " + to_string(dtype) +
-                ": it must be float32, float64, bfloat16 or float16");
-  }
-  AttentionResult result = finish(state);
-  result.output = result.output.to(dtype);
+  require_floating(dtype, "finish: dtype");
+  check_state(state, "finish");
+  AttentionResult result;
+  result.output = TensorBuilder::empty(state.output.shape(), dtype);
+  run_finish(state, result, "finish");
   return result;
 } catch (...) {
   rethrow_as_error("finish");
+}
+
+void finish_into(AttentionResult& result, const AttentionState& state) try {
+  run_finish(state, result, "finish_into");
+} catch (...) {
+  rethrow_as_error("finish_into");
 }
 
 }  // namespace foveal

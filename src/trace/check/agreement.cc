@@ -1,10 +1,11 @@
 #include "trace/check/agreement.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
+
+#include "core/filled.h"
+#include "core/number_text.h"
 
 namespace foveal::trace {
 
@@ -12,7 +13,7 @@ namespace {
 
 /// The digits of |value| at `decimals`, at least `length` of them.
 std::string digits(double value, int decimals, std::size_t length = 0) {
-  std::string text = fmt::format("{:.{}f}", std::abs(value), decimals);
+  std::string text = number_text(std::abs(value), decimals, std::chars_format::fixed);
   text.erase(std::remove(text.begin(), text.end(), '.'), text.end());
   if (text.size() < length) text.insert(0, length - text.size(), '0');
   return text;

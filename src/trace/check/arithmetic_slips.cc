@@ -1,8 +1,8 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "core/filled.h"
+#include "core/number_text.h"
 #include "trace/check/cell_slips.h"
 #include "trace/input/decimal.h"
 #include "trace/run/cell_names.h"
@@ -77,7 +77,7 @@ struct MaybeRead {
 };
 
 std::string short_number(double value) {
-  std::string text = fmt::format("{:.4f}", value);
+  std::string text = number_text(value, 4, std::chars_format::fixed);
   text.erase(text.find_last_not_of('0') + 1);
   if (!text.empty() && text.back() == '.') text.pop_back();
   return text;
@@ -93,15 +93,14 @@ std::vector<MaybeRead> readings(const Operands& from, const CellIndex& cell) {
     if (!inside) continue;
     const double value = from.data.at(other);
     if (value == right || !std::isfinite(value)) continue;
-    all.push_back(
-        {value, fmt::format("misread: {0}[{1},{2}] = {3} was taken for {0}[{4},{5}] = {6}",
-                            from.name, other[0], other[1], short_number(value), cell[0], cell[1],
-                            short_number(right))});
+    all.push_back({value, filled("misread: {0}[{1},{2}] = {3} was taken for {0}[{4},{5}] = {6}",
+                                 from.name, other[0], other[1], short_number(value), cell[0],
+                                 cell[1], short_number(right))});
   }
   for (const std::string& digits : swapped_digits(short_number(right))) {
     all.push_back({number_in(digits).value_or(right),
-                   fmt::format("misread: {}[{},{}] = {} was read as {}", from.name, cell[0],
-                               cell[1], short_number(right), digits)});
+                   filled("misread: {}[{},{}] = {} was read as {}", from.name, cell[0], cell[1],
+                          short_number(right), digits)});
   }
   return all;
 }
@@ -116,7 +115,7 @@ class Alternatives {
     }
     for (const Term& term : sum.terms) {
       if (product(sum, term) >= 0) continue;
-      add("sign_lost", fmt::format("a sign is lost: {} is negative", words(sum, term)),
+      add("sign_lost", filled("a sign is lost: {} is negative", words(sum, term)),
           right_ - 2 * product(sum, term));
     }
     for (const Term& term : sum.terms) {
@@ -140,8 +139,8 @@ class Alternatives {
     return sum.left.data.at(term.left) * sum.right.data.at(term.right);
   }
   static std::string words(const Products& sum, const Term& term) {
-    return fmt::format("{}[{}] · {}[{}]", sum.left.name, fmt::join(term.left, ","), sum.right.name,
-                       fmt::join(term.right, ","));
+    return filled("{}[{}] · {}[{}]", sum.left.name, joined_with(term.left, ","), sum.right.name,
+                  joined_with(term.right, ","));
   }
 
   double right_;
@@ -159,8 +158,8 @@ void add_neighbours(const Input& input, const Tensor& data, StepName step, const
       const double value = data.at(other);
       if (!std::isfinite(value)) continue;
       alternatives->add("misread",
-                        fmt::format("misread: {} was made for {}", cell_name(input, step, other),
-                                    cell_name(input, step, cell)),
+                        filled("misread: {} was made for {}", cell_name(input, step, other),
+                               cell_name(input, step, cell)),
                         value);
     }
   }

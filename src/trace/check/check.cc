@@ -1,9 +1,8 @@
 #include "trace/check/check.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "core/filled.h"
 #include "io/json.h"
 #include "trace/check/findings.h"
 #include "trace/run/arithmetic.h"
@@ -52,20 +51,20 @@ std::string check_entry(const Check& check) {
   const auto or_null = [](const std::optional<std::string>& text) {
     return text ? json_string(*text) : "null";
   };
-  return fmt::format(
+  return filled(
       R"({{"step": {}, "cell": [{}], "printed": {}, "ours": {}, "arithmetic": {}, "slip": {}, )"
       R"("slip_kind": {}, "also_possible": [{}], "agrees": {}}})",
-      json_string(text(check.step)), fmt::join(check.cell, ", "), json_string(check.printed),
+      json_string(text(check.step)), joined_with(check.cell, ", "), json_string(check.printed),
       json_number(check.ours), json_string(check.arithmetic), or_null(check.slip),
-      or_null(check.slip_kind), fmt::join(also, ", "), check.agrees);
+      or_null(check.slip_kind), joined_with(also, ", "), check.agrees);
 }
 
 std::string check_json(const Record& record, const Findings& findings) {
   std::string entries;
   for (const Check& one : checks_of(record, findings)) {
-    entries += fmt::format("{}\n    {}", entries.empty() ? "" : ",", check_entry(one));
+    entries += filled("{}\n    {}", entries.empty() ? "" : ",", check_entry(one));
   }
-  return fmt::format(
+  return filled(
       "{{\n  \"schema\": \"foveal.check/1\",\n  \"agrees\": {},\n  \"checks\": [{}\n  ]\n}}\n",
       all_agree(findings.all), entries);
 }

@@ -1,11 +1,10 @@
 #include "trace/check/comparison_table.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
 
+#include "core/filled.h"
 #include "draw/terminal.h"
 #include "draw/text.h"
 #include "trace/check/check.h"
@@ -55,9 +54,8 @@ class Table {
 
  private:
   std::string title() const {
-    const std::string head = sizes_.H > 1 ? fmt::format(", head {}", head_) : "";
-    return fmt::format("\nThe row of {}{}, printed and corrected\n", token_name(input_, row_),
-                       head);
+    const std::string head = sizes_.H > 1 ? filled(", head {}", head_) : "";
+    return filled("\nThe row of {}{}, printed and corrected\n", token_name(input_, row_), head);
   }
 
   std::string header() const { return line("", "printed", {"unscaled", "scaled"}, false); }
@@ -67,9 +65,9 @@ class Table {
     if (input_.settings.scale.kind == Scale::Kind::none) {
       setting = "\"none\": compare with unscaled";
     } else if (input_.settings.scale.kind == Scale::Kind::factor) {
-      setting = fmt::format("{}: neither", input_.settings.scale.factor);
+      setting = filled("{}: neither", input_.settings.scale.factor);
     }
-    return fmt::format("  ! differs. This input's scale is {}.\n", setting);
+    return filled("  ! differs. This input's scale is {}.\n", setting);
   }
 
   static std::string line(const std::string& name, const std::string& printed,
@@ -107,7 +105,7 @@ class Table {
       ++told;
       add_line(step, cell, j);
     }
-    if (left_out > 0 && told > 0) lines_ += fmt::format("  … {} more\n", left_out);
+    if (left_out > 0 && told > 0) lines_ += filled("  … {} more\n", left_out);
   }
 
   void add_line(StepName step, const Finding* cell, std::int64_t column) {
@@ -118,9 +116,8 @@ class Table {
       numbers.push_back(show(matrix.at({row_, column}), shown_decimals(matrix[row_])));
     }
     const std::string place =
-        is_pairwise(step)
-            ? fmt::format("({}, {})", token_name(input_, row_), token_name(input_, column))
-            : fmt::format("({})[{}]", token_name(input_, row_), column);
+        is_pairwise(step) ? filled("({}, {})", token_name(input_, row_), token_name(input_, column))
+                          : filled("({})[{}]", token_name(input_, row_), column);
     lines_ +=
         line(words_of(step).cell + place,
              cell == nullptr ? "–" : draw::terminal::cut(draw::visible(cell->printed.text), 11),

@@ -1,7 +1,5 @@
 // Which of the slips that fit is named.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 

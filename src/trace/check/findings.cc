@@ -1,10 +1,9 @@
 #include "trace/check/findings.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "core/filled.h"
 #include "draw/text.h"
 #include "foveal/error.h"
 #include "trace/check/step_exam.h"
@@ -69,11 +68,11 @@ std::string misreading(const Input& input, const std::vector<Finding>& findings,
     ours.push_back(shown_beside(other));
   }
   if (printed.size() < width || width > longest) {
-    return fmt::format("{} is {}, not {}", cell_name(input, cell.step, cell.cell),
-                       shown_beside(cell), draw::visible(cell.printed.text));
+    return filled("{} is {}, not {}", cell_name(input, cell.step, cell.cell), shown_beside(cell),
+                  draw::visible(cell.printed.text));
   }
-  return fmt::format("{} is [{}], not [{}]", row_name(input, cell.step, cell.cell),
-                     fmt::join(ours, ", "), fmt::join(printed, ", "));
+  return filled("{} is [{}], not [{}]", row_name(input, cell.step, cell.cell),
+                joined_with(ours, ", "), joined_with(printed, ", "));
 }
 
 std::string shown_beside(const Finding& cell) {

@@ -1,9 +1,9 @@
 // One number of an earlier step taken wrongly, which shows in a row or a column of this one.
 
-#include <fmt/format.h>
-
 #include <cmath>
 
+#include "core/filled.h"
+#include "core/number_text.h"
 #include "trace/check/step_exam.h"
 #include "trace/input/decimal.h"
 #include "trace/input/sizes.h"
@@ -14,11 +14,10 @@ namespace {
 
 /// A number without its sign, lost, or with its point elsewhere.
 void add_changed(const std::string& name, double right, std::vector<Alternative>* taken) {
-  taken->push_back({"sign_lost", fmt::format("the sign of {} is lost", name), -right});
-  taken->push_back({"term_lost", fmt::format("a term is lost: {} was taken for 0", name), 0});
+  taken->push_back({"sign_lost", filled("the sign of {} is lost", name), -right});
+  taken->push_back({"term_lost", filled("a term is lost: {} was taken for 0", name), 0});
   for (const double factor : {10.0, 0.1}) {
-    taken->push_back({"decimal_point",
-                      fmt::format("the decimal point of {} is off by a place", name),
+    taken->push_back({"decimal_point", filled("the decimal point of {} is off by a place", name),
                       right * factor});
   }
 }
@@ -33,11 +32,12 @@ std::vector<Alternative> all_taken(const Input& input, const Steps& before, Step
   if (taken.empty()) return taken;
   add_changed(name, right, &taken);
   for (const int decimals : {4, 3, 2}) {
-    for (const std::string& digits : swapped_digits(fmt::format("{:.{}f}", right, decimals))) {
+    for (const std::string& digits :
+         swapped_digits(number_text(right, decimals, std::chars_format::fixed))) {
       const double value = number_in(digits).value_or(right);
       taken.push_back(
-          {"digits_swapped", fmt::format("two digits of {} swapped: {}", name, digits), value});
-      taken.push_back({"misread", fmt::format("misread: {} was read as {}", name, digits), value});
+          {"digits_swapped", filled("two digits of {} swapped: {}", name, digits), value});
+      taken.push_back({"misread", filled("misread: {} was read as {}", name, digits), value});
     }
   }
   return taken;
@@ -48,16 +48,16 @@ std::vector<Alternative> readings_of_weight(const Tensor& weight, std::int64_t r
                                             std::int64_t column) {
   std::vector<Alternative> taken;
   const double right = weight.at({row, column});
-  const std::string name = fmt::format("W[{},{}]", row, column);
+  const std::string name = filled("W[{},{}]", row, column);
   for (const auto& [down, across] : {std::pair(0, 1), {0, -1}, {1, 0}, {-1, 0}}) {
     const std::int64_t i = row + down, j = column + across;
     if (i < 0 || j < 0 || i >= weight.size(0) || j >= weight.size(1)) continue;
-    taken.push_back({"misread", fmt::format("misread: W[{},{}] was taken for {}", i, j, name),
-                     weight.at({i, j})});
+    taken.push_back(
+        {"misread", filled("misread: W[{},{}] was taken for {}", i, j, name), weight.at({i, j})});
   }
   add_changed(name, right, &taken);
-  for (const std::string& digits : swapped_digits(fmt::format("{}", right))) {
-    taken.push_back({"misread", fmt::format("misread: {} was read as {}", name, digits),
+  for (const std::string& digits : swapped_digits(filled("{}", right))) {
+    taken.push_back({"misread", filled("misread: {} was read as {}", name, digits),
                      number_in(digits).value_or(right)});
   }
   return taken;
@@ -184,8 +184,8 @@ void StepExam::add_swapped_operands(StepName from, const CellIndex& cell, std::s
   CellIndex other = cell;
   for (++other.back(); other.back() < data.size(-1); ++other.back()) {
     const std::string text =
-        fmt::format("{} and {} changed places", cell_name(record_.input, from, cell),
-                    cell_name(record_.input, from, other));
+        filled("{} and {} changed places", cell_name(record_.input, from, cell),
+               cell_name(record_.input, from, other));
     add_fit({"cells_swapped", from, text,
              [from, cell, other](Recipe& recipe) {
                recipe[from] = [rule = recipe[from], cell, other](const Steps& before) {
@@ -232,8 +232,8 @@ void StepExam::name_shifted_operand() {
     for (const auto& [row, other] : neighbouring_rows(data)) {
       ++tried;
       const std::string text =
-          fmt::format("a neighbouring row was taken: {} in place of {}",
-                      row_name(record_.input, from, other), row_name(record_.input, from, row));
+          filled("a neighbouring row was taken: {} in place of {}",
+                 row_name(record_.input, from, other), row_name(record_.input, from, row));
       add_fit({"row_shifted", from, text, taking_row(from, row, other)}, tried, &fits);
     }
   }

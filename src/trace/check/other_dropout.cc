@@ -1,10 +1,9 @@
 // Weights dropped by other draws than this seed's.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "core/filled.h"
 #include "foveal/operations.h"
 #include "trace/check/agreement.h"
 #include "trace/check/step_exam.h"
@@ -77,8 +76,8 @@ bool find_dropped(const PrintedRow& row, const Tensor& weights, const Tensor& va
 void StepExam::add_other_dropout(std::vector<Fit>* fits) {
   const auto& dropout = record_.input.settings.dropout;
   if (!dropout || dropout->p >= 1 || step_ < StepName::dropout_mask) return;
-  const std::string text = fmt::format(
-      "another dropout mask: other weights were dropped than seed {} drops", dropout->seed);
+  const std::string text =
+      filled("another dropout mask: other weights were dropped than seed {} drops", dropout->seed);
   if (step_ == StepName::dropout_mask) return add_printed_dropout_mask(text, fits);
   Tensor mask = carried_.steps(Reading::exact)[StepName::dropout_mask].clone();
   std::size_t tried = 1;

@@ -1,9 +1,9 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "core/ascii.h"
+#include "core/filled.h"
+#include "core/number_text.h"
 #include "trace/check/agreement.h"
 #include "trace/check/cell_slips.h"
 #include "trace/input/decimal.h"
@@ -13,7 +13,7 @@ namespace {
 
 /// A number at the decimals it was printed with.
 std::string at_decimals(double value, const PrintedNumber& printed) {
-  return fmt::format("{:.{}f}", value, std::max(printed.decimals, 0));
+  return number_text(value, std::max(printed.decimals, 0), std::chars_format::fixed);
 }
 
 /// "0.24473 rounds to 0.2447", with as many digits as it takes to see what was cut.
@@ -22,9 +22,9 @@ std::string cut_text(double right, const PrintedNumber& printed) {
   const std::string cut = at_decimals(printed.value, printed);
   std::string shown;
   for (int more = 2; more < 9 && shown.compare(0, cut.size(), cut) != 0; ++more) {
-    shown = fmt::format("{:.{}f}", right, decimals + more);
+    shown = number_text(right, decimals + more, std::chars_format::fixed);
   }
-  return fmt::format("cut instead of rounded: {} rounds to {}", shown, at_decimals(right, printed));
+  return filled("cut instead of rounded: {} rounds to {}", shown, at_decimals(right, printed));
 }
 
 constexpr std::size_t kDigitPairs = 10;  ///< of a printed number, about
@@ -66,7 +66,7 @@ class Pen {
     ++tried_;
     if (value == 0 || !agrees_or_in_range(-value, -1)) return;
     add("sign_lost",
-        fmt::format("the sign is lost: {} became {}", at_decimals(value, printed_), printed_.text),
+        filled("the sign is lost: {} became {}", at_decimals(value, printed_), printed_.text),
         -value);
   }
 
@@ -75,9 +75,9 @@ class Pen {
     const double factor = std::pow(10.0, places);
     if (printed_.value == 0 || !agrees_or_in_range(wanted_.exact * factor, factor)) return;
     add("decimal_point",
-        fmt::format("the decimal point is off by {} place{}: {} became {}", std::abs(places),
-                    std::abs(places) == 1 ? "" : "s", at_decimals(wanted_.exact, printed_),
-                    printed_.text),
+        filled("the decimal point is off by {} place{}: {} became {}", std::abs(places),
+               std::abs(places) == 1 ? "" : "s", at_decimals(wanted_.exact, printed_),
+               printed_.text),
         wanted_.exact * factor);
   }
 
@@ -95,8 +95,7 @@ class Pen {
     tried_ += kDigitPairs;
     if (!two_digits_swapped(value, printed_)) return;
     add("digits_swapped",
-        fmt::format("two digits swapped: {} became {}", at_decimals(value, printed_),
-                    printed_.text),
+        filled("two digits swapped: {} became {}", at_decimals(value, printed_), printed_.text),
         printed_.value);
   }
 
@@ -111,8 +110,8 @@ class Pen {
         ++tried_;
         const std::optional<double> back = number_in(text);
         if (back && meet(*wanted_.range, {*back, half_unit(printed_)})) {
-          add("digits_swapped",
-              fmt::format("two digits swapped: {} became {}", text, printed_.text), printed_.value);
+          add("digits_swapped", filled("two digits swapped: {} became {}", text, printed_.text),
+              printed_.value);
         }
         std::swap(text[i], text[j]);
       }

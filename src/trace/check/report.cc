@@ -1,10 +1,9 @@
 // The report of `foveal check` for people.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "core/filled.h"
 #include "draw/terminal.h"
 #include "draw/text.h"
 #include "trace/check/check.h"
@@ -24,7 +23,7 @@ constexpr std::size_t kMostCells = 8;  ///< of a row written as a list
 using Cells = std::vector<const Finding*>;
 
 std::string numbers(std::size_t count) {
-  return fmt::format("{} printed number{}", count, count == 1 ? "" : "s");
+  return filled("{} printed number{}", count, count == 1 ? "" : "s");
 }
 
 class Report {
@@ -38,13 +37,13 @@ class Report {
 
   std::string write() {
     if (wrong_.empty()) {
-      line(fmt::format("{} checked. All agree, at the decimals they are printed with.",
-                       numbers(findings_.all.size())));
+      line(filled("{} checked. All agree, at the decimals they are printed with.",
+                  numbers(findings_.all.size())));
       remarks();
       return text_;
     }
-    line(fmt::format("{} checked: {} agree, {} differ.", numbers(findings_.all.size()),
-                     findings_.all.size() - wrong_.size(), wrong_.size()));
+    line(filled("{} checked: {} agree, {} differ.", numbers(findings_.all.size()),
+                findings_.all.size() - wrong_.size(), wrong_.size()));
     first();
     const std::vector<Cells> groups = groups_after_first();
     section("What follows from it", groups, true);
@@ -77,8 +76,8 @@ class Report {
 
   /// "Score(The, sat) is printed as 1; it is 3"
   std::string statement(const Finding& cell) const {
-    return fmt::format("{} is printed as {}; it is {}", cell_name(input_, cell.step, cell.cell),
-                       draw::visible(cell.printed.text), shown_beside(cell));
+    return filled("{} is printed as {}; it is {}", cell_name(input_, cell.step, cell.cell),
+                  draw::visible(cell.printed.text), shown_beside(cell));
   }
 
   /// Of numbers that agree, once each.
@@ -87,23 +86,22 @@ class Report {
     for (const Finding& finding : findings_.all) {
       if (!finding.agrees || finding.slip.empty() || finding.slip == last) continue;
       last = finding.slip;
-      line(fmt::format("Remark: in {}, {}.", cell_name(input_, finding.step, finding.cell),
-                       draw::visible(finding.slip)));
+      line(filled("Remark: in {}, {}.", cell_name(input_, finding.step, finding.cell),
+                  draw::visible(finding.slip)));
     }
   }
 
   static std::string likely(const Finding& cell) {
     if (cell.kind.empty() && !cell.slip.empty()) return cell.slip + ".";
-    if (!cell.kind.empty()) return fmt::format("Likely slip: {}.", cell.slip);
+    if (!cell.kind.empty()) return filled("Likely slip: {}.", cell.slip);
     if (cell.also.empty()) return "None of the usual slips gives what is printed.";
-    return fmt::format("Too few digits to tell; it may be {}.", cell.also_text);
+    return filled("Too few digits to tell; it may be {}.", cell.also_text);
   }
 
   void first() {
     const Finding& cell = *wrong_.front();
     text_ += "\nThe first wrong number\n";
-    line(fmt::format("{} ({}[{}]).", statement(cell), text(cell.step), fmt::join(cell.cell, ",")),
-         2);
+    line(filled("{} ({}[{}]).", statement(cell), text(cell.step), joined_with(cell.cell, ",")), 2);
     line(arithmetic_of(record_, cell), 4);
     line(likely(cell), 2);
     if (cell.kind.empty()) return;
@@ -111,8 +109,7 @@ class Report {
       return other->step == cell.step && other->slip == cell.slip;
     });
     if (same > 1) {
-      line(fmt::format("The same slip explains {} wrong numbers of the step {}.", same,
-                       text(cell.step)),
+      line(filled("The same slip explains {} wrong numbers of the step {}.", same, text(cell.step)),
            2);
     }
   }
@@ -148,7 +145,7 @@ class Report {
       if (count++ == 0) text_ += "\n" + title + "\n";
       if (count <= kMostRows) following ? follow(group) : differ(group);
     }
-    if (count > kMostRows) line(fmt::format("… and {} more.", count - kMostRows), 2);
+    if (count > kMostRows) line(filled("… and {} more.", count - kMostRows), 2);
   }
 
   void follow(const Cells& row) {
@@ -158,8 +155,8 @@ class Report {
       return;
     }
     differ_as_row(row);
-    line(fmt::format("This follows from {} as printed{}.", row_name(input_, cause.step, cause.cell),
-                     in_cells(cause)),
+    line(filled("This follows from {} as printed{}.", row_name(input_, cause.step, cause.cell),
+                in_cells(cause)),
          4);
   }
 
@@ -169,14 +166,14 @@ class Report {
       return other->step == cause.step && same_row(*other, cause);
     };
     if (std::count_if(wrong_.begin(), wrong_.end(), same) != 1) return "";
-    return fmt::format(", where {} is {}", cell_name(input_, cause.step, cause.cell),
-                       draw::visible(cause.printed.text));
+    return filled(", where {} is {}", cell_name(input_, cause.step, cause.cell),
+                  draw::visible(cause.printed.text));
   }
 
   /// "Score(The, sat) is printed as 1; it is 3 because K_sat is [1, 1], not [0, 1]."
   void misread(const Finding& cell) {
-    line(fmt::format("{} because {}.", statement(cell),
-                     misreading(input_, findings_.all, cause_of(cell))),
+    line(filled("{} because {}.", statement(cell),
+                misreading(input_, findings_.all, cause_of(cell))),
          2);
     line(arithmetic_of(record_, cell), 4);
     line("as printed: " + arithmetic_of(findings_.carried, cell), 4);
@@ -196,8 +193,8 @@ class Report {
     const std::size_t told = cells.size() > kMostCells ? kMostCells / 2 : cells.size();
     for (std::size_t i = 0; i < told; ++i) line(statement(*cells[i]) + ".", 2);
     if (told == cells.size()) return;
-    line(fmt::format("… and {} more numbers of the step {}.", cells.size() - told,
-                     text(cells.front()->step)),
+    line(filled("… and {} more numbers of the step {}.", cells.size() - told,
+                text(cells.front()->step)),
          2);
   }
 

@@ -1,10 +1,9 @@
 // Slips that a row or one number shows, beside others that are right.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "core/filled.h"
 #include "trace/check/agreement.h"
 #include "trace/check/step_exam.h"
 #include "trace/run/cell_names.h"
@@ -72,19 +71,19 @@ std::vector<Fit> StepExam::fits_of_row(const Cells& row) {
       continue;
     }
     fits.push_back({"cells_swapped",
-                    fmt::format("{} and {} changed places", name,
-                                row_name(record_.input, step_, other.front()->cell)),
+                    filled("{} and {} changed places", name,
+                           row_name(record_.input, step_, other.front()->cell)),
                     cells_.size(), share(cells)});
   }
   for (const std::int64_t away : {1, -1}) {
     const auto other = moved(row.front()->cell, exact_.shape(), away, 0);
     if (!other || !row_is(row, away, 0)) continue;
-    add(fmt::format("a neighbouring row was taken: {} in place of {}",
-                    row_name(record_.input, step_, *other), name));
+    add(filled("a neighbouring row was taken: {} in place of {}",
+               row_name(record_.input, step_, *other), name));
   }
   for (const std::int64_t away : {1, -1}) {
     if (exact_.size(-1) < 3 || !row_is(row, 0, away)) continue;
-    add(fmt::format("{} moved by one place", name));
+    add(filled("{} moved by one place", name));
   }
   return fits;
 }
@@ -114,11 +113,10 @@ void StepExam::add_swapped(Finding& one, Finding& other, std::size_t tried,
                            std::vector<Fit>* fits) {
   const double first = exact_.at(one.cell), second = exact_.at(other.cell);
   if (!agrees(second, one.printed) || !agrees(first, other.printed)) return;
-  fits->push_back(
-      {"cells_swapped",
-       fmt::format("{} and {} changed places", cell_name(record_.input, step_, one.cell),
-                   cell_name(record_.input, step_, other.cell)),
-       tried, share({&one, &other})});
+  fits->push_back({"cells_swapped",
+                   filled("{} and {} changed places", cell_name(record_.input, step_, one.cell),
+                          cell_name(record_.input, step_, other.cell)),
+                   tried, share({&one, &other})});
 }
 
 void StepExam::name_swapped_cells() {

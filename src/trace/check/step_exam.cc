@@ -1,10 +1,9 @@
 #include "trace/check/step_exam.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "core/filled.h"
 #include "trace/check/agreement.h"
 #include "trace/check/findings.h"
 #include "trace/input/sizes.h"
@@ -106,7 +105,7 @@ void StepExam::remark_on_fills() {
       if (cell.agrees) continue;
       cell.agrees = true;
       cell.kind = slip.kind;
-      cell.slip = fmt::format("{} stands for −∞; here the weights are the same", cell.printed.text);
+      cell.slip = filled("{} stands for −∞; here the weights are the same", cell.printed.text);
     }
     return;
   }
@@ -146,10 +145,10 @@ void StepExam::follow(Finding* cell, std::size_t from) const {
   const Finding& cause = before_[from];
   cell->source = from;
   cell->kind = "follows";
-  cell->slip = is_projection(cause.step)
-                   ? "follows from a misreading: " + misreading(record_.input, before_, cause)
-                   : fmt::format("follows from {} as printed",
-                                 row_name(record_.input, cause.step, cause.cell));
+  cell->slip =
+      is_projection(cause.step)
+          ? "follows from a misreading: " + misreading(record_.input, before_, cause)
+          : filled("follows from {} as printed", row_name(record_.input, cause.step, cause.cell));
 }
 
 void StepExam::name_following() {

@@ -1,9 +1,9 @@
 #include "trace/input/query.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <span>
 
+#include "core/filled.h"
 #include "foveal/error.h"
 
 namespace foveal::trace {
@@ -20,16 +20,16 @@ std::int64_t index_in_range(const std::string& text, std::size_t length) {
   // More than 18 digits are beyond any length, and beyond 63 bits.
   const std::size_t index = text.size() > 19 ? length : std::stoull(text.substr(1));
   if (index < length) return static_cast<std::int64_t>(index);
-  throw Error(fmt::format("query {} is out of range: there are {} tokens, #0 to #{}", text, length,
-                          length - 1));
+  throw Error(
+      filled("query {} is out of range: there are {} tokens, #0 to #{}", text, length, length - 1));
 }
 
 /// "The, cat, sat", with the count of those left out.
 std::string listed(const std::vector<std::string>& names) {
-  const auto shown = static_cast<std::ptrdiff_t>(std::min(names.size(), kMostListed));
-  const std::string list = fmt::format("{}", fmt::join(names.begin(), names.begin() + shown, ", "));
+  const std::size_t shown = std::min(names.size(), kMostListed);
+  const std::string list = joined_with(std::span(names).first(shown), ", ");
   if (names.size() <= kMostListed) return list;
-  return fmt::format("{} and {} more", list, names.size() - kMostListed);
+  return filled("{} and {} more", list, names.size() - kMostListed);
 }
 
 }  // namespace
@@ -42,14 +42,14 @@ std::int64_t find_query(const Input& input, const std::string& text) {
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (tokens[i] != text) continue;
     found = static_cast<std::int64_t>(i);
-    places.push_back(fmt::format("#{}", i));
+    places.push_back(filled("#{}", i));
   }
   if (places.size() == 1) return found;
   if (places.empty()) {
-    throw Error(fmt::format("query '{}' is not among the tokens: {}", text, listed(tokens)));
+    throw Error(filled("query '{}' is not among the tokens: {}", text, listed(tokens)));
   }
-  throw Error(fmt::format("query '{}' stands {} times, at {}: choose one by its number", text,
-                          places.size(), listed(places)));
+  throw Error(filled("query '{}' stands {} times, at {}: choose one by its number", text,
+                     places.size(), listed(places)));
 }
 
 }  // namespace foveal::trace

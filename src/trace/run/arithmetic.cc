@@ -1,12 +1,11 @@
 #include "trace/run/arithmetic.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
 
+#include "core/filled.h"
 #include "foveal/error.h"
 #include "trace/input/sizes.h"
 #include "trace/run/terms.h"
@@ -17,7 +16,7 @@ namespace {
 using Index = std::vector<std::int64_t>;
 
 /// "[0,2]"
-std::string brackets(const Index& cell) { return fmt::format("[{}]", fmt::join(cell, ",")); }
+std::string brackets(const Index& cell) { return filled("[{}]", joined_with(cell, ",")); }
 
 double number_at(const Tensor& data, const Index& cell) {
   std::int64_t offset = 0;
@@ -134,12 +133,12 @@ class Explainer {
       from(x, {row(), k});
       from(weight, {k, c});
     }
-    std::string letters = fmt::format("Σ_k {}[{},k] · {}[k,{}]", x.letter, row(), weight.name, c);
+    std::string letters = filled("Σ_k {}[{},k] · {}[k,{}]", x.letter, row(), weight.name, c);
     if (bias.defined()) {
       const Matrix b = parameter(bias_name, bias);
       sum.number(b[{c}]);
       from(b, {c});
-      letters += fmt::format(" + {}[{}]", bias_name, c);
+      letters += filled(" + {}[{}]", bias_name, c);
     }
     return finish(letters, sum);
   }
@@ -153,7 +152,7 @@ class Explainer {
       return projection(x, parameter("W_" + name, weight), c, bias, "b_" + name);
     }
     from(x, {row(), c});
-    return finish(fmt::format("X{}", brackets({row(), c})), show(result()));
+    return finish(filled("X{}", brackets({row(), c})), show(result()));
   }
 
   Arithmetic score() {
@@ -164,30 +163,29 @@ class Explainer {
       from(q, here(row(), d));
       from(k, here(column(), d));
     }
-    return finish(fmt::format("Σ_d Q{} · K{}", any_column(row(), "d"), any_column(column(), "d")),
-                  sum);
+    return finish(filled("Σ_d Q{} · K{}", any_column(row(), "d"), any_column(column(), "d")), sum);
   }
 
   /// "[0,d]", or "[h,0,d]" with the head.
   std::string any_column(std::int64_t i, const std::string& letter) const {
-    const std::string head = cell_.size() == 3 ? fmt::format("{},", cell_[0]) : "";
-    return fmt::format("[{}{},{}]", head, i, letter);
+    const std::string head = cell_.size() == 3 ? filled("{},", cell_[0]) : "";
+    return filled("[{}{},{}]", head, i, letter);
   }
 
   Arithmetic scaled_score() {
     const Matrix scores = step(StepName::scores);
     from(scores, cell_);
     const Operand score = scores[cell_];
-    const std::string letters = fmt::format("scores{}", brackets(cell_));
+    const std::string letters = filled("scores{}", brackets(cell_));
     const std::string shown = show(score);
     const Scale& scale = input_.settings.scale;
     if (scale.kind == Scale::Kind::factor) {
-      const std::string digits = fmt::format("{}", scale.factor);
-      const std::string factor = scale.factor < 0 ? fmt::format("({})", digits) : digits;
+      const std::string digits = filled("{}", scale.factor);
+      const std::string factor = scale.factor < 0 ? filled("({})", digits) : digits;
       return finish(letters + " · " + factor, shown + " · " + factor,
                     as_shown(score) * scale.factor);
     }
-    return finish(letters + " / √D", fmt::format("{} / √{}", shown, sizes_.D),
+    return finish(letters + " / √D", filled("{} / √{}", shown, sizes_.D),
                   as_shown(score) * scale_factor(input_));
   }
 
@@ -198,10 +196,10 @@ class Explainer {
     if (mask == "rows") return finish("given", truth + ", given");
     if (mask != "causal") {
       const std::string text = mask.size() <= kLongestMask ? mask : "the mask's expression";
-      return finish(fmt::format("{} with i = {}, j = {}", text, row(), column()), truth);
+      return finish(filled("{} with i = {}, j = {}", text, row(), column()), truth);
     }
-    return finish(fmt::format("(j ≤ i) with i = {}, j = {}", row(), column()),
-                  fmt::format("{} ≤ {} is {}", column(), row(), truth));
+    return finish(filled("(j ≤ i) with i = {}, j = {}", row(), column()),
+                  filled("{} ≤ {} is {}", column(), row(), truth));
   }
 
   Arithmetic masked_score() {
@@ -213,8 +211,8 @@ class Explainer {
     from(mask, place);
     const bool visible = mask[place].value != 0;
     const Operand score = scores[cell_];
-    return finish(fmt::format("{0}{1} where mask{2} is true, else −∞", scores.name, brackets(cell_),
-                              brackets(place)),
+    return finish(filled("{0}{1} where mask{2} is true, else −∞", scores.name, brackets(cell_),
+                         brackets(place)),
                   visible ? "mask is true, so " + show(score) : "mask is false, so −∞");
   }
 
@@ -250,7 +248,7 @@ class Explainer {
     }
     const Operand score = scores[cell_];
     const Sum::Written written = sum.write(terms_);
-    std::string numbers = fmt::format("{} / ({})", power_text(score, shift), written.text);
+    std::string numbers = filled("{} / ({})", power_text(score, shift), written.text);
     if (all_masked) numbers += " = 0 / 0";
     return finish(weight_in_letters(scores.name, shift.has_value()), numbers,
                   power_value(score, shift) / written.redone);
@@ -258,8 +256,8 @@ class Explainer {
 
   std::string weight_in_letters(const std::string& scores, bool shifted) const {
     const std::string one = scores + brackets(cell_), any = scores + any_column(row(), "j");
-    if (!shifted) return fmt::format("e^{} / Σ_j e^{}", one, any);
-    return fmt::format(
+    if (!shifted) return filled("e^{} / Σ_j e^{}", one, any);
+    return filled(
         "e^({} − m) / Σ_j e^({} − m) with m = max_j {}: the same ratio, and nothing overflows", one,
         any, any);
   }
@@ -270,11 +268,11 @@ class Explainer {
     const DropoutSetting dropout = input_.settings.dropout.value_or(DropoutSetting{});
     const char* outcome = result().value != 0 ? "1, kept" : "0, dropped";
     if (dropout.p == 0 || dropout.p == 1) {
-      return finish(fmt::format("{}, since p = {}", result().value, dropout.p), outcome);
+      return finish(filled("{}, since p = {}", result().value, dropout.p), outcome);
     }
     return finish("1 with probability 1 − p, else 0",
-                  fmt::format("number {} of the stream of seed {}, counted from 0: {}", draw,
-                              dropout.seed, outcome));
+                  filled("number {} of the stream of seed {}, counted from 0: {}", draw,
+                         dropout.seed, outcome));
   }
 
   Arithmetic dropped_weight() {
@@ -287,8 +285,8 @@ class Explainer {
     if (p == 1) {
       return finish("0, since p = 1 drops every weight", show(result()));
     }
-    return finish(fmt::format("weights{0} · dropout_mask{0} / (1 − p)", at),
-                  fmt::format("{}·{} / (1 − {})", show(weight), kept.value, p),
+    return finish(filled("weights{0} · dropout_mask{0} / (1 − p)", at),
+                  filled("{}·{} / (1 − {})", show(weight), kept.value, p),
                   as_shown(weight) * kept.value / (1 - p));
   }
 
@@ -308,8 +306,8 @@ class Explainer {
       from(weights, of_head(row(), j));
       from(values, of_head(j, d));
     }
-    const std::string h = by_head ? fmt::format("{},", head) : "";
-    return finish(fmt::format("Σ_j {0}[{1}{2},j] · V[{1}j,{3}]", weights.name, h, row(), d), sum);
+    const std::string h = by_head ? filled("{},", head) : "";
+    return finish(filled("Σ_j {0}[{1}{2},j] · V[{1}j,{3}]", weights.name, h, row(), d), sum);
   }
 
   Arithmetic output() {
@@ -333,9 +331,9 @@ void require_cell(const Step& step, const Index& cell) {
     fits = cell[axis] >= 0 && cell[axis] < shape[axis];
   }
   if (fits) return;
-  throw Error(fmt::format("cell {}{} is not there: {} has axes ({}) of sizes {}, counted from 0",
-                          text(step.name), brackets(cell), text(step.name),
-                          fmt::join(step.axes, ", "), to_string(shape)));
+  throw Error(filled("cell {}{} is not there: {} has axes ({}) of sizes {}, counted from 0",
+                     text(step.name), brackets(cell), text(step.name), joined_with(step.axes, ", "),
+                     to_string(shape)));
 }
 
 /// Throws Error where there is none; `name` is what was asked for.

@@ -1,9 +1,8 @@
 #include "trace/run/cell_names.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "core/filled.h"
 #include "draw/terminal.h"
 #include "draw/text.h"
 
@@ -12,7 +11,7 @@ namespace foveal::trace {
 namespace {
 
 std::string of_head(const std::vector<std::int64_t>& cell) {
-  return cell.size() == 3 ? fmt::format(" of head {}", cell[0]) : "";
+  return cell.size() == 3 ? filled(" of head {}", cell[0]) : "";
 }
 
 }  // namespace
@@ -25,8 +24,7 @@ Place place_of(const std::vector<std::int64_t>& cell) {
 std::string token_name(const Input& input, std::int64_t token) {
   const std::string& text = input.tokens[static_cast<std::size_t>(token)];
   const auto times = std::count(input.tokens.begin(), input.tokens.end(), text);
-  return draw::terminal::cut(draw::visible(text), 16) +
-         (times > 1 ? fmt::format("#{}", token) : "");
+  return draw::terminal::cut(draw::visible(text), 16) + (times > 1 ? filled("#{}", token) : "");
 }
 
 std::string cell_name(const Input& input, StepName step, const std::vector<std::int64_t>& cell) {
@@ -34,18 +32,17 @@ std::string cell_name(const Input& input, StepName step, const std::vector<std::
   const StepWords& word = words_of(step);
   const std::string row = token_name(input, place.row);
   if (is_pairwise(step)) {
-    return fmt::format("{}({}, {}){}", word.cell, row, token_name(input, place.column),
-                       of_head(cell));
+    return filled("{}({}, {}){}", word.cell, row, token_name(input, place.column), of_head(cell));
   }
-  if (word.row[0] != 0) return fmt::format("{}({})[{}]", word.cell, row, place.column);
-  return fmt::format("{}_{}[{}]{}", word.cell, row, place.column, of_head(cell));
+  if (word.row[0] != 0) return filled("{}({})[{}]", word.cell, row, place.column);
+  return filled("{}_{}[{}]{}", word.cell, row, place.column, of_head(cell));
 }
 
 std::string row_name(const Input& input, StepName step, const std::vector<std::int64_t>& cell) {
   const StepWords& word = words_of(step);
   const std::string row = token_name(input, place_of(cell).row);
-  if (word.row[0] != 0) return fmt::format("{} of {}{}", word.row, row, of_head(cell));
-  return fmt::format("{}_{}{}", word.cell, row, of_head(cell));
+  if (word.row[0] != 0) return filled("{} of {}{}", word.row, row, of_head(cell));
+  return filled("{}_{}{}", word.cell, row, of_head(cell));
 }
 
 }  // namespace foveal::trace

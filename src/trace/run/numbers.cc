@@ -1,10 +1,11 @@
 #include "trace/run/numbers.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <vector>
+
+#include "core/filled.h"
+#include "core/number_text.h"
 
 namespace foveal::trace {
 namespace {
@@ -16,7 +17,7 @@ constexpr std::size_t kLongestGiven = 10;
 /// From here on digits would only fill the line: 1.2346e+10.
 double longest_plain(int decimals) { return decimals == 0 ? 1e15 : 1e10; }
 
-std::string shortest(double value) { return fmt::format("{}", value); }
+std::string shortest(double value) { return filled("{}", value); }
 
 /// "0.00001234" has four digits with 8 decimals.
 int decimals_for_four_digits(double largest) {
@@ -37,11 +38,13 @@ bool is_all_zeros(const std::string& text) {
 
 std::string in_digits(double value, const Digits& digits) {
   if (digits.kind == Digits::Kind::given) return shortest(value);
-  if (std::abs(value) >= longest_plain(digits.decimals)) return fmt::format("{:.4e}", value);
-  if (digits.kind == Digits::Kind::exponent && value != 0) return fmt::format("{:.3e}", value);
-  std::string text = fmt::format("{:.{}f}", value, digits.decimals);
+  if (std::abs(value) >= longest_plain(digits.decimals))
+    return number_text(value, 4, std::chars_format::scientific);
+  if (digits.kind == Digits::Kind::exponent && value != 0)
+    return number_text(value, 3, std::chars_format::scientific);
+  std::string text = number_text(value, digits.decimals, std::chars_format::fixed);
   const bool hides = value != 0 && digits.decimals > 0 && is_all_zeros(text);
-  return hides ? fmt::format("{:.1e}", value) : text;
+  return hides ? number_text(value, 1, std::chars_format::scientific) : text;
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 #include "trace/run/record.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "core/filled.h"
 #include "core/memory.h"
+#include "core/number_text.h"
 #include "foveal/error.h"
 #include "trace/run/arithmetic.h"
 #include "trace/run/recipe.h"
@@ -28,17 +28,18 @@ void require_memory(const Input& input) {
   const double needed = numbers * kBytesPerNumber;
   const auto usable = static_cast<double>(usable_memory());
   if (needed <= usable) return;
-  throw Error(fmt::format(
-      "/inputs: {} tokens and {} head{} make a trace of {:.3g} numbers, about {:.3g} GB with its "
-      "view, but this process may use {:.3g} GB: explain fewer tokens",
-      sizes.L, sizes.H, sizes.H == 1 ? "" : "s", numbers, needed / 1e9, usable / 1e9));
+  throw Error(
+      filled("/inputs: {} tokens and {} head{} make a trace of {} numbers, about {} GB with its "
+             "view, but this process may use {} GB: explain fewer tokens",
+             sizes.L, sizes.H, sizes.H == 1 ? "" : "s", number_text(numbers, 3),
+             number_text(needed / 1e9, 3), number_text(usable / 1e9, 3)));
 }
 
 void require_followed(const Input& input, std::optional<std::int64_t> followed) {
   const std::int64_t length = input.inputs.size(0);
   if (!followed || (*followed >= 0 && *followed < length)) return;
-  throw Error(fmt::format("query #{} is out of range: there are {} tokens, #0 to #{}", *followed,
-                          length, length - 1));
+  throw Error(filled("query #{} is out of range: there are {} tokens, #0 to #{}", *followed, length,
+                     length - 1));
 }
 
 std::vector<std::string> axes_of(const Input& input, StepName step) {
@@ -81,12 +82,12 @@ void add_notes_on_numbers(const Step& step, const std::string& empty_rows, std::
   if (has_nan && empty_rows.empty()) {
     *note += " NaN: numbers before it went beyond float64's range.";
   } else if (has_nan && step.name == StepName::weights) {
-    *note += fmt::format(
+    *note += filled(
         " Row {} is NaN: every key is masked there, each e^(−∞) is 0, so their sum is 0, and 0 / 0 "
         "is NaN. (The fast engine gives 0 for such a row.)",
         empty_rows);
   } else if (has_nan) {
-    *note += fmt::format(" NaN: query {} has no key to attend to.", empty_rows);
+    *note += filled(" NaN: query {} has no key to attend to.", empty_rows);
   }
   if (has_infinity) *note += " ∞: beyond float64's range, about 1.8e308.";
   if (shows_as_nothing(step.data, step.digits)) {
@@ -97,7 +98,7 @@ void add_notes_on_numbers(const Step& step, const std::string& empty_rows, std::
   }
   if (step.name == StepName::inputs && step.digits.kind != Digits::Kind::given &&
       step.digits.decimals > 0) {
-    *note += fmt::format(" Shown with {} decimals; the input has more.", step.digits.decimals);
+    *note += filled(" Shown with {} decimals; the input has more.", step.digits.decimals);
   }
 }
 

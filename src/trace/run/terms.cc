@@ -1,11 +1,11 @@
 #include "trace/run/terms.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <numeric>
+
+#include "core/filled.h"
 
 namespace foveal::trace {
 namespace {
@@ -59,12 +59,12 @@ double as_shown(const Operand& operand) {
 std::string show_in_product(const Operand& operand) {
   const std::string text = show(operand);
   const bool has_sign = text[0] == '-' || text.rfind("−", 0) == 0;
-  return has_sign ? fmt::format("({})", text) : text;
+  return has_sign ? filled("({})", text) : text;
 }
 
 std::string power_text(const Operand& exponent, const std::optional<Operand>& shift) {
   if (!shift) return "e^" + show_in_product(exponent);
-  return fmt::format("e^({} − {})", show(exponent), show_in_product(*shift));
+  return filled("e^({} − {})", show(exponent), show_in_product(*shift));
 }
 
 double power_value(const Operand& exponent, const std::optional<Operand>& shift) {
@@ -123,7 +123,7 @@ Sum::Written Sum::write(Terms terms) const {
   if (others == 0) return result;
   const Operand shown{rest, {Digits::Kind::fixed, std::trunc(rest) == rest ? 0 : kRestDecimals}};
   result.redone += as_shown(shown);
-  result.text += fmt::format(" + … ({} more, together {})", others, show(shown));
+  result.text += filled(" + … ({} more, together {})", others, show(shown));
   return result;
 }
 

@@ -1,6 +1,6 @@
 #include "trace/run/words.h"
 
-#include <fmt/format.h>
+#include "core/filled.h"
 
 namespace foveal::trace {
 namespace {
@@ -8,13 +8,13 @@ namespace {
 /// "columns 4·h to 4·h + 3 are head h's", of heads `width` columns wide.
 std::string columns_of_head(std::int64_t width) {
   if (width == 1) return "column h is head h's";
-  return fmt::format("columns {}·h to {}·h + {} are head h's", width, width, width - 1);
+  return filled("columns {}·h to {}·h + {} are head h's", width, width, width - 1);
 }
 
 std::string heads_note(std::int64_t heads, std::int64_t width) {
   if (heads == 1) return "";
-  return fmt::format(" The {} heads are this matrix cut between columns: {}.", heads,
-                     columns_of_head(width));
+  return filled(" The {} heads are this matrix cut between columns: {}.", heads,
+                columns_of_head(width));
 }
 
 /// Writes formula and note of each step.
@@ -46,13 +46,13 @@ class Teller {
     const Sizes& s = sizes_;
     const bool has_weights = input_.W_query.defined();
     add(StepName::inputs, "X",
-        fmt::format("One row a token: its vector (embedding) of d_in = {} numbers.", s.d_in));
+        filled("One row a token: its vector (embedding) of d_in = {} numbers.", s.d_in));
     add(StepName::queries, projection("Q", "query", input_.W_query, input_.b_query),
         has_weights
-            ? fmt::format("What a token looks for. W_query is (d_in, d_out) = ({}, {}) and stands "
-                          "on the right; PyTorch's Linear keeps the same numbers transposed, "
-                          "(d_out, d_in).",
-                          s.d_in, s.d) +
+            ? filled("What a token looks for. W_query is (d_in, d_out) = ({}, {}) and stands "
+                     "on the right; PyTorch's Linear keeps the same numbers transposed, "
+                     "(d_out, d_in).",
+                     s.d_in, s.d) +
                   drawn_note() + heads_note(s.H, s.D)
             : "This input has no W, so queries, keys and values are the inputs themselves." +
                   heads_note(s.H, s.D));
@@ -66,7 +66,7 @@ class Teller {
   std::string drawn_note() const {
     const auto& drawn = input_.settings.weights;
     if (!drawn) return "";
-    return fmt::format(
+    return filled(
         " The three W are drawn from seed {}, query first, then key, then value, as {} draws them: "
         "float32 numbers, computed with in float64.",
         drawn->seed,
@@ -84,18 +84,18 @@ class Teller {
     if (scale.kind == Scale::Kind::none) return;
     const bool by_root = scale.kind == Scale::Kind::sqrt;
     add(StepName::scaled_scores,
-        by_root ? "S_scaled = S / √D" : fmt::format("S_scaled = S · {}", scale.factor),
-        by_root ? fmt::format("D = {} is the head size, the length of one query or key; not d_in, "
-                              "not the number of tokens, not all heads together. Without the "
-                              "division long vectors give large scores, and softmax gives nearly "
-                              "all weight to one key.",
-                              s.D)
+        by_root ? "S_scaled = S / √D" : filled("S_scaled = S · {}", scale.factor),
+        by_root ? filled("D = {} is the head size, the length of one query or key; not d_in, "
+                         "not the number of tokens, not all heads together. Without the "
+                         "division long vectors give large scores, and softmax gives nearly "
+                         "all weight to one key.",
+                         s.D)
                 : "The factor is the input's own.");
   }
 
   std::string unscaled_note() const {
     if (input_.settings.scale.kind != Scale::Kind::none || !input_.W_query.defined()) return "";
-    return fmt::format(
+    return filled(
         " The input says scale none; the usual formula divides next by √D = √{}, D the head size.",
         sizes_.D);
   }
@@ -125,22 +125,22 @@ class Teller {
 
   void add_weights() {
     const std::string letter = scores_letter();
-    add(StepName::weights, fmt::format("P[i,j] = e^{0}[i,j] / Σ_k e^{0}[i,k]", letter),
+    add(StepName::weights, filled("P[i,j] = e^{0}[i,j] / Σ_k e^{0}[i,k]", letter),
         "softmax along each row: scores of any size become shares between 0 and 1, and each "
         "row sums to 1.");
     if (!input_.settings.dropout) return;
     const DropoutSetting& dropout = *input_.settings.dropout;
     add(StepName::dropout_mask, "1 keeps, 0 drops",
-        fmt::format("Drawn row by row as PyTorch's CPU generator draws with seed {}: each "
-                    "weight is dropped with probability p = {}.",
-                    dropout.seed, dropout.p));
+        filled("Drawn row by row as PyTorch's CPU generator draws with seed {}: each "
+               "weight is dropped with probability p = {}.",
+               dropout.seed, dropout.p));
     add(StepName::dropped_weights, "P_dropped = P · dropout_mask / (1 − p)",
         dropout_note(dropout.p));
   }
 
   static std::string dropout_note(double p) {
     if (p == 1) return "p = 1 drops every weight.";
-    return fmt::format(
+    return filled(
         "What is kept is divided by 1 − p = {}, so that on average over many draws nothing "
         "changes; one row no longer sums to 1. Only in training: a trained model runs without "
         "dropout.",
@@ -151,9 +151,9 @@ class Teller {
     const Sizes& s = sizes_;
     add(StepName::context, input_.settings.dropout ? "O = P_dropped · V" : "O = P · V",
         s.H == 1 ? "Each row is the values, mixed in the shares of that row's weights."
-                 : fmt::format("Each row is the values, mixed in the shares of that row's weights; "
-                               "the heads lie side by side: {}.",
-                               columns_of_head(s.D_v)));
+                 : filled("Each row is the values, mixed in the shares of that row's weights; "
+                          "the heads lie side by side: {}.",
+                          columns_of_head(s.D_v)));
     if (!input_.W_out.defined()) return;
     const auto& drawn = input_.settings.weights;
     add(StepName::output, input_.b_out.defined() ? "O · W_out + b_out" : "O · W_out",

@@ -1,9 +1,8 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <iterator>
 
+#include "core/filled.h"
 #include "io/json.h"
 #include "trace/views/views.h"
 
@@ -28,8 +27,8 @@ std::string csv_view(const Record& record) {
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       const auto place = static_cast<std::int64_t>(i);
       const std::string head = by_head ? std::to_string(place / (rows * columns)) : "";
-      fmt::format_to(std::back_inserter(csv), "{},{},{},{},{}\n", text(step.name), head,
-                     place / columns % rows, place % columns, csv_number(numbers[i]));
+      csv += filled("{},{},{},{},{}\n", text(step.name), head, place / columns % rows,
+                    place % columns, csv_number(numbers[i]));
     }
   }
   return csv;

@@ -1,7 +1,6 @@
-#include <fmt/format.h>
-
 #include <iterator>
 
+#include "core/filled.h"
 #include "io/json.h"
 #include "trace/check/check.h"
 #include "trace/views/views.h"
@@ -52,26 +51,25 @@ std::string scale_text(const Scale& scale) {
 }
 
 std::string settings_text(const Settings& settings) {
-  const std::string dropout =
-      settings.dropout ? fmt::format(R"({{"p": {}, "seed": {}}})", json_number(settings.dropout->p),
-                                     settings.dropout->seed)
-                       : "null";
-  return fmt::format(R"({{"num_heads": {}, "scale": {}, "mask": {}, "dropout": {}}})",
-                     settings.num_heads, scale_text(settings.scale), json_string(settings.mask),
-                     dropout);
+  const std::string dropout = settings.dropout
+                                  ? filled(R"({{"p": {}, "seed": {}}})",
+                                           json_number(settings.dropout->p), settings.dropout->seed)
+                                  : "null";
+  return filled(R"({{"num_heads": {}, "scale": {}, "mask": {}, "dropout": {}}})",
+                settings.num_heads, scale_text(settings.scale), json_string(settings.mask),
+                dropout);
 }
 
 std::string step_text(const Step& step) {
-  return fmt::format(
-      R"({{"name": {}, "title": {}, "axes": {}, "shape": [{}], "data": {}, "note": {}}})",
-      json_string(text(step.name)), json_string(step.title), list(step.axes, json_string),
-      fmt::join(step.data.shape(), ", "), nested(step.data), json_string(step.note));
+  return filled(R"({{"name": {}, "title": {}, "axes": {}, "shape": [{}], "data": {}, "note": {}}})",
+                json_string(text(step.name)), json_string(step.title), list(step.axes, json_string),
+                joined_with(step.data.shape(), ", "), nested(step.data), json_string(step.note));
 }
 
 std::string corrected_text(const Corrected& corrected) {
-  return fmt::format(R"({{"name": {}, "scores": {}, "weights": {}, "context": {}}})",
-                     json_string(corrected.name), nested(corrected.scores),
-                     nested(corrected.weights), nested(corrected.context));
+  return filled(R"({{"name": {}, "scores": {}, "weights": {}, "context": {}}})",
+                json_string(corrected.name), nested(corrected.scores), nested(corrected.weights),
+                nested(corrected.context));
 }
 
 /// A list with one entry a line.
@@ -85,7 +83,7 @@ std::string lines(const Items& items, const Write& write) {
 }  // namespace
 
 std::string json_view(const Record& record) {
-  std::string text = fmt::format(
+  std::string text = filled(
       "{{\"schema\": \"foveal.trace/1\",\n\"tokens\": {},\n\"settings\": {},\n\"steps\": {},\n"
       "\"checks\": {}",
       list(record.input.tokens, json_string), settings_text(record.input.settings),

@@ -1,11 +1,10 @@
 #include "trace/views/shown.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <functional>
 
+#include "core/filled.h"
 #include "draw/look.h"
 
 namespace foveal::trace {
@@ -122,8 +121,8 @@ Shown shown_parameter(const std::string& name, const Tensor& data) {
   Shown shown;
   shown.name = shown.title = name;
   shown.is_vector = data.rank() == 1;
-  shown.formula = shown.is_vector ? fmt::format("({})", data.size(0))
-                                  : fmt::format("({}, {})", data.size(0), data.size(1));
+  shown.formula = shown.is_vector ? filled("({})", data.size(0))
+                                  : filled("({}, {})", data.size(0), data.size(1));
   shown.row_axis = shown.column_axis = "feature";
   shown.rows = window_around(0, shown.is_vector ? 1 : data.size(0));
   shown.columns = window_around(0, data.size(-1));

@@ -1,11 +1,10 @@
 #include "trace/views/story.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "core/ascii.h"
+#include "core/filled.h"
 #include "draw/look.h"
 #include "draw/text.h"
 
@@ -50,26 +49,26 @@ std::int64_t largest_other_weight(const Record& record) {
 }  // namespace
 
 std::string counted(std::int64_t count, const std::string& noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+  return filled("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 std::string headline(const Record& record) {
   std::string text = is_causal(record) ? "Causal self-attention" : "Self-attention";
-  if (heads(record) > 1) text += fmt::format(" with {} heads", heads(record));
+  if (heads(record) > 1) text += filled(" with {} heads", heads(record));
   return text + ", step by step";
 }
 
 std::string summary(const Record& record) {
   const Input& input = record.input;
   const Step* context = find_step(record, StepName::context);
-  std::string text = fmt::format("{}, {} in, {} out", counted(input.inputs.size(0), "token"),
-                                 counted(input.inputs.size(1), "feature"), context->data.size(-1));
+  std::string text = filled("{}, {} in, {} out", counted(input.inputs.size(0), "token"),
+                            counted(input.inputs.size(1), "feature"), context->data.size(-1));
   if (find_step(record, StepName::scaled_scores) == nullptr) text += ", scores not scaled";
   const std::string& mask = input.settings.mask;
   if (mask != "none" && !is_causal(record)) text += ", masked";
-  if (input.settings.dropout) text += fmt::format(", dropout {}", input.settings.dropout->p);
-  return text + fmt::format(". The row followed: {} (query {}).",
-                            token_in_words(record, record.followed), record.followed);
+  if (input.settings.dropout) text += filled(", dropout {}", input.settings.dropout->p);
+  return text + filled(". The row followed: {} (query {}).",
+                       token_in_words(record, record.followed), record.followed);
 }
 
 WhereNext where_next(const Record& record) {
@@ -103,12 +102,12 @@ std::string window_note(const Record& record) {
   }
   std::string note;
   if (!tokens.whole()) {
-    note = fmt::format("Shown are tokens {} to {} of {}, around the followed one.", tokens.begin,
-                       tokens.end - 1, tokens.size);
+    note = filled("Shown are tokens {} to {} of {}, around the followed one.", tokens.begin,
+                  tokens.end - 1, tokens.size);
   }
   if (widest > draw::kMostCells) {
-    note += fmt::format("{}Of wider rows the first {} features are shown.", note.empty() ? "" : " ",
-                        draw::kMostCells);
+    note += filled("{}Of wider rows the first {} features are shown.", note.empty() ? "" : " ",
+                   draw::kMostCells);
   }
   return note;
 }
@@ -130,7 +129,7 @@ std::string pretty(double value, const Digits& digits) { return pretty(show(valu
 
 std::string rounded(const Digits& given) {
   if (given.kind == Digits::Kind::given || given.decimals == 0) return "";
-  return fmt::format("shown with {} decimals", given.decimals);
+  return filled("shown with {} decimals", given.decimals);
 }
 
 std::string led_by(const Record& record, const Step& step) {
@@ -139,7 +138,7 @@ std::string led_by(const Record& record, const Step& step) {
   if (step.name == StepName::scores) return "Q · Kᵀ";
   if (step.name == StepName::scaled_scores) {
     return settings.scale.kind == Scale::Kind::sqrt ? "/ √D"
-                                                    : fmt::format("· {}", settings.scale.factor);
+                                                    : filled("· {}", settings.scale.factor);
   }
   if (step.name == StepName::masked_scores) return "mask";
   if (step.name == StepName::weights) return "softmax";
@@ -179,9 +178,9 @@ std::vector<Arithmetic> story(const Record& record, const Pair& pair) {
 }
 
 std::string story_title(const Record& record, const Pair& pair) {
-  const std::string head = heads(record) > 1 ? fmt::format(", head {}", pair.head) : "";
+  const std::string head = heads(record) > 1 ? filled(", head {}", pair.head) : "";
   const std::string key = pair.key == pair.query ? "itself" : token_in_words(record, pair.key);
-  return fmt::format("How {} looks at {}{}", token_in_words(record, pair.query), key, head);
+  return filled("How {} looks at {}{}", token_in_words(record, pair.query), key, head);
 }
 
 std::string token_in_words(const Record& record, std::int64_t index) {
@@ -190,7 +189,7 @@ std::string token_in_words(const Record& record, std::int64_t index) {
   const bool word = std::any_of(token.begin(), token.end(), [](char letter) {
     return is_letter(letter) || is_digit(letter) || static_cast<unsigned char>(letter) >= 0x80;
   });
-  return word && token.find(' ') == std::string::npos ? token : fmt::format("“{}”", token);
+  return word && token.find(' ') == std::string::npos ? token : filled("“{}”", token);
 }
 
 std::string axis_label(const Record& record, const std::string& axis, std::int64_t index) {

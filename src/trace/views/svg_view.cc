@@ -1,9 +1,8 @@
 // The picture: title, rail of steps, cards.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "core/filled.h"
 #include "draw/look.h"
 #include "draw/text.h"
 #include "trace/views/picture/cards.h"
@@ -29,8 +28,7 @@ struct Page {
 
 std::vector<std::string> lines_under_title(const Record& record, const Pair& pair, double width) {
   const std::string key = pair.key == pair.query ? "itself" : token_in_words(record, pair.key);
-  std::string text =
-      fmt::format("{} Outlined: its row, and how it looks at {}.", summary(record), key);
+  std::string text = filled("{} Outlined: its row, and how it looks at {}.", summary(record), key);
   if (const std::string note = window_note(record); !note.empty()) text += " " + note;
   const WhereNext next = where_next(record);
   std::vector<std::string> lines = draw::wrap(text, draw::kTextSize, draw::Font::sans, width);
@@ -123,12 +121,12 @@ std::string description(const Record& record, const std::vector<Column>& columns
   std::vector<std::string> titles;
   titles.reserve(record.steps.size());
   for (const Step& step : record.steps) titles.push_back(step.title);
-  std::string text = fmt::format("{} Steps: {}.", summary(record), fmt::join(titles, ", "));
+  std::string text = filled("{} Steps: {}.", summary(record), joined_with(titles, ", "));
   if (const std::string note = window_note(record); !note.empty()) text += " " + note;
   for (const Column& column : columns) {
     for (const Card& card : column) {
-      text += fmt::format(" {}:", card.title);
-      for (const CardLine& line : card.lines) text += fmt::format(" {}.", line.text);
+      text += filled(" {}:", card.title);
+      for (const CardLine& line : card.lines) text += filled(" {}.", line.text);
     }
   }
   return text;

@@ -1,9 +1,8 @@
 #include "trace/views/text_table.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "core/filled.h"
 #include "draw/terminal.h"
 #include "draw/text.h"
 
@@ -59,7 +58,7 @@ int row_label_width(const TextTable& table) {
 }  // namespace
 
 std::string Style::in(const std::string& text, const char* code) const {
-  return colour_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : text;
+  return colour_ ? filled("\x1b[{}m{}\x1b[0m", code, text) : text;
 }
 
 std::vector<std::string> table_lines(const TextTable& table, int width, const Style& style) {

@@ -1,7 +1,6 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "core/filled.h"
 #include "draw/terminal.h"
 #include "draw/text.h"
 #include "trace/check/check.h"
@@ -50,7 +49,7 @@ std::string with_ties(const std::string& text) {
 }
 
 /// A place along an axis of features.
-std::string index_label(std::int64_t i) { return fmt::format("[{}]", i); }
+std::string index_label(std::int64_t i) { return filled("[{}]", i); }
 
 class TextReport {
  public:
@@ -81,7 +80,7 @@ class TextReport {
     return draw::visible(record_.input.tokens[static_cast<std::size_t>(i)]);
   }
   std::string followed_token() const {
-    return fmt::format("\"{}\"", terminal::cut(token(record_.followed), 24));
+    return filled("\"{}\"", terminal::cut(token(record_.followed), 24));
   }
 
   void heading() {
@@ -93,33 +92,32 @@ class TextReport {
       line("  " + next.command);
       line();
     }
-    paragraph("", fmt::format("{}, d_in = {}, {} of size D = {}{}", counted(s.L, "token"), s.d_in,
-                              counted(s.H, "head"), s.D,
-                              s.D_v == s.D ? "" : fmt::format(", values of size {}", s.D_v)));
-    paragraph(
-        "", fmt::format("scale {} · mask {} · {}", scale_name(), mask_name(settings.mask),
-                        settings.dropout ? fmt::format("dropout p = {}, seed {}",
-                                                       settings.dropout->p, settings.dropout->seed)
-                                         : "no dropout"));
+    paragraph("", filled("{}, d_in = {}, {} of size D = {}{}", counted(s.L, "token"), s.d_in,
+                         counted(s.H, "head"), s.D,
+                         s.D_v == s.D ? "" : filled(", values of size {}", s.D_v)));
+    paragraph("", filled("scale {} · mask {} · {}", scale_name(), mask_name(settings.mask),
+                         settings.dropout ? filled("dropout p = {}, seed {}", settings.dropout->p,
+                                                   settings.dropout->seed)
+                                          : "no dropout"));
     line();
-    paragraph("", fmt::format("Query {}, {}, is followed: its row has → and is worked out in "
-                              "numbers{}. Rows and columns count from 0.",
-                              record_.followed, followed_token(),
-                              s.H > 1 ? ", those of head 0; the other heads do the same" : ""));
+    paragraph("", filled("Query {}, {}, is followed: its row has → and is worked out in "
+                         "numbers{}. Rows and columns count from 0.",
+                         record_.followed, followed_token(),
+                         s.H > 1 ? ", those of head 0; the other heads do the same" : ""));
     paragraph("",
               "Where = stands, the shown numbers give the shown result; where ≈ stands, what "
               "rounding hides makes a difference.");
     if (s.L > kMostShown || s.d_in > kMostShown || s.d > kMostShown || s.d_v > kMostShown) {
-      paragraph("", fmt::format("What is longer than {} is shown in part; --json and --format csv "
-                                "give everything.",
-                                kMostShown));
+      paragraph("", filled("What is longer than {} is shown in part; --json and --format csv "
+                           "give everything.",
+                           kMostShown));
     }
   }
 
   std::string scale_name() const {
     const Scale& scale = record_.input.settings.scale;
     if (scale.kind == Scale::Kind::none) return "none";
-    return scale.kind == Scale::Kind::sqrt ? "1/√D" : fmt::format("{}", scale.factor);
+    return scale.kind == Scale::Kind::sqrt ? "1/√D" : filled("{}", scale.factor);
   }
   static std::string mask_name(const std::string& mask) {
     if (mask == "rows") return "given row by row";
@@ -129,21 +127,21 @@ class TextReport {
   void write_step(const Step& step) {
     line();
     const std::string names = in_the_chapter(step.name);
-    line(style_.bold(fmt::format("{} {}", ++number_, step.title)) +
-         (names.empty() ? "" : fmt::format(" ({})", names)));
+    line(style_.bold(filled("{} {}", ++number_, step.title)) +
+         (names.empty() ? "" : filled(" ({})", names)));
     paragraph("  ", step.formula);
-    line(fmt::format("  shape {}: {}", to_string(step.data.shape()), fmt::join(step.axes, ", ")));
+    line(filled("  shape {}: {}", to_string(step.data.shape()), joined_with(step.axes, ", ")));
     if (!step.note.empty()) paragraph("  ", step.note);
     const bool has_parameters = parameters(step);
     const bool by_head = step.axes.front() == "head";
     const std::int64_t heads = by_head ? step.data.size(0) : 1;
     for (std::int64_t h = 0; h < std::min(heads, kMostHeads); ++h) {
       line();
-      if (by_head) line(style_.bold(fmt::format("  {}, head {}", step.title, h)));
+      if (by_head) line(style_.bold(filled("  {}, head {}", step.title, h)));
       if (!by_head && has_parameters) line(style_.bold("  " + step.title));
       matrix(step, by_head ? step.data[h] : step.data);
     }
-    left_out({heads > kMostHeads ? fmt::format("heads 0 to {} of {}", kMostHeads - 1, heads) : "",
+    left_out({heads > kMostHeads ? filled("heads 0 to {} of {}", kMostHeads - 1, heads) : "",
               part_shown("rows", shown_rows(step), step.data.size(-2)),
               part_shown("columns", shown_columns(step), step.data.size(-1))});
     if (step.name != StepName::inputs) arithmetic_of_row(step, by_head);
@@ -158,7 +156,9 @@ class TextReport {
 
   /// "3 fox"; numbers up to `last` are equally wide.
   std::string token_label(std::int64_t i, std::int64_t last) const {
-    return fmt::format("{:>{}} {}", i, std::to_string(last).size(), token(i));
+    const std::string number = std::to_string(i);
+    const std::size_t width = std::max(number.size(), std::to_string(last).size());
+    return std::string(width - number.size(), ' ') + number + " " + token(i);
   }
 
   void matrix(const Step& step, const Tensor& data) {
@@ -216,8 +216,8 @@ class TextReport {
     }
     line();
     const std::string less = rounded(digits).empty() ? "" : ", " + rounded(digits);
-    line(style_.bold(fmt::format("  W_{}", name)) +
-         fmt::format(", shape {}{}", to_string(weight.shape()), less));
+    line(style_.bold(filled("  W_{}", name)) +
+         filled(", shape {}{}", to_string(weight.shape()), less));
     write_table(table);
     left_out(
         {part_shown("rows", rows, weight.size(0)), part_shown("columns", columns, weight.size(1))});
@@ -236,16 +236,16 @@ class TextReport {
     parts.reserve(weights.size());
     for (const auto& [negated, j] : weights) {
       parts.push_back(
-          fmt::format("{} {} {}", j, terminal::cut(token(j), 12), show(-negated, step.digits)));
+          filled("{} {} {}", j, terminal::cut(token(j), 12), show(-negated, step.digits)));
     }
-    paragraph("  ", fmt::format("Largest weights of row {}: {}", record_.followed,
-                                fmt::join(parts, ", ")));
+    paragraph("  ",
+              filled("Largest weights of row {}: {}", record_.followed, joined_with(parts, ", ")));
   }
 
   /// "rows 3 to 11 of 40", or nothing where all are shown.
   static std::string part_shown(const std::string& what, const Indices& shown, std::int64_t count) {
     if (static_cast<std::int64_t>(shown.size()) == count) return "";
-    return fmt::format("{} {} to {} of {}", what, shown.front(), shown.back(), count);
+    return filled("{} {} to {} of {}", what, shown.front(), shown.back(), count);
   }
 
   /// Nothing is left out silently.
@@ -253,7 +253,7 @@ class TextReport {
     parts.erase(std::remove(parts.begin(), parts.end(), ""), parts.end());
     if (parts.empty()) return;
     line();
-    paragraph("  ", fmt::format("Shown here: {}.", fmt::join(parts, ", ")));
+    paragraph("  ", filled("Shown here: {}.", joined_with(parts, ", ")));
   }
 
   void arithmetic_of_row(const Step& step, bool by_head) {
@@ -261,23 +261,23 @@ class TextReport {
     if (columns.size() > kMostCells) columns.resize(kMostCells);
     const std::int64_t rest = step.data.size(-1) - static_cast<std::int64_t>(columns.size());
     line();
-    line(fmt::format("  {} {}, {}, in numbers:", by_head ? "Head 0, row" : "Row", record_.followed,
-                     followed_token()));
+    line(filled("  {} {}, {}, in numbers:", by_head ? "Head 0, row" : "Row", record_.followed,
+                followed_token()));
     const auto cell = [&](std::int64_t j) {
       return by_head ? Indices{0, record_.followed, j} : Indices{record_.followed, j};
     };
     for (std::int64_t j : columns) cell_arithmetic(step, cell(j), j == columns.front());
     if (rest == 0) return;
     const std::int64_t other = columns.front() > 0 ? 0 : columns.back() + 1;
-    paragraph("    ", fmt::format("… and {} more; --cell '{}[{}]' writes out that one.", rest,
-                                  foveal::trace::text(step.name), fmt::join(cell(other), ",")));
+    paragraph("    ", filled("… and {} more; --cell '{}[{}]' writes out that one.", rest,
+                             foveal::trace::text(step.name), joined_with(cell(other), ",")));
   }
 
   /// The first one in letters too, unless these say no more than the formula above.
   void cell_arithmetic(const Step& step, const Indices& cell, bool with_letters) {
     const Arithmetic how = arithmetic(record_, step.name, cell);
     const std::string name =
-        fmt::format("    {}[{}]", foveal::trace::text(step.name), fmt::join(cell, ","));
+        filled("    {}[{}]", foveal::trace::text(step.name), joined_with(cell, ","));
     if (step.name == StepName::mask || step.name == StepName::masked_scores ||
         step.name == StepName::dropout_mask) {
       return paragraph(name + ": ", how.numbers);

@@ -1,7 +1,6 @@
 // Slips of dropout: its scale, its mask, or what was done after it.
 
-#include <fmt/format.h>
-
+#include "core/filled.h"
 #include "foveal/operations.h"
 #include "trace/check/slips/list.h"
 
@@ -27,19 +26,18 @@ void add_dropout_slips(SlipList* list) {
   if (p <= 0 || p >= 1) return;
   const StepName step = StepName::dropped_weights;
   list->add("dropout_scale_missing", step,
-            fmt::format("dropout scale missing: kept weights are divided by 1 − p = {}", 1 - p),
+            filled("dropout scale missing: kept weights are divided by 1 − p = {}", 1 - p),
             kept_times(1));
   list->add("dropout_ignored", step, "dropout was not applied",
             [](const Steps& before) { return before[StepName::weights]; });
-  list->add(
-      "dropout_scale_inverted", step,
-      fmt::format("dropout scale inverted: multiplied by 1 − p = {} instead of divided", 1 - p),
-      kept_times(1 - p));
+  list->add("dropout_scale_inverted", step,
+            filled("dropout scale inverted: multiplied by 1 − p = {} instead of divided", 1 - p),
+            kept_times(1 - p));
   list->add("dropout_ignored", step, "nothing was dropped, though all was divided by 1 − p",
             [p](const Steps& before) { return before[StepName::weights] * (1 / (1 - p)); });
   if (p != 0.5) {
     list->add("dropout_scale_by_p", step,
-              fmt::format("dropout scale: divided by p = {} instead of 1 − p = {}", p, 1 - p),
+              filled("dropout scale: divided by p = {} instead of 1 − p = {}", p, 1 - p),
               kept_times(1 / p));
   }
   const std::string reversal = "the dropout mask is reversed: what it keeps was dropped";

@@ -1,11 +1,10 @@
 // Slips of the heads: cut, ordered, joined or used otherwise.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
+#include "core/filled.h"
 #include "foveal/operations.h"
 #include "foveal/reference.h"
 #include "trace/check/slips/list.h"
@@ -75,7 +74,7 @@ void add_cut_of_one(SlipList* list, const std::string& kind, const std::string& 
                     const Split& split) {
   const std::int64_t heads = list->sizes().H;
   for (const StepName step : kProjections) {
-    list->plant(kind, step, fmt::format("{}, the {} alone", text, foveal::trace::text(step)),
+    list->plant(kind, step, filled("{}, the {} alone", text, foveal::trace::text(step)),
                 [=](Recipe& recipe) { cut_by(split, heads, recipe, {step}); });
   }
 }
@@ -105,8 +104,7 @@ std::vector<std::vector<std::int64_t>> orders(std::int64_t heads) {
 void add_orders(SlipList* list) {
   const std::int64_t heads = list->sizes().H;
   for (const std::vector<std::int64_t>& order : orders(heads)) {
-    const std::string text =
-        fmt::format("the heads are in another order: {}", fmt::join(order, ", "));
+    const std::string text = filled("the heads are in another order: {}", joined_with(order, ", "));
     const Split split = [order](const Tensor& wide, std::int64_t count) {
       return in_order(split_heads(wide, count), order);
     };
@@ -147,7 +145,7 @@ Tensor only(const Tensor& by_head, std::int64_t which) {
 void add_reused(SlipList* list) {
   const std::int64_t heads = list->sizes().H;
   for (std::int64_t h = 0; h < heads; ++h) {
-    const std::string text = fmt::format("head {} was used for every head", h);
+    const std::string text = filled("head {} was used for every head", h);
     for (const StepName step : {StepName::weights, StepName::dropped_weights, StepName::scores}) {
       list->plant("head_reused", step, text, [step, h](Recipe& recipe) {
         recipe[step] = [right = recipe[step], h](const Steps& before) {
@@ -188,12 +186,12 @@ void add_one_head(SlipList* list) {
     factors.insert(factors.begin(), 1 / std::sqrt(static_cast<double>(list->sizes().d)));
   }
   for (const double factor : factors) {
-    list->add("one_head", StepName::context,
-              fmt::format("one head as wide as all {}: the queries were not cut into heads",
-                          list->sizes().H),
-              [factor, dropout = list->input().settings.dropout](const Steps& before) {
-                return as_one_head(before, factor, dropout);
-              });
+    list->add(
+        "one_head", StepName::context,
+        filled("one head as wide as all {}: the queries were not cut into heads", list->sizes().H),
+        [factor, dropout = list->input().settings.dropout](const Steps& before) {
+          return as_one_head(before, factor, dropout);
+        });
   }
 }
 

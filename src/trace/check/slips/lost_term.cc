@@ -1,7 +1,6 @@
 // A term lost in every sum of a step: a loop that ends one too early, or begins one too late.
 
-#include <fmt/format.h>
-
+#include "core/filled.h"
 #include "foveal/operations.h"
 #include "foveal/reference.h"
 #include "trace/check/slips/list.h"
@@ -23,7 +22,7 @@ Tensor without(const Tensor& data, std::int64_t axis, std::int64_t index) {
 void lose(SlipList* list, StepName step, StepName operand, std::int64_t axis, std::int64_t terms,
           const std::string& sum) {
   for (std::int64_t k = 0; k < std::min(terms, kMostTerms); ++k) {
-    list->plant("term_lost", step, fmt::format("a term is lost: {} without its term {}", sum, k),
+    list->plant("term_lost", step, filled("a term is lost: {} without its term {}", sum, k),
                 [=](Recipe& recipe) {
                   recipe[step] = [rule = recipe[step], operand, axis, k](const Steps& before) {
                     Steps seen = before;
@@ -43,8 +42,8 @@ void lose_in_softmax(SlipList* list) {
     for (std::int64_t i = 0; i < length; ++i) counted.set({i, own ? i : k}, 0);
     list->add("term_lost", StepName::weights,
               own ? "a term is lost: the sum below leaves out each token's own e^s"
-                  : fmt::format("a term is lost: the sum below leaves out e^s of {}",
-                                token_name(list->input(), k)),
+                  : filled("a term is lost: the sum below leaves out e^s of {}",
+                           token_name(list->input(), k)),
               [counted](const Steps& before) {
                 const Tensor powers = exp(before[StepName::masked_scores]);
                 return powers / sum(powers * counted, -1, true);

@@ -1,9 +1,8 @@
 // Slips of the mask: another one, its polarity, or something else than −∞ in its place.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "core/filled.h"
 #include "foveal/operations.h"
 #include "foveal/reference.h"
 #include "trace/check/slips/list.h"
@@ -92,13 +91,13 @@ void add_fills(const std::vector<double>& printed, SlipList* list) {
   for (const double fill : fills) {
     if (fill == 0) continue;
     list->add("mask_fill_value", StepName::masked_scores,
-              fmt::format("masked scores are {} instead of −∞, which leaves these keys a share",
-                          show(fill, 0)),
+              filled("masked scores are {} instead of −∞, which leaves these keys a share",
+                     show(fill, 0)),
               filled_with(fill));
   }
   for (const double added : {-1e9, -1e8, -1e6, -1e5, -1e4, -1e3, -1e2}) {
     list->add("mask_fill_value", StepName::masked_scores,
-              fmt::format("{} was added to masked scores instead of taking −∞", show(added, 0)),
+              filled("{} was added to masked scores instead of taking −∞", show(added, 0)),
               added_to(added));
   }
 }

@@ -1,7 +1,6 @@
 // Slips of the operands: another matrix, or a transposed one.
 
-#include <fmt/format.h>
-
+#include "core/filled.h"
 #include "foveal/operations.h"
 #include "foveal/reference.h"
 #include "trace/check/slips/list.h"
@@ -115,8 +114,8 @@ void add_weight_matrices(SlipList* list) {
   for (const Projection& one : three_projections(input)) {
     for (const Projection& other : three_projections(input)) {
       if (one.step == other.step || one.weight.size(1) != other.weight.size(1)) continue;
-      const std::string text = fmt::format("the {} were made with W_{} instead of W_{}",
-                                           foveal::trace::text(one.step), other.name, one.name);
+      const std::string text = filled("the {} were made with W_{} instead of W_{}",
+                                      foveal::trace::text(one.step), other.name, one.name);
       list->add("wrong_weight_matrix", one.step, text,
                 projection_rule(input, one.step, other.weight, one.bias));
       if (!other.bias.defined()) continue;
@@ -125,8 +124,8 @@ void add_weight_matrices(SlipList* list) {
     }
     if (is_square(one)) {
       list->add(one.name + "_is_input", one.step,
-                fmt::format("the inputs themselves stand for the {}: W_{} was left out",
-                            foveal::trace::text(one.step), one.name),
+                filled("the inputs themselves stand for the {}: W_{} was left out",
+                       foveal::trace::text(one.step), one.name),
                 projection_rule(input, one.step, {}, {}));
     }
   }
@@ -143,7 +142,7 @@ void add_transposed_weights(SlipList* list) {
   };
   for (const Projection& one : square) {
     list->add("weight_transposed", one.step,
-              fmt::format("W_{0} was transposed: X · W_{0}ᵀ instead of X · W_{0}", one.name),
+              filled("W_{0} was transposed: X · W_{0}ᵀ instead of X · W_{0}", one.name),
               transposed(one));
   }
   if (square.size() < 2) return;

@@ -1,7 +1,6 @@
 // Slips of the projections: a bias too few, too many or another's, or no output projection.
 
-#include <fmt/format.h>
-
+#include "core/filled.h"
 #include "foveal/operations.h"
 #include "trace/check/slips/list.h"
 
@@ -13,7 +12,7 @@ void add_others(SlipList* list, const Projection& one, const std::vector<Project
     if (one.step == other.step || !other.bias.defined()) continue;
     if (other.bias.size(0) != one.weight.size(1)) continue;
     list->add("bias_of_another", one.step,
-              fmt::format("b_{} was added instead of b_{}", other.name, one.name),
+              filled("b_{} was added instead of b_{}", other.name, one.name),
               projection_rule(list->input(), one.step, one.weight, other.bias));
   }
 }
@@ -48,9 +47,9 @@ void add_projection_slips(SlipList* list) {
     const std::vector<Projection> all = projections_of(input);
     for (const Projection& one : all) {
       if (one.bias.defined()) {
-        list->add("bias_missing", one.step, fmt::format("b_{} is missing", one.name),
+        list->add("bias_missing", one.step, filled("b_{} is missing", one.name),
                   projection_rule(input, one.step, one.weight, {}));
-        list->add("bias_twice", one.step, fmt::format("b_{} was added twice", one.name),
+        list->add("bias_twice", one.step, filled("b_{} was added twice", one.name),
                   projection_rule(input, one.step, one.weight, one.bias * 2));
       }
       add_others(list, one, all);

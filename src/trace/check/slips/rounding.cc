@@ -1,9 +1,8 @@
 // A step rounded before it was used.
 
-#include <fmt/format.h>
-
 #include <cmath>
 
+#include "core/filled.h"
 #include "trace/check/slips/list.h"
 
 namespace foveal::trace {
@@ -42,8 +41,8 @@ void add_rounding_slips(SlipList* list) {
     if (is_given(step) || step == StepName::output) continue;
     for (int decimals = 0; decimals <= kMostDecimals; ++decimals) {
       const std::string text =
-          fmt::format("rounded early: only {} decimal{} of the {} went on", decimals,
-                      decimals == 1 ? "" : "s", lower(words_of(step).title));
+          filled("rounded early: only {} decimal{} of the {} went on", decimals,
+                 decimals == 1 ? "" : "s", lower(words_of(step).title));
       list->plant("rounded_early", next_step(step), text,
                   [step, decimals](Recipe& recipe) { round_for_later(step, decimals, recipe); });
       list->plant("rounded_early", step, text, [step, decimals](Recipe& recipe) {

@@ -1,9 +1,8 @@
 // Rows of a step that all stand one place off.
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "core/filled.h"
 #include "foveal/operations.h"
 #include "trace/check/slips/list.h"
 
@@ -30,8 +29,8 @@ void add_row_slips(SlipList* list) {
     for (const std::int64_t away : {-1, 1}) {
       for (const bool around : {true, false}) {
         list->plant("row_shifted", step,
-                    fmt::format("the rows of the {} stand one place too {}", text(step),
-                                away < 0 ? "low" : "high"),
+                    filled("the rows of the {} stand one place too {}", text(step),
+                           away < 0 ? "low" : "high"),
                     [=](Recipe& recipe) {
                       recipe[step] = [rule = recipe[step], away, around](const Steps& before) {
                         return shifted(rule(before), away, around);

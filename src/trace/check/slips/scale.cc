@@ -1,9 +1,8 @@
 // Slips of the scale: the factor is missing, another one, or in another place.
 
-#include <fmt/format.h>
-
 #include <cmath>
 
+#include "core/filled.h"
 #include "foveal/operations.h"
 #include "trace/check/slips/list.h"
 
@@ -17,18 +16,17 @@ Rule scaled_by(double factor) {
 /// "√D = √4", or the input's own factor: what should have been there.
 std::string right_factor(const SlipList& list) {
   const Scale& scale = list.input().settings.scale;
-  if (scale.kind == Scale::Kind::sqrt) return fmt::format("1/√D = 1/√{}", list.sizes().D);
+  if (scale.kind == Scale::Kind::sqrt) return filled("1/√D = 1/√{}", list.sizes().D);
   if (scale.kind == Scale::Kind::none) return "none";
-  return fmt::format("{}", scale.factor);
+  return filled("{}", scale.factor);
 }
 
 void add_factors(SlipList* list) {
   const Sizes& s = list->sizes();
   const double right = scale_factor(list->input());
   const bool unscaled = list->input().settings.scale.kind == Scale::Kind::none;
-  const std::string instead = unscaled
-                                  ? ", but this input's scale is none"
-                                  : fmt::format("; the factor here is {}", right_factor(*list));
+  const std::string instead = unscaled ? ", but this input's scale is none"
+                                       : filled("; the factor here is {}", right_factor(*list));
   const auto root = [](std::int64_t size) { return std::sqrt(static_cast<double>(size)); };
   const auto add = [&](const std::string& kind, double factor, const std::string& text) {
     if (std::abs(factor - right) < 1e-12) return;
@@ -36,23 +34,21 @@ void add_factors(SlipList* list) {
   };
   if (!unscaled && right != 1) {
     list->add("scale_missing", StepName::scaled_scores,
-              fmt::format("not scaled: the factor {} is missing", right_factor(*list)),
-              scaled_by(1));
+              filled("not scaled: the factor {} is missing", right_factor(*list)), scaled_by(1));
   }
   if (list->input().settings.scale.kind != Scale::Kind::sqrt) {
-    add("scale_extra", 1 / root(s.D), fmt::format("scaled by 1/√{}", s.D));
+    add("scale_extra", 1 / root(s.D), filled("scaled by 1/√{}", s.D));
   }
-  add("scale_by_size", 1 / static_cast<double>(s.D),
-      fmt::format("scaled by D: divided by D = {}", s.D));
+  add("scale_by_size", 1 / static_cast<double>(s.D), filled("scaled by D: divided by D = {}", s.D));
   if (s.H > 1) {
     add("scale_by_width", 1 / root(s.d),
-        fmt::format("scaled by the width of all heads: divided by √d_out = √{}", s.d));
+        filled("scaled by the width of all heads: divided by √d_out = √{}", s.d));
   }
   add("scale_by_width", 1 / root(s.d_in),
-      fmt::format("scaled by the width of the inputs: divided by √d_in = √{}", s.d_in));
-  add("scale_inverted", root(s.D), fmt::format("multiplied by √{} instead of divided", s.D));
+      filled("scaled by the width of the inputs: divided by √d_in = √{}", s.d_in));
+  add("scale_inverted", root(s.D), filled("multiplied by √{} instead of divided", s.D));
   add("scale_by_length", 1 / root(s.L),
-      fmt::format("scaled by the number of tokens: divided by √L = √{}", s.L));
+      filled("scaled by the number of tokens: divided by √L = √{}", s.L));
 }
 
 /// `scores` printed with the scale in them; then as they are, or scaled once more.
@@ -80,14 +76,15 @@ void add_scaled_scores(SlipList* list) {
 void add_scale_after_softmax(SlipList* list) {
   const double factor = scale_factor(list->input());
   if (factor == 1) return;
-  list->plant(
-      "scale_after_softmax", StepName::scaled_scores,
-      fmt::format("scaled after softmax: the factor {} belongs before it", right_factor(*list)),
-      [factor](Recipe& recipe) {
-        recipe[StepName::scaled_scores] = scaled_by(1);
-        recipe[StepName::weights] = [plain = recipe[StepName::weights], factor](
-                                        const Steps& before) { return plain(before) * factor; };
-      });
+  list->plant("scale_after_softmax", StepName::scaled_scores,
+              filled("scaled after softmax: the factor {} belongs before it", right_factor(*list)),
+              [factor](Recipe& recipe) {
+                recipe[StepName::scaled_scores] = scaled_by(1);
+                recipe[StepName::weights] = [plain = recipe[StepName::weights],
+                                             factor](const Steps& before) {
+                  return plain(before) * factor;
+                };
+              });
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
 #include "trace/views/page/table.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "core/filled.h"
 #include "draw/look.h"
 #include "draw/text.h"
 
@@ -43,7 +42,7 @@ Letters longest_number(const Shown& shown) {
 
 std::string heat_class(double heat) {
   const long level = std::lround(std::clamp(heat, -1.0, 1.0) * kHeatLevels);
-  return fmt::format("{}{}", level < 0 ? "n" : "p", std::abs(level));
+  return filled("{}{}", level < 0 ? "n" : "p", std::abs(level));
 }
 
 class Tables {
@@ -63,13 +62,12 @@ class Tables {
 
  private:
   void table(std::int64_t head) {
-    out_ += fmt::format(
+    out_ += filled(
         "<div class=\"scroll\"><table class=\"{}\" data-matrix=\"{}\" data-head=\"{}\" "
         "style=\"--letters:{}\">\n<caption>{}</caption>\n",
         classes(), number_, head, letters_.whole + letters_.fraction,
-        shown_.has_heads
-            ? fmt::format("head {}", head)
-            : fmt::format("<span class=\"hidden\">{}</span>", draw::escape(shown_.title)));
+        shown_.has_heads ? filled("head {}", head)
+                         : filled("<span class=\"hidden\">{}</span>", draw::escape(shown_.title)));
     out_ += "<thead><tr><td></td>";
     for (std::int64_t column = shown_.columns.begin; column < shown_.columns.end; ++column) {
       label("col", shown_.column_axis, column);
@@ -101,7 +99,7 @@ class Tables {
 
   void label(const char* scope, const std::string& axis, std::int64_t index) {
     const std::string text = draw::escape(draw::visible(axis_label(record_, axis, index)));
-    out_ += fmt::format("<th scope=\"{}\" title=\"{}\"><bdi>{}</bdi></th>", scope, text, text);
+    out_ += filled("<th scope=\"{}\" title=\"{}\"><bdi>{}</bdi></th>", scope, text, text);
   }
 
   void cell(std::int64_t head, std::int64_t row, std::int64_t column) {
@@ -114,11 +112,10 @@ class Tables {
     const std::size_t after =
         draw::after_point(text) ? letters_.fraction - letters_of_fraction(text) : 0;
     const bool shifted = after > 0 && !heat_;
-    out_ += fmt::format("<td class=\"{}\"{}>{}", classes,
-                        shifted ? fmt::format(" style=\"--after:{}\"", after) : "", text);
+    out_ += filled("<td class=\"{}\"{}>{}", classes,
+                   shifted ? filled(" style=\"--after:{}\"", after) : "", text);
     if (wrong != nullptr) {
-      out_ +=
-          fmt::format("<small>not {}</small>", draw::escape(draw::visible(pretty(wrong->printed))));
+      out_ += filled("<small>not {}</small>", draw::escape(draw::visible(pretty(wrong->printed))));
     }
     out_ += "</td>";
   }

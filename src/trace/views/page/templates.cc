@@ -1,12 +1,11 @@
 #include "trace/views/page/templates.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
 #include "core/ascii.h"
+#include "core/filled.h"
 
 namespace foveal::trace {
 namespace {
@@ -137,7 +136,7 @@ std::string OpenText::shown(const Part& part, const std::vector<std::string>& va
   if (!part.is_open) return part.literal;
   if (part.place >= values.size()) return "";
   const std::string& value = values[part.place];
-  return part.is_factor && starts_with(value, 0, kMinus) ? fmt::format("({})", value) : value;
+  return part.is_factor && starts_with(value, 0, kMinus) ? filled("({})", value) : value;
 }
 
 std::string OpenText::fill(const std::vector<std::string>& values) const {
@@ -149,8 +148,7 @@ std::string OpenText::fill(const std::vector<std::string>& values) const {
 std::string OpenText::written() const {
   std::string text;
   for (const Part& part : parts_) {
-    text +=
-        part.is_open ? fmt::format("⟦{}{}⟧", part.is_factor ? "(" : "", part.place) : part.literal;
+    text += part.is_open ? filled("⟦{}{}⟧", part.is_factor ? "(" : "", part.place) : part.literal;
   }
   return text;
 }

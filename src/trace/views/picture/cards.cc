@@ -1,9 +1,8 @@
 #include "trace/views/picture/cards.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
+#include "core/filled.h"
 #include "draw/look.h"
 #include "draw/text.h"
 
@@ -26,7 +25,7 @@ std::vector<std::string> wrapped(const CardLine& line, double width) {
 }
 
 std::string place(const Check& check) {
-  return fmt::format("{}[{}]", text(check.step), fmt::join(check.cell, ","));
+  return filled("{}[{}]", text(check.step), joined_with(check.cell, ","));
 }
 
 /// The same slip of several cells in a row is told once, after them.
@@ -40,15 +39,15 @@ void add_wrong(const Record& record, Card& card) {
   for (std::size_t i = 0; i < told; ++i) {
     const Check& check = *wrong[i];
     const Digits digits = find_step(record, check.step)->digits;
-    card.lines.push_back({fmt::format("✗ {} is {}, printed {}", place(check),
-                                      pretty(check.ours, digits), pretty(check.printed)),
+    card.lines.push_back({filled("✗ {} is {}, printed {}", place(check), pretty(check.ours, digits),
+                                 pretty(check.printed)),
                           true, true, new_slip && i > 0 ? 6.0 : 0.0});
     new_slip = i + 1 == told || wrong[i + 1]->slip != check.slip;
     if (new_slip && check.slip) card.lines.push_back({pretty(*check.slip)});
   }
-  if (wrong.size() > told) card.lines.push_back({fmt::format("and {} more", wrong.size() - told)});
+  if (wrong.size() > told) card.lines.push_back({filled("and {} more", wrong.size() - told)});
   if (wrong.empty()) {
-    card.lines.push_back({fmt::format("All {} printed numbers agree.", record.checks.size())});
+    card.lines.push_back({filled("All {} printed numbers agree.", record.checks.size())});
   }
 }
 
@@ -56,7 +55,7 @@ std::string row(const Tensor& data) {
   const Digits digits = digits_of(data);
   std::vector<std::string> numbers;
   for (const double value : data.to_vector()) numbers.push_back(pretty(value, digits));
-  return fmt::format("[{}]", fmt::join(numbers, ", "));
+  return filled("[{}]", joined_with(numbers, ", "));
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
 #include "trace/views/picture/panels.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
+#include "core/filled.h"
 #include "draw/look.h"
 #include "draw/text.h"
 
@@ -54,7 +53,7 @@ class StepPanel {
  private:
   draw::Grid grid(std::int64_t head) const {
     draw::Grid grid;
-    if (shown_.has_heads) grid.caption = fmt::format("head {}", head);
+    if (shown_.has_heads) grid.caption = filled("head {}", head);
     for (std::int64_t column = shown_.columns.begin; column < shown_.columns.end; ++column) {
       grid.column_labels.push_back(axis_label(record_, shown_.column_axis, column));
     }
@@ -120,9 +119,9 @@ class StepPanel {
     for (const std::int64_t key : keys) {
       parts.push_back(short_token(key) + " " + pretty(weight(key), shown_.digits));
     }
-    const std::string head = shown_.has_heads ? fmt::format("Head {}: ", pair_.head) : "";
-    return fmt::format("{}{} looks most at {}", head, short_token(record_.followed),
-                       fmt::join(parts, ", "));
+    const std::string head = shown_.has_heads ? filled("Head {}: ", pair_.head) : "";
+    return filled("{}{} looks most at {}", head, short_token(record_.followed),
+                  joined_with(parts, ", "));
   }
 
   std::string short_token(std::int64_t index) const {

@@ -1,0 +1,2 @@
+// The same program in C++, compiled without exceptions.
+#include "door.c"
