@@ -1,0 +1,68 @@
+#include "call.h"
+
+#include "foveal/error.h"
+#include "foveal/npy.h"
+
+namespace nb = nanobind;
+
+namespace foveal::python {
+
+Mask mask_of(const std::string& text, const std::vector<Tensor>& arrays) {
+  std::size_t next = 0;
+  const Mask mask = parse_mask(text, [&](const std::string& path) {
+    if (path != "#") return load_npy(path);
+    if (next == arrays.size()) {
+      throw Error("mask: '#' stands for an array, but there is none left", ErrorKind::usage);
+    }
+    return arrays[next++];
+  });
+  if (next != arrays.size()) {
+    throw Error("mask: " + std::to_string(arrays.size()) + " arrays are given but " +
+                    std::to_string(next) + " '#' stand for them",
+                ErrorKind::usage);
+  }
+  return mask;
+}
+
+Settings::Settings(std::string mask, std::optional<double> scale, double softcap, double dropout,
+                   std::uint64_t offset, bool return_lse, bool return_weights, int top_k,
+                   bool entropy, bool maximum, bool column_mass, std::vector<std::int64_t> rows,
+                   Numbers key_lengths, std::optional<std::int64_t> query_offset,
+                   Numbers query_offsets, std::int64_t key_offset, Numbers query_starts,
+                   Numbers key_starts, std::string target, bool strict)
+    : mask_text_(std::move(mask)), mask_has_arrays_(mask_text_.find('#') != std::string::npos) {
+  if (!mask_has_arrays_) options_.mask = mask_of(mask_text_, {});
+  options_.scale = scale;
+  options_.softcap = softcap;
+  options_.dropout = dropout;
+  options_.offset = offset;
+  options_.return_lse = return_lse;
+  options_.return_weights = return_weights;
+  options_.statistics = {top_k, entropy, maximum, column_mass, std::move(rows)};
+  if (key_lengths) options_.key_lengths = *std::move(key_lengths);
+  options_.query_offset = query_offset;
+  if (query_offsets) options_.query_offsets = *std::move(query_offsets);
+  options_.key_offset = key_offset;
+  if (query_starts) options_.query_starts = *std::move(query_starts);
+  if (key_starts) options_.key_starts = *std::move(key_starts);
+  options_.target = std::move(target);
+  options_.strict = strict;
+}
+
+Call::Call(const Settings& settings, const Terms& terms, std::uint64_t seed, int threads)
+    : options(settings.options()) {
+  options.bias = arrays.read(terms.bias, "bias");
+  options.alibi_slopes = arrays.read(terms.alibi_slopes, "alibi_slopes");
+  options.sinks = arrays.read(terms.sinks, "sinks");
+  if (settings.mask_has_arrays()) {
+    std::vector<Tensor> read;
+    for (nb::handle array : terms.mask_arrays) read.push_back(arrays.read(array, "mask"));
+    options.mask = mask_of(settings.mask_text(), read);
+  }
+  options.seed = seed;
+  options.threads = threads;
+  Interrupt::put_into(options);
+  Interrupt::begin_call();
+}
+
+}  // namespace foveal::python
