@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import _foveal
 from ._arrays import NUMPY, as_given, is_torch, readable
 from ._options import DEFAULT, Options, numbers, read_statistics, settings_of, wants_more_than_output
 from ._results import AttentionResult, result_of
 from ._shapes import check_heads, fits_as_it_is, fold, fold_scores, unfold
+from ._terms import NO_TERMS, Terms
 from ._threads import threads_of_call
 from .masks import Mask, causal, dense
-
-
-class Terms(NamedTuple):
-    """The arrays of a call besides query, key and value."""
-
-    bias: Any = None
-    alibi_slopes: Any = None
-    sinks: Any = None
-    mask_arrays: tuple[Any, ...] = ()
-
-
-NO_TERMS = Terms()
 
 
 def scaled_dot_product_attention(

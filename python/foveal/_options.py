@@ -38,12 +38,19 @@ DEFAULT = Options()
 
 
 @functools.lru_cache(maxsize=1024)
-def settings_of(options: Options) -> Settings:
+def _settings_of(options: Options) -> Settings:
     return Settings(*options)
 
 
+def settings_of(options: Options) -> Settings:
+    return _DEFAULT_SETTINGS if options is DEFAULT else _settings_of(options)
+
+
+_DEFAULT_SETTINGS = Settings(*DEFAULT)
+
+
 def wants_more_than_output(options: Options) -> bool:
-    return (
+    return options is not DEFAULT and (
         options.return_lse
         or options.return_weights
         or options.top_k > 0

@@ -7,9 +7,10 @@ from typing import Any
 
 from . import _foveal
 from ._arrays import NUMPY, TORCH, as_given, is_torch, readable
-from ._attention import Terms, options_of
+from ._attention import options_of
 from ._options import Options, settings_of, wants_more_than_output
 from ._results import result_of
+from ._terms import Terms
 from .masks import Mask
 
 
