@@ -36,6 +36,12 @@ def readable(array: Any, name: str = "mask") -> Any:
         return numpy.asarray(array)
 
 
+def required(array: Any, name: str) -> Any:
+    if array is None:
+        raise TypeError(f"attention: {name} is None: give an array of NumPy's or a tensor of PyTorch's")
+    return readable(array, name)
+
+
 def as_given(array: Any, like: Any) -> Any:
     """A NumPy array as one of the library that `like` is from."""
     numpy = sys.modules["numpy"]

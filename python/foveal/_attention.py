@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import _foveal
-from ._arrays import NUMPY, as_given, is_torch, readable
+from ._arrays import NUMPY, as_given, is_torch, readable, required
 from ._options import DEFAULT, Options, numbers, read_statistics, settings_of, wants_more_than_output
 from ._results import AttentionResult, result_of
 from ._shapes import check_heads, fits_as_it_is, fold, fold_scores, unfold
@@ -140,7 +140,7 @@ def _attention(
 ) -> Any:
     """On NumPy's arrays, and those that NumPy can look at."""
     like = query
-    query, key, value = readable(query, "query"), readable(key, "key"), readable(value, "value")
+    query, key, value = required(query, "query"), required(key, "key"), required(value, "value")
     if terms is not NO_TERMS:
         terms = Terms(
             readable(terms.bias, "attn_mask"),

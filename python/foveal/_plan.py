@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import _foveal
-from ._arrays import NUMPY, TORCH, as_given, is_torch, readable
+from ._arrays import NUMPY, TORCH, as_given, is_torch, readable, required
 from ._attention import options_of
 from ._options import Options, settings_of, wants_more_than_output
 from ._results import result_of
@@ -40,7 +40,7 @@ class Plan:
             query, key, value = (_torch.without_gradient(array) for array in (query, key, value))
             kind = TORCH
         else:
-            query, key, value = readable(query, "query"), readable(key, "key"), readable(value, "value")
+            query, key, value = required(query, "query"), required(key, "key"), required(value, "value")
             kind = NUMPY
         parts = self._native.run(query, key, value, kind, readable(out, "out"))
         if kind == NUMPY:

@@ -270,7 +270,8 @@ def attention(
             _check(name, array)
     if torch.is_autocast_enabled("cpu"):
         query, key, value = (_autocast(array) for array in (query, key, value))
-    _check_dtypes(query, key, value)
+    if not plain:
+        _check_dtypes(query, key, value)
     folded = None
     if not fits_as_it_is(query, key, value, enable_gqa):
         folded = fold(query, key, value, enable_gqa)

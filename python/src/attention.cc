@@ -22,14 +22,12 @@ nb::object forward(const Settings& settings, nb::handle query, nb::handle key, n
                    int kind, int threads, nb::handle out, nb::handle bias, nb::handle alibi_slopes,
                    nb::handle sinks, nb::handle mask_arrays, std::uint64_t seed) {
   Call call(settings, {bias, alibi_slopes, sinks, mask_arrays}, seed, threads);
-  const Tensor q = call.arrays.read(query, "query");
-  const Tensor k = call.arrays.read(key, "key");
-  const Tensor v = call.arrays.read(value, "value");
+  const Inputs inputs(call.arrays, query, key, value);
   AttentionResult result;
   result.output = call.arrays.write(out, "out");
   {
     const nb::gil_scoped_release released;
-    attention_into(result, q, k, v, call.options);
+    attention_into(result, inputs.query, inputs.key, inputs.value, call.options);
   }
   const AttentionOptions& asked = call.options;
   const StatisticsOptions& s = asked.statistics;
@@ -52,9 +50,7 @@ nb::tuple backward(const Settings& settings, nb::handle grad_output, nb::handle 
   call.options.statistics = {};
   call.options.gradients = {bias_gradient, sinks_gradient, alibi_gradient};
   Tensor grad = call.arrays.read(grad_output, "grad_output");
-  const Tensor q = call.arrays.read(query, "query");
-  const Tensor k = call.arrays.read(key, "key");
-  const Tensor v = call.arrays.read(value, "value");
+  const Inputs inputs(call.arrays, query, key, value);
   AttentionResult result;
   result.output = call.arrays.read(output, "output");
   result.lse = call.arrays.read(lse, "lse");
@@ -65,7 +61,8 @@ nb::tuple backward(const Settings& settings, nb::handle grad_output, nb::handle 
     if (grad.rank() > 0 && grad.size(-1) > 1 && grad.strides().back() != 1) {
       grad = grad.contiguous();
     }
-    gradients = attention_backward(grad, q, k, v, result, call.options);
+    gradients =
+        attention_backward(grad, inputs.query, inputs.key, inputs.value, result, call.options);
   }
   const Kind made = kind_of(kind);
   return nb::make_tuple(to_python(gradients.q, made), to_python(gradients.k, made),

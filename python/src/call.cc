@@ -65,4 +65,22 @@ Call::Call(const Settings& settings, const Terms& terms, std::uint64_t seed, int
   Interrupt::begin_call();
 }
 
+Inputs::Inputs(Borrowed& arrays, nb::handle q, nb::handle k, nb::handle v)
+    : query(arrays.read(q, "query")), key(arrays.read(k, "key")), value(arrays.read(v, "value")) {
+  for (const auto& [tensor, name] :
+       {std::pair(&query, "query"), {&key, "key"}, {&value, "value"}}) {
+    if (!tensor->defined()) continue;  // the library says so
+    const std::string has =
+        std::string("attention: ") + name + " has dtype " + to_string(tensor->dtype());
+    if (!is_floating(tensor->dtype())) {
+      throw nb::type_error((has + ": it must be float32, float64, bfloat16 or float16").c_str());
+    }
+    if (query.defined() && tensor->dtype() != query.dtype()) {
+      throw nb::type_error(
+          (has + " but query has " + to_string(query.dtype()) + ": they must match; convert one")
+              .c_str());
+    }
+  }
+}
+
 }  // namespace foveal::python

@@ -51,4 +51,10 @@ class Call {
   Borrowed arrays;
 };
 
+/// The three that attention is of. Throws TypeError where their dtypes differ or aren't floating.
+struct Inputs {
+  Inputs(Borrowed& arrays, nanobind::handle query, nanobind::handle key, nanobind::handle value);
+  Tensor query, key, value;
+};
+
 }  // namespace foveal::python

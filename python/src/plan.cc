@@ -44,14 +44,12 @@ class HeldPlan {
                 nb::handle out) const {
     Interrupt::begin_call();
     Borrowed arrays;
-    const Tensor q = arrays.read(query, "query");
-    const Tensor k = arrays.read(key, "key");
-    const Tensor v = arrays.read(value, "value");
+    const Inputs inputs(arrays, query, key, value);
     AttentionResult result;
     result.output = arrays.write(out, "out");
     {
       const nb::gil_scoped_release released;
-      plan_.run_into(result, q, k, v);
+      plan_.run_into(result, inputs.query, inputs.key, inputs.value);
     }
     return to_python(result, kind == 0 ? Kind::numpy : Kind::torch);
   }
