@@ -13,16 +13,16 @@ def is_torch(array: Any) -> bool:
     return torch is not None and isinstance(array, torch.Tensor)
 
 
-def readable(array: Any, name: str = "mask") -> Any:
-    """What the extension reads: NumPy's arrays and PyTorch's tensors as they are, others through
-    NumPy without a copy."""
+def readable(array: Any, name: str) -> Any:
+    """What the extension reads of a call on arrays that aren't PyTorch's: NumPy's as they are, others
+    through NumPy without a copy."""
     numpy = sys.modules.get("numpy")
     if array is None or (numpy is not None and isinstance(array, numpy.ndarray)):
         return array
     if is_torch(array):
-        from . import _torch
-
-        return _torch.readable(array)
+        raise TypeError(
+            f"attention: {name} is a tensor of PyTorch's but query is none: give arrays of one library, here .numpy()"
+        )
     if not hasattr(array, "__dlpack__"):
         raise TypeError(
             f"attention: {name} is a {type(array).__name__}: give an array of NumPy's, a tensor of PyTorch's, "
@@ -39,6 +39,15 @@ def readable(array: Any, name: str = "mask") -> Any:
 def required(array: Any, name: str) -> Any:
     if array is None:
         raise TypeError(f"attention: {name} is None: give an array of NumPy's or a tensor of PyTorch's")
+    return readable(array, name)
+
+
+def any_readable(array: Any, name: str) -> Any:
+    """The same, PyTorch's tensors as they are."""
+    if is_torch(array):
+        from . import _torch
+
+        return _torch.readable(array)
     return readable(array, name)
 
 

@@ -146,7 +146,7 @@ def _attention(
             readable(terms.bias, "attn_mask"),
             readable(terms.alibi_slopes, "alibi_slopes"),
             readable(terms.sinks, "sinks"),
-            tuple([readable(array) for array in terms.mask_arrays]),
+            tuple([readable(array, "mask") for array in terms.mask_arrays]),
         )
     folded = None
     if not fits_as_it_is(query, key, value, enable_gqa):

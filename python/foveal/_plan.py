@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import _foveal
-from ._arrays import NUMPY, TORCH, as_given, is_torch, readable, required
+from ._arrays import NUMPY, TORCH, any_readable, as_given, is_torch, required
 from ._attention import options_of
 from ._options import Options, settings_of, wants_more_than_output
 from ._results import result_of
@@ -42,7 +42,7 @@ class Plan:
         else:
             query, key, value = required(query, "query"), required(key, "key"), required(value, "value")
             kind = NUMPY
-        parts = self._native.run(query, key, value, kind, readable(out, "out"))
+        parts = self._native.run(query, key, value, kind, any_readable(out, "out"))
         if kind == NUMPY:
             from ._attention import as_bfloat16
 
@@ -91,10 +91,10 @@ def plan(
         statistics, offset, key_lengths, query_offset, key_offset, query_starts, key_starts, target, strict,
     )  # fmt: skip
     arrays = Terms(
-        readable(terms.bias, "attn_mask"),
-        readable(terms.alibi_slopes, "alibi_slopes"),
-        readable(terms.sinks, "sinks"),
-        tuple([readable(array) for array in terms.mask_arrays]),
+        any_readable(terms.bias, "attn_mask"),
+        any_readable(terms.alibi_slopes, "alibi_slopes"),
+        any_readable(terms.sinks, "sinks"),
+        tuple([any_readable(array, "mask") for array in terms.mask_arrays]),
     )
     native = _foveal.Plan(
         settings_of(options), list(query_shape), list(key_shape), list(value_shape), dtype_name(dtype), *arrays, seed

@@ -237,6 +237,26 @@ class _AttentionBackward(torch.autograd.Function):
         return batched_backward(_AttentionBackward.apply, info.batch_size, in_dims, arguments, _OPTIONS)
 
 
+def _vmap_operator(info: Any, in_dims: Any, *arguments: Any) -> Any:
+    """Of the operator where no gradient is wanted, or in a compiled transform: its arguments in the
+    Function's order."""
+    flat = (*arguments[:6], arguments[7], *arguments[8:], *arguments[6])
+    dims = (*in_dims[:6], in_dims[7], *in_dims[8:], *(in_dims[6] or [None] * len(arguments[6])))
+    made, out_dims = batched(_Attention.forward, info.batch_size, dims, flat, _TENSORS, _OPTIONS)
+    return list(made), list(out_dims)
+
+
+def _vmap_backward_operator(info: Any, in_dims: Any, *arguments: Any) -> Any:
+    flat = (*arguments[:9], *arguments[10:], *arguments[9])
+    dims = (*in_dims[:9], *in_dims[10:], *(in_dims[9] or [None] * len(arguments[9])))
+    made, out_dims = batched_backward(_AttentionBackward.forward, info.batch_size, dims, flat, _OPTIONS)
+    return list(made), list(out_dims)
+
+
+torch.library.register_vmap("foveal::attention", _vmap_operator, lib=_library)
+torch.library.register_vmap("foveal::attention_backward", _vmap_backward_operator, lib=_library)
+
+
 def _split(arguments: tuple[Any, ...]) -> tuple[tuple[Any, ...], Options, tuple[Any, ...]]:
     end = _TENSORS + _OPTIONS
     return arguments[:_TENSORS], Options(*arguments[_TENSORS:end]), arguments[end:]

@@ -57,9 +57,9 @@ class Mask:
     def lint(self, batch: int, query_length: int, key_length: int) -> list[str]:
         """What is suspicious about it at these lengths: rows with every key masked, polarity that
         looks inverted, a causal mask that hides nothing, a window wider than the keys."""
-        from ._arrays import readable
+        from ._arrays import any_readable
 
-        arrays = tuple([readable(array) for array in self.arrays])
+        arrays = tuple([any_readable(array, "mask") for array in self.arrays])
         return _foveal.lint_mask(self.text, arrays, batch, query_length, key_length)
 
     def _within(self, level: int) -> str:

@@ -15,7 +15,11 @@ namespace {
 PyObject* torch_to_dlpack = nullptr;
 PyObject* torch_from_dlpack = nullptr;
 
-std::string kind_of_thing(nb::handle object) { return nb::str(object.type()).c_str(); }
+std::string text_of(const nb::object& object) { return nb::str(object).c_str(); }
+
+std::string name_of_type(nb::handle object) {
+  return text_of(nb::borrow(object.type().attr("__name__")));
+}
 
 std::string begin_of_error(const char* name) { return std::string("attention: ") + name; }
 
@@ -61,7 +65,9 @@ nb::dlpack::dtype dlpack_of(DType dtype) {
   throw nb::type_error("foveal: a dtype that Python doesn't know");
 }
 
-[[noreturn]] void refuse_dtype(const char* name, const std::string& dtype) {
+[[noreturn]] void refuse_dtype(const char* name, std::string dtype) {
+  constexpr std::string_view kPrefix = "torch.";
+  if (dtype.starts_with(kPrefix)) dtype.erase(0, kPrefix.size());
   throw nb::type_error(
       (begin_of_error(name) + " has dtype " + dtype +
        ": foveal knows float32, float64, bfloat16, float16, and bool and int64 for "
@@ -99,7 +105,7 @@ Tensor Borrowed::take(nb::handle array, const char* name, bool writes) {
   if (torch_to_dlpack != nullptr && nb::hasattr(array, "data_ptr")) {
     return take_capsule(array, name);
   }
-  throw nb::type_error((begin_of_error(name) + " is a " + kind_of_thing(array) +
+  throw nb::type_error((begin_of_error(name) + " is a " + name_of_type(array) +
                         ": give an array of NumPy's, a tensor of PyTorch's, or what has __dlpack__")
                            .c_str());
 }
@@ -110,7 +116,7 @@ Tensor Borrowed::take_buffer(nb::handle array, const char* name, bool writes) {
   if (PyObject_GetBuffer(array.ptr(), &view, PyBUF_RECORDS_RO) != 0) {
     PyErr_Clear();
     // NumPy has no code for what ml_dtypes adds to it.
-    const std::string dtype = nb::str(nb::getattr(array, "dtype", nb::none())).c_str();
+    const std::string dtype = text_of(nb::getattr(array, "dtype", nb::none()));
     if (dtype != "bfloat16") refuse_dtype(name, dtype);
     Tensor bits = take_buffer(array.attr("view")("float16"), name, writes);
     if (writes) {
@@ -127,7 +133,7 @@ Tensor Borrowed::take_buffer(nb::handle array, const char* name, bool writes) {
   }
   const std::optional<DType> dtype = dtype_of_code(code);
   if (!dtype) {
-    refuse_dtype(name, nb::str(nb::getattr(array, "dtype", nb::str(view.format))).c_str());
+    refuse_dtype(name, text_of(nb::getattr(array, "dtype", nb::str(view.format))));
   }
   const auto width = static_cast<std::int64_t>(size_of(*dtype));
   other_order = other_order && width > 1;
@@ -172,14 +178,13 @@ Tensor Borrowed::take_capsule(nb::handle array, const char* name) {
   // DLManagedTensor begins with its DLTensor. The capsule, never renamed, frees it at its end.
   const nb::dlpack::dltensor& given = *managed;
   if (given.device.device_type != nb::device::cpu::value) {
-    throw nb::value_error(
-        (begin_of_error(name) + " is on " +
-         nb::str(nb::getattr(array, "device", nb::str("another device"))).c_str() +
-         ": foveal runs on CPUs; give it with .cpu()")
-            .c_str());
+    throw nb::value_error((begin_of_error(name) + " is on " +
+                           text_of(nb::getattr(array, "device", nb::str("another device"))) +
+                           ": foveal runs on CPUs; give it with .cpu()")
+                              .c_str());
   }
   const std::optional<DType> dtype = dtype_of_dlpack(given.dtype);
-  if (!dtype) refuse_dtype(name, nb::str(array.attr("dtype")).c_str());
+  if (!dtype) refuse_dtype(name, text_of(array.attr("dtype")));
   Shape shape(given.shape, given.shape + given.ndim);
   Strides strides = given.strides != nullptr ? Strides(given.strides, given.strides + given.ndim)
                                              : row_major_strides(shape);
