@@ -28,12 +28,12 @@ def readable(array: Any, name: str) -> Any:
             f"attention: {name} is a {type(array).__name__}: give an array of NumPy's, a tensor of PyTorch's, "
             "or what has __dlpack__"
         )
-    import numpy
+    import numpy as np
 
     try:
-        return numpy.from_dlpack(array)
+        return np.from_dlpack(array)
     except (BufferError, RuntimeError, TypeError):  # a dtype that DLPack or NumPy lacks, or a device
-        return numpy.asarray(array)
+        return np.asarray(array)
 
 
 def required(array: Any, name: str) -> Any:

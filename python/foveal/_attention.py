@@ -8,8 +8,8 @@ from typing import Any
 from . import _foveal
 from ._arrays import NUMPY, as_given, is_torch, readable, required
 from ._options import DEFAULT, Options, numbers, read_statistics, settings_of, wants_more_than_output
-from ._results import AttentionResult, result_of
-from ._shapes import check_heads, fits_as_it_is, fold, fold_scores, unfold
+from ._results import result_of
+from ._shapes import fits_as_it_is, fold, fold_scores, unfold
 from ._terms import NO_TERMS, Terms
 from ._threads import threads_of_call
 from .masks import Mask, causal, dense
@@ -67,9 +67,26 @@ def scaled_dot_product_attention(
     Raises ValueError for shapes and values that don't fit, TypeError for other things and dtypes.
     """
     options, terms = options_of(
-        attn_mask, dropout_p, is_causal, scale, mask, softcap, alibi_slopes, sinks, return_lse, return_weights,
-        statistics, offset, key_lengths, query_offset, key_offset, query_starts, key_starts, target, strict,
-    )  # fmt: skip
+        attn_mask,
+        dropout_p,
+        is_causal,
+        scale,
+        mask,
+        softcap,
+        alibi_slopes,
+        sinks,
+        return_lse,
+        return_weights,
+        statistics,
+        offset,
+        key_lengths,
+        query_offset,
+        key_offset,
+        query_starts,
+        key_starts,
+        target,
+        strict,
+    )
     if is_torch(query):
         from . import _torch
 
@@ -103,7 +120,9 @@ def options_of(
     options, terms = DEFAULT, NO_TERMS
     if is_causal or attn_mask is not None or mask is not None:
         if is_causal and attn_mask is not None:
-            raise ValueError("attention: attn_mask is given and is_causal is True: give mask=masks.causal(\"top_left\") beside attn_mask")
+            raise ValueError(
+                "attention: attn_mask is given and is_causal is True: give attn_mask and mask=masks.causal('top_left')"
+            )
         masks = [causal("top_left")] if is_causal else []
         if mask is not None:
             masks.append(_checked_mask(mask))
@@ -154,14 +173,17 @@ def _attention(
         query, key, value = folded.query, folded.key, folded.value
         terms = terms._replace(
             bias=fold_scores(terms.bias, folded, "attn_mask"),
-            mask_arrays=tuple([fold_scores(array, folded, "mask") if str(array.dtype) == "bool" else array for array in terms.mask_arrays]),
+            mask_arrays=tuple(
+                [
+                    fold_scores(array, folded, "mask") if str(array.dtype) == "bool" else array
+                    for array in terms.mask_arrays
+                ]
+            ),
         )
     if seed is None:
         seed = _foveal.next_seed() if options.dropout else 0
     given = readable(out, "out") if folded is None else None
-    result = _foveal.forward(
-        settings_of(options), query, key, value, NUMPY, threads_of_call(), given, *terms, seed
-    )
+    result = _foveal.forward(settings_of(options), query, key, value, NUMPY, threads_of_call(), given, *terms, seed)
     if not wants_more_than_output(options):
         return _finished(result, query, like, folded, out)
     parts = list(result)
@@ -193,7 +215,9 @@ def _checked_mask(mask: Any) -> Mask:
     if isinstance(mask, str):
         return Mask(mask)
     if not isinstance(mask, Mask):
-        raise TypeError(f"attention: mask is a {type(mask).__name__}: give an expression of foveal.masks; arrays go to attn_mask")
+        raise TypeError(
+            f"attention: mask is a {type(mask).__name__}: give an expression of foveal.masks; arrays go to attn_mask"
+        )
     return mask
 
 
@@ -202,7 +226,9 @@ def _is_bool(attn_mask: Any) -> bool:
     if dtype == "bool":
         return True
     if not dtype.startswith(("float", "bfloat", ">f")):
-        raise TypeError(f"attention: attn_mask has dtype {dtype}: give bools (True takes part) or floating numbers (added)")
+        raise TypeError(
+            f"attention: attn_mask has dtype {dtype}: give bools (True takes part) or floating numbers (added)"
+        )
     return False
 
 

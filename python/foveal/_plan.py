@@ -87,9 +87,26 @@ def plan(
     options of scaled_dot_product_attention. dtype: a name, or NumPy's or PyTorch's own. A mask's
     arrays are read now, the terms' (attn_mask, alibi_slopes, sinks) at each run."""
     options, terms = options_of(
-        attn_mask, dropout_p, is_causal, scale, mask, softcap, alibi_slopes, sinks, return_lse, return_weights,
-        statistics, offset, key_lengths, query_offset, key_offset, query_starts, key_starts, target, strict,
-    )  # fmt: skip
+        attn_mask,
+        dropout_p,
+        is_causal,
+        scale,
+        mask,
+        softcap,
+        alibi_slopes,
+        sinks,
+        return_lse,
+        return_weights,
+        statistics,
+        offset,
+        key_lengths,
+        query_offset,
+        key_offset,
+        query_starts,
+        key_starts,
+        target,
+        strict,
+    )
     arrays = Terms(
         any_readable(terms.bias, "attn_mask"),
         any_readable(terms.alibi_slopes, "alibi_slopes"),

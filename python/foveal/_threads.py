@@ -23,7 +23,7 @@ def get_num_threads() -> int:
     torch = sys.modules.get("torch")
     if _chosen or torch is None or not hasattr(torch, "get_num_threads"):
         return own
-    return min(own, torch.get_num_threads())
+    return min(own, int(torch.get_num_threads()))
 
 
 def threads_of_call() -> int:

@@ -137,7 +137,9 @@ def _of_numbers(kind: str, given: Any) -> Mask:
 def _list(kind: str, given: Sequence[Any]) -> str:
     lowest = 0 if kind == "padding" else None
     entries = [
-        _list(kind, entry) if isinstance(entry, (list, tuple, range)) else str(_integer(kind, "an entry", entry, lowest))
+        _list(kind, entry)
+        if isinstance(entry, (list, tuple, range))
+        else str(_integer(kind, "an entry", entry, lowest))
         for entry in given
     ]
     return "[" + ", ".join(entries) + "]"

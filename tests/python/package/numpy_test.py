@@ -1,12 +1,12 @@
 """The function on NumPy's arrays, held to the reference."""
+
+import foveal
 import ml_dtypes
 import numpy as np
 import pytest
 import reference
-from reference import CASES, Draw, tolerance
-
-import foveal
 from foveal import masks
+from reference import CASES, Draw, tolerance
 
 attend = foveal.scaled_dot_product_attention
 
@@ -84,14 +84,27 @@ def test_leading_axes_broadcast():
     whole = [np.broadcast_to(x, shape + x.shape[-2:]).reshape((6, 4) + x.shape[-2:]) for x in (q, k, v)]
     expected = reference.attention(*whole)[0].reshape(shape + (5, 8))
     close(attend(q, k, v), expected, "float32")
-    close(attend(q, k[0], v[0]), reference.attention(q[:, 0], *[np.broadcast_to(x, (2, 4, 7, 8)) for x in (k[0], v[0, 0])])[0][:, None], "float32")
+    close(
+        attend(q, k[0], v[0]),
+        reference.attention(q[:, 0], *[np.broadcast_to(x, (2, 4, 7, 8)) for x in (k[0], v[0, 0])])[0][:, None],
+        "float32",
+    )
     mask = draw.random.random((3, 1, 5, 7)) < 0.6
     visible = np.broadcast_to(mask, (2, 3, 1, 5, 7)).reshape(6, 1, 5, 7)
     close(attend(q, k, v, mask), reference.attention(*whole, visible)[0].reshape(shape + (5, 8)), "float32")
 
 
-@pytest.mark.parametrize("shapes", [((0, 2, 3, 4), (0, 2, 5, 4)), ((2, 0, 3, 4), (2, 0, 5, 4)), ((2, 2, 0, 4), (2, 2, 5, 4)),
-                                    ((2, 2, 3, 4), (2, 2, 0, 4)), ((0, 3, 4), (0, 5, 4)), ((2, 0, 2, 3, 4), (2, 0, 2, 5, 4))])
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((0, 2, 3, 4), (0, 2, 5, 4)),
+        ((2, 0, 3, 4), (2, 0, 5, 4)),
+        ((2, 2, 0, 4), (2, 2, 5, 4)),
+        ((2, 2, 3, 4), (2, 2, 0, 4)),
+        ((0, 3, 4), (0, 5, 4)),
+        ((2, 0, 2, 3, 4), (2, 0, 2, 5, 4)),
+    ],
+)
 def test_axes_without_entries(shapes):
     query, key = (np.ones(shape, "float32") for shape in shapes)
     result = attend(query, key, key)

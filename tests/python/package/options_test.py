@@ -1,11 +1,11 @@
 """What stands after the star, and what doesn't fit."""
+
+import foveal
 import numpy as np
 import pytest
 import reference
-from reference import Draw
-
-import foveal
 from foveal import masks
+from reference import Draw
 
 attend = foveal.scaled_dot_product_attention
 draw = Draw(11)
@@ -123,7 +123,9 @@ def test_masks_read_as_they_are_written():
     assert repr(masks.causal()) == "Mask('causal()')"
     assert str(~(masks.none() | masks.causal())) == "!(none() | causal())"
     assert str((masks.none() | masks.causal()) & masks.prefix(1)) == "(none() | causal()) & prefix(1)"
-    assert str(masks.document([[0, 1], [1, 1]]) & masks.padding([2, 1])) == "document([[0, 1], [1, 1]]) & padding([2, 1])"
+    assert (
+        str(masks.document([[0, 1], [1, 1]]) & masks.padding([2, 1])) == "document([[0, 1], [1, 1]]) & padding([2, 1])"
+    )
     assert str(masks.dense(np.ones((2, 2), bool))) == "dense(array)"
     many = masks.causal()
     for n in range(300):
@@ -192,7 +194,9 @@ def test_plans():
     assert made.run(Q, K, V, out=out).output is out and np.array_equal(out, expected.output)
     for dtype in ("float64", np.float64, np.dtype("float64")):
         plan = foveal.plan(Q.shape, K.shape, V.shape, dtype)
-        assert np.array_equal(plan.run(*(x.astype("float64") for x in (Q, K, V))), attend(*(x.astype("float64") for x in (Q, K, V))))
+        assert np.array_equal(
+            plan.run(*(x.astype("float64") for x in (Q, K, V))), attend(*(x.astype("float64") for x in (Q, K, V)))
+        )
     bias = draw.array((6, 9)).copy()
     held = foveal.plan(Q.shape, K.shape, V.shape, attn_mask=bias)
     bias[...] = 0  # read at each run

@@ -1,4 +1,5 @@
 """Attention in NumPy and float64, as docs/notation.md has it, and generated calls to compare with it."""
+
 import os
 
 import numpy as np

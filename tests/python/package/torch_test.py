@@ -1,12 +1,12 @@
 """On PyTorch's tensors: its own function is the reference. Skipped where PyTorch isn't installed."""
+
 import numpy as np
 import pytest
 from reference import CASES, Draw
 
 torch = pytest.importorskip("torch")
-import torch.nn.functional as F  # noqa: E402
-
 import foveal  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
 from foveal import masks  # noqa: E402
 
 attend = foveal.scaled_dot_product_attention
@@ -79,7 +79,10 @@ def test_gradients_by_differences():
     slopes = torch.rand(2, dtype=torch.float64, requires_grad=True)
     sinks = torch.randn(2, dtype=torch.float64, requires_grad=True)
     check = torch.autograd.gradcheck
-    assert check(lambda *x: attend(*x[:4], mask=masks.window(2, 1), alibi_slopes=x[4], sinks=x[5], softcap=3.0), (q, k, v, bias, slopes, sinks))
+    assert check(
+        lambda *x: attend(*x[:4], mask=masks.window(2, 1), alibi_slopes=x[4], sinks=x[5], softcap=3.0),
+        (q, k, v, bias, slopes, sinks),
+    )
     assert check(lambda x: attend(x, x, x, is_causal=True), (q,))
     assert check(lambda x, y: attend(x, y, y, dropout_p=0.4, seed=7), (q, k))
     assert check(lambda x, y: attend(x, y, y, key_lengths=[3, 4], query_offset=0, return_lse=True).output, (q, k))
@@ -92,7 +95,9 @@ def test_gradients_by_differences():
 
 def test_only_the_output_has_a_gradient():
     x = torch.randn(1, 2, 5, 8, requires_grad=True)
-    result = attend(x, x, x, return_lse=True, return_weights=True, statistics={"top_k": 2, "entropy": True, "rows": [1]})
+    result = attend(
+        x, x, x, return_lse=True, return_weights=True, statistics={"top_k": 2, "entropy": True, "rows": [1]}
+    )
     assert result.output.requires_grad
     others = [result.lse, result.weights, *[s for s in result.statistics if s is not None]]
     assert len(others) == 6 and not any(other.requires_grad for other in others)
@@ -111,14 +116,16 @@ def test_only_the_output_has_a_gradient():
 def test_func_transforms():
     x = torch.randn(6, 2, 4, 9, 8)
     bias = torch.randn(6, 4, 9, 9)
-    lists = [([x], dict(is_causal=True)), ([x], dict(key_lengths=[9, 4])), ([x], dict(mask=masks.padding([5, 9])))]
-    for arrays, given in lists:
+    for given in (dict(is_causal=True), dict(key_lengths=[9, 4]), dict(mask=masks.padding([5, 9]))):
         function = lambda y: attend(y, y, y, **given)  # noqa: E731
         close(torch.vmap(function)(x), torch.stack([function(y) for y in x]))
         gradient = torch.func.grad(lambda y: function(y).square().sum())
         close(torch.vmap(gradient)(x), torch.stack([gradient(y) for y in x]), 1e-4)
     function = lambda y, b: attend(y, x[0], x[1], b)  # noqa: E731
-    close(torch.vmap(function, in_dims=(1, 0))(x.transpose(0, 1), bias), torch.stack([function(y, b) for y, b in zip(x, bias)]))
+    close(
+        torch.vmap(function, in_dims=(1, 0))(x.transpose(0, 1), bias),
+        torch.stack([function(y, b) for y, b in zip(x, bias)]),
+    )
     gradient = torch.func.grad(lambda y, b: function(y, b).square().sum(), argnums=(0, 1))
     for a, b in zip(torch.vmap(gradient)(x, bias), zip(*[gradient(y, b) for y, b in zip(x, bias)])):
         close(a, torch.stack(b), 1e-4)
@@ -156,7 +163,10 @@ def test_dropout_draws_from_pytorchs_generator():
     torch.manual_seed(3)
     assert torch.equal(first, attend(x, x, x, dropout_p=0.5)) and not torch.equal(first, second)
     array = x.numpy()
-    assert np.array_equal(attend(x, x, x, dropout_p=0.5, seed=2**63 + 1).numpy(), attend(array, array, array, dropout_p=0.5, seed=2**63 + 1))
+    assert np.array_equal(
+        attend(x, x, x, dropout_p=0.5, seed=2**63 + 1).numpy(),
+        attend(array, array, array, dropout_p=0.5, seed=2**63 + 1),
+    )
     y = x.clone().requires_grad_()
     torch.manual_seed(3)
     assert torch.equal(attend(y, y, y, dropout_p=0.5), first)
