@@ -7,7 +7,7 @@ from typing import Any
 
 from . import _foveal
 from ._arrays import NUMPY, as_given, is_torch, readable, required
-from ._options import DEFAULT, Options, numbers, read_statistics, settings_of, wants_more_than_output
+from ._options import CAUSAL, DEFAULT, Options, numbers, read_statistics, settings_of, wants_more_than_output
 from ._results import result_of
 from ._shapes import fits_as_it_is, fold, fold_scores, unfold
 from ._terms import NO_TERMS, Terms
@@ -88,10 +88,19 @@ def scaled_dot_product_attention(
         strict,
     )
     if is_torch(query):
-        from . import _torch
-
-        return _torch.attention(query, key, value, terms, options, seed, out, enable_gqa)
+        return (_torch_attention or _load_torch())(query, key, value, terms, options, seed, out, enable_gqa)
     return _attention(query, key, value, terms, options, seed, out, enable_gqa)
+
+
+_torch_attention: Any = None  # until the first tensor of PyTorch's
+
+
+def _load_torch() -> Any:
+    global _torch_attention
+    from . import _torch
+
+    _torch_attention = _torch.attention
+    return _torch_attention
 
 
 def options_of(
@@ -118,7 +127,9 @@ def options_of(
     """The arguments without and with arrays. Most calls have none of them, and cost no more than
     looking."""
     options, terms = DEFAULT, NO_TERMS
-    if is_causal or attn_mask is not None or mask is not None:
+    if is_causal and attn_mask is None and mask is None:
+        options = CAUSAL
+    elif is_causal or attn_mask is not None or mask is not None:
         if is_causal and attn_mask is not None:
             raise ValueError(
                 "attention: attn_mask is given and is_causal is True: give attn_mask and mask=masks.causal('top_left')"

@@ -34,7 +34,9 @@ class Options(NamedTuple):
     strict: bool = False
 
 
+# Most calls have these: what is derived from them is kept, and found without comparing.
 DEFAULT = Options()
+CAUSAL = Options(mask="causal(top_left)")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -43,21 +45,28 @@ def _settings_of(options: Options) -> Settings:
 
 
 def settings_of(options: Options) -> Settings:
-    return _DEFAULT_SETTINGS if options is DEFAULT else _settings_of(options)
+    if options is DEFAULT:
+        return _DEFAULT_SETTINGS
+    return _CAUSAL_SETTINGS if options is CAUSAL else _settings_of(options)
 
 
 _DEFAULT_SETTINGS = Settings(*DEFAULT)
+_CAUSAL_SETTINGS = Settings(*CAUSAL)
 
 
 def wants_more_than_output(options: Options) -> bool:
-    return options is not DEFAULT and (
-        options.return_lse
-        or options.return_weights
-        or options.top_k > 0
-        or options.entropy
-        or options.maximum
-        or options.column_mass
-        or len(options.rows) > 0
+    return (
+        options is not DEFAULT
+        and options is not CAUSAL
+        and (
+            options.return_lse
+            or options.return_weights
+            or options.top_k > 0
+            or options.entropy
+            or options.maximum
+            or options.column_mass
+            or len(options.rows) > 0
+        )
     )
 
 
