@@ -84,7 +84,7 @@ def calls_of(shape):
         return calls
     dtype = getattr(torch, shape[6])
     tensors = [torch.from_numpy(array.astype("float32")).to(dtype) for array in arrays]
-    leaves = [tensor.clone().requires_grad_() for tensor in tensors]
+    leaves = [tensor.detach().requires_grad_() for tensor in tensors]
     gradient = torch.ones_like(tensors[0])
     attend = foveal.scaled_dot_product_attention
     calls["PyTorch"] = lambda: seconds(lambda: attend(*tensors, **given))

@@ -177,4 +177,4 @@ def _autocast(array: torch.Tensor) -> torch.Tensor:
 def _require_gradient(query: Any, key: Any, value: Any, terms: Terms) -> bool:
     if query.requires_grad or key.requires_grad or value.requires_grad:
         return True
-    return any(term is not None and term.requires_grad for term in terms[:3])
+    return terms is not NO_TERMS and any(term is not None and term.requires_grad for term in terms[:3])

@@ -34,6 +34,7 @@ class Attention(torch.autograd.Function):
         ctx.seed = None if isinstance(seed, torch.Tensor) else seed
         kept = [seed] if isinstance(seed, torch.Tensor) else []
         ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)  # zeros for lse and the like
         ctx.save_for_backward(*others, output[0], output[1], *kept, *mask_arrays)
         ctx.has_seed = len(kept)
 
@@ -68,6 +69,7 @@ class PlainAttention(torch.autograd.Function):
         results = run_forward(query, key, value, terms, seed, options)
         ctx.options, ctx.seed, ctx.has_seed = options, seed, 0
         ctx.mark_non_differentiable(*results[1:])
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(query, key, value, *terms[:3], results[0], results[1], *mask_arrays)
         return tuple(results)
 
@@ -78,6 +80,8 @@ class PlainAttention(torch.autograd.Function):
 
 def _gradients(ctx: Any, grad_output: Any) -> tuple[Any, ...]:
     """Of query, key, value, bias, alibi_slopes and sinks."""
+    if grad_output is None:
+        return (None,) * 6
     query, key, value, bias, alibi_slopes, sinks, output, lse, *rest = ctx.saved_tensors
     seed = rest[0] if ctx.has_seed else ctx.seed
     mask_arrays = rest[ctx.has_seed :]

@@ -13,7 +13,8 @@ from ._arrays import TORCH
 from ._options import Options, settings_of, wants_more_than_output
 from ._threads import threads_of_call
 
-_foveal.set_torch(to_dlpack, from_dlpack)
+# The inner one takes a capsule alone, and half the time.
+_foveal.set_torch(to_dlpack, getattr(torch._C, "_from_dlpack", from_dlpack))
 
 _OPTIONS_SCHEMA = (
     "str mask, float? scale, float softcap, float dropout, SymInt offset, bool return_lse, bool return_weights, "

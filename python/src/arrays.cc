@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -73,6 +74,52 @@ nb::dlpack::dtype dlpack_of(DType dtype) {
        ": foveal knows float32, float64, bfloat16, float16, and bool and int64 for "
        "masks; convert it")
           .c_str());
+}
+
+nb::object to_numpy(const Tensor& tensor) {
+  auto* kept = new Tensor(tensor);
+  const nb::capsule owner(kept,
+                          [](void* pointer) noexcept { delete static_cast<Tensor*>(pointer); });
+  // NumPy has no bfloat16: its bits go as float16, and are looked at as what they are in Python.
+  const DType dtype = tensor.dtype() == DType::bfloat16 ? DType::float16 : tensor.dtype();
+  const std::vector<std::size_t> shape(tensor.shape().begin(), tensor.shape().end());
+  return nb::ndarray<nb::numpy>(kept->raw_data(), shape.size(), shape.data(), owner,
+                                tensor.strides().data(), dlpack_of(dtype))
+      .cast(nb::rv_policy::reference);
+}
+
+/// DLPack's DLManagedTensor, and the tensor whose memory, shape and strides it shows.
+struct Exported {
+  nb::dlpack::dltensor shown;
+  void* context = nullptr;
+  void (*deleter)(Exported*) = [](Exported* self) { delete self; };
+  Tensor tensor;
+
+  explicit Exported(const Tensor& given) : tensor(given) {
+    shown.data = tensor.raw_data();
+    shown.device = {nb::device::cpu::value, 0};
+    shown.ndim = static_cast<std::int32_t>(tensor.rank());
+    shown.dtype = dlpack_of(tensor.dtype());
+    shown.shape = const_cast<std::int64_t*>(tensor.shape().data());
+    shown.strides = const_cast<std::int64_t*>(tensor.strides().data());
+  }
+};
+
+constexpr const char* kCapsule = "dltensor";
+
+nb::object to_torch(const Tensor& tensor) {
+  auto exported = std::make_unique<Exported>(tensor);
+  // Who takes the tensor over renames the capsule.
+  const nb::object capsule = nb::steal(PyCapsule_New(exported.get(), kCapsule, [](PyObject* self) {
+    if (PyCapsule_IsValid(self, kCapsule) == 0) return;
+    auto* const left = static_cast<Exported*>(PyCapsule_GetPointer(self, kCapsule));
+    left->deleter(left);
+  }));
+  if (!capsule.is_valid()) throw nb::python_error();
+  static_cast<void>(exported.release());
+  nb::object made = nb::steal(PyObject_CallOneArg(torch_from_dlpack, capsule.ptr()));
+  if (!made.is_valid()) throw nb::python_error();
+  return made;
 }
 
 /// Another order of bytes, or memory that isn't aligned.
@@ -173,7 +220,7 @@ Tensor Borrowed::take_capsule(nb::handle array, const char* name) {
   nb::object capsule = nb::steal(PyObject_CallOneArg(torch_to_dlpack, array.ptr()));
   if (!capsule.is_valid()) throw nb::python_error();
   const auto* managed =
-      static_cast<const nb::dlpack::dltensor*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"));
+      static_cast<const nb::dlpack::dltensor*>(PyCapsule_GetPointer(capsule.ptr(), kCapsule));
   if (managed == nullptr) throw nb::python_error();
   // DLManagedTensor begins with its DLTensor. The capsule, never renamed, frees it at its end.
   const nb::dlpack::dltensor& given = *managed;
@@ -196,24 +243,7 @@ Tensor Borrowed::take_capsule(nb::handle array, const char* name) {
 
 nb::object to_python(const Tensor& tensor, Kind kind) {
   if (!tensor.defined()) return nb::none();
-  auto* kept = new Tensor(tensor);
-  const nb::capsule owner(kept,
-                          [](void* pointer) noexcept { delete static_cast<Tensor*>(pointer); });
-  // NumPy has no bfloat16: its bits go as float16, and are looked at as what they are in Python.
-  const bool as_bits = kind == Kind::numpy && tensor.dtype() == DType::bfloat16;
-  const std::vector<std::size_t> shape(tensor.shape().begin(), tensor.shape().end());
-  const nb::dlpack::dtype dtype = dlpack_of(as_bits ? DType::float16 : tensor.dtype());
-  if (kind == Kind::numpy) {
-    return nb::ndarray<nb::numpy>(kept->raw_data(), shape.size(), shape.data(), owner,
-                                  tensor.strides().data(), dtype)
-        .cast(nb::rv_policy::reference);
-  }
-  const nb::object capsule = nb::ndarray<>(kept->raw_data(), shape.size(), shape.data(), owner,
-                                           tensor.strides().data(), dtype)
-                                 .cast(nb::rv_policy::reference);
-  nb::object made = nb::steal(PyObject_CallOneArg(torch_from_dlpack, capsule.ptr()));
-  if (!made.is_valid()) throw nb::python_error();
-  return made;
+  return kind == Kind::numpy ? to_numpy(tensor) : to_torch(tensor);
 }
 
 }  // namespace foveal::python
