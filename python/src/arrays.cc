@@ -34,6 +34,44 @@ std::optional<DType> dtype_of_code(std::string_view code) {
   return std::nullopt;
 }
 
+struct Format {
+  std::optional<DType> dtype;
+  bool other_order;  ///< of bytes than this machine's
+};
+
+Format format_of(const Py_buffer& view) {
+  std::string_view code = view.format != nullptr ? view.format : "B";
+  bool other_order = false;
+  if (!code.empty() && std::string_view("<>=@!").find(code[0]) != std::string_view::npos) {
+    other_order = code[0] == '>' || code[0] == '!';
+    code.remove_prefix(1);
+  }
+  const std::optional<DType> dtype = dtype_of_code(code);
+  return {dtype, other_order && dtype && size_of(*dtype) > 1};
+}
+
+struct Form {
+  Shape shape;
+  Strides strides;  ///< in elements
+  bool aligned;     ///< the memory, and whole elements between
+};
+
+/// Strides of axes with one entry may be anything: 1 for the last one is what costs no copy.
+Form form_of(const Py_buffer& view, DType dtype) {
+  const auto width = static_cast<std::int64_t>(size_of(dtype));
+  Form form{Shape(view.shape, view.shape + view.ndim), {}, true};
+  form.aligned = reinterpret_cast<std::uintptr_t>(view.buf) % size_of(dtype) == 0;
+  bool empty = false;
+  for (int axis = 0; axis < view.ndim; ++axis) {
+    const std::int64_t bytes = view.shape[axis] > 1 ? view.strides[axis] : width;
+    form.aligned = form.aligned && bytes % width == 0;
+    empty = empty || view.shape[axis] == 0;
+    form.strides.push_back(bytes / width);
+  }
+  form.aligned = form.aligned || empty;
+  return form;
+}
+
 std::optional<DType> dtype_of_dlpack(const nb::dlpack::dtype& dtype) {
   if (dtype.lanes != 1) return std::nullopt;
   const auto is = [&](nb::dlpack::dtype_code code, int bits) {
@@ -122,9 +160,9 @@ nb::object to_torch(const Tensor& tensor) {
   return made;
 }
 
-/// Another order of bytes, or memory that isn't aligned.
-nb::object converted(nb::handle array, const char* method) {
-  if (std::string_view(method) == "copy") return array.attr("copy")();
+/// A copy as this machine likes it.
+nb::object converted(nb::handle array, bool other_order) {
+  if (!other_order) return array.attr("copy")();
   return array.attr("astype")(array.attr("dtype").attr("newbyteorder")("="));
 }
 
@@ -172,31 +210,9 @@ Tensor Borrowed::take_buffer(nb::handle array, const char* name, bool writes) {
     return Tensor::from_blob(std::as_const(bits).raw_data(), bits.shape(), bits.strides(),
                              DType::bfloat16);
   }
-  std::string_view code = view.format != nullptr ? view.format : "B";
-  bool other_order = false;
-  if (!code.empty() && std::string_view("<>=@!").find(code[0]) != std::string_view::npos) {
-    other_order = code[0] == '>' || code[0] == '!';
-    code.remove_prefix(1);
-  }
-  const std::optional<DType> dtype = dtype_of_code(code);
-  if (!dtype) {
-    refuse_dtype(name, text_of(nb::getattr(array, "dtype", nb::str(view.format))));
-  }
-  const auto width = static_cast<std::int64_t>(size_of(*dtype));
-  other_order = other_order && width > 1;
-  Shape shape(view.shape, view.shape + view.ndim);
-  Strides strides;
-  bool aligned =
-      reinterpret_cast<std::uintptr_t>(view.buf) % static_cast<std::uintptr_t>(width) == 0;
-  bool empty = false;
-  for (int axis = 0; axis < view.ndim; ++axis) {
-    // NumPy's strides of an axis with one entry may be anything.
-    const std::int64_t bytes = view.shape[axis] > 1 ? view.strides[axis] : 0;
-    aligned = aligned && bytes % width == 0;
-    empty = empty || view.shape[axis] == 0;
-    strides.push_back(bytes / width);
-  }
-  if (empty || strides.empty()) aligned = true;
+  const auto [dtype, other_order] = format_of(view);
+  if (!dtype) refuse_dtype(name, text_of(nb::getattr(array, "dtype", nb::str(view.format))));
+  const auto [shape, strides, aligned] = form_of(view, *dtype);
   if (!aligned || other_order) {
     if (writes) {
       throw nb::value_error((begin_of_error(name) +
@@ -204,11 +220,8 @@ Tensor Borrowed::take_buffer(nb::handle array, const char* name, bool writes) {
                              "numpy.empty makes it")
                                 .c_str());
     }
-    const nb::object copy = converted(array, other_order ? "astype" : "copy");
-    return take_buffer(copy, name, false);
+    return take_buffer(converted(array, other_order), name, false);
   }
-  // A size of 1 leaves its stride free: 1 is what the engine takes without a copy.
-  if (!shape.empty() && shape.back() == 1) strides.back() = 1;
   const bool read_only = view.readonly != 0;
   void* const data = view.buf;
   buffers_.push_back(std::move(buffer));

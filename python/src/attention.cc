@@ -10,7 +10,7 @@
 #include "results.h"
 
 namespace nb = nanobind;
-using namespace nb::literals;
+using nb::literals::operator""_a;
 
 namespace foveal::python {
 namespace {

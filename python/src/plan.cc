@@ -14,7 +14,7 @@
 #include "results.h"
 
 namespace nb = nanobind;
-using namespace nb::literals;
+using nb::literals::operator""_a;
 
 namespace foveal::python {
 namespace {

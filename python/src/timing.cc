@@ -11,7 +11,7 @@
 #include "call.h"
 
 namespace nb = nanobind;
-using namespace nb::literals;
+using nb::literals::operator""_a;
 
 namespace foveal::python {
 namespace {
