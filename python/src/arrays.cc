@@ -155,9 +155,7 @@ nb::object to_torch(const Tensor& tensor) {
   }));
   if (!capsule.is_valid()) throw nb::python_error();
   static_cast<void>(exported.release());
-  nb::object made = nb::steal(PyObject_CallOneArg(torch_from_dlpack, capsule.ptr()));
-  if (!made.is_valid()) throw nb::python_error();
-  return made;
+  return nb::handle(torch_from_dlpack)(capsule);
 }
 
 /// A copy as this machine likes it.
@@ -230,8 +228,7 @@ Tensor Borrowed::take_buffer(nb::handle array, const char* name, bool writes) {
 }
 
 Tensor Borrowed::take_capsule(nb::handle array, const char* name) {
-  nb::object capsule = nb::steal(PyObject_CallOneArg(torch_to_dlpack, array.ptr()));
-  if (!capsule.is_valid()) throw nb::python_error();
+  nb::object capsule = nb::handle(torch_to_dlpack)(array);
   const auto* managed =
       static_cast<const nb::dlpack::dltensor*>(PyCapsule_GetPointer(capsule.ptr(), kCapsule));
   if (managed == nullptr) throw nb::python_error();

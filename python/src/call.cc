@@ -30,8 +30,14 @@ Settings::Settings(std::string mask, std::optional<double> scale, double softcap
                    Numbers key_lengths, std::optional<std::int64_t> query_offset,
                    Numbers query_offsets, std::int64_t key_offset, Numbers query_starts,
                    Numbers key_starts, std::string target, bool strict)
-    : mask_text_(std::move(mask)), mask_has_arrays_(mask_text_.find('#') != std::string::npos) {
-  if (!mask_has_arrays_) options_.mask = mask_of(mask_text_, {});
+    : mask_text_(std::move(mask)), mask_is_made_anew_(false) {
+  struct NamesArray {};
+  try {
+    options_.mask =
+        parse_mask(mask_text_, [](const std::string&) -> Tensor { throw NamesArray(); });
+  } catch (const NamesArray&) {
+    mask_is_made_anew_ = true;
+  }
   options_.scale = scale;
   options_.softcap = softcap;
   options_.dropout = dropout;
@@ -54,7 +60,7 @@ Call::Call(const Settings& settings, const Terms& terms, std::uint64_t seed, int
   options.bias = arrays.read(terms.bias, "bias");
   options.alibi_slopes = arrays.read(terms.alibi_slopes, "alibi_slopes");
   options.sinks = arrays.read(terms.sinks, "sinks");
-  if (settings.mask_has_arrays()) {
+  if (settings.mask_is_made_anew()) {
     std::vector<Tensor> read;
     for (nb::handle array : terms.mask_arrays) read.push_back(arrays.read(array, "mask"));
     options.mask = mask_of(settings.mask_text(), read);

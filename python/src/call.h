@@ -26,12 +26,13 @@ class Settings {
 
   const AttentionOptions& options() const { return options_; }
   const std::string& mask_text() const { return mask_text_; }
-  bool mask_has_arrays() const { return mask_has_arrays_; }
+  /// Whether the mask must be made at each call: it names arrays, or files, which may change.
+  bool mask_is_made_anew() const { return mask_is_made_anew_; }
 
  private:
   AttentionOptions options_;
   std::string mask_text_;
-  bool mask_has_arrays_;
+  bool mask_is_made_anew_;
 };
 
 /// Text in which each # is the next of `arrays` -> mask.

@@ -137,6 +137,15 @@ def test_masks_read_as_they_are_written():
         masks.causal() & np.ones(2, bool)
 
 
+def test_masks_in_files_are_read_at_each_call(tmp_path):
+    path = tmp_path / "mask.npy"
+    for visible in (np.tri(6, 9, 3, dtype=bool), draw.random.random((6, 9)) < 0.5):
+        np.save(path, visible)
+        assert np.array_equal(attend(Q, K, V, mask=f"dense({path})"), attend(Q, K, V, visible))
+    with pytest.raises(OSError, match="nothing.npy"):
+        attend(Q, K, V, mask="none() & dense(nothing.npy)")
+
+
 def test_masks_agree_with_bools():
     rows, columns = np.arange(6)[:, None], np.arange(9)
     placed = rows + 3
