@@ -193,6 +193,7 @@ def _attention(
         )
     if seed is None:
         seed = _foveal.next_seed() if options.dropout else 0
+    seed %= 2**64
     given = readable(out, "out") if folded is None else None
     result = _foveal.forward(settings_of(options), query, key, value, NUMPY, threads_of_call(), given, *terms, seed)
     if not wants_more_than_output(options):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.autograd import forward_ad
 
 from . import _foveal
 from ._arrays import TORCH
@@ -30,6 +31,8 @@ def attention(
     if terms is not NO_TERMS:
         for name, array in _named(terms):
             _check(name, array)
+    if getattr(forward_ad, "_current_level", 0) >= 0:
+        _refuse_tangents(query, key, value, *terms[:3])
     if torch.is_autocast_enabled("cpu"):
         query, key, value = (_autocast(array) for array in (query, key, value))
     if not plain:
@@ -143,6 +146,15 @@ def _check(name: str, array: Any) -> None:
         raise TypeError(f"attention: {name} is a {type(array).__name__} but query is a tensor of PyTorch's: give one")
     if not array.is_cpu and not array.is_meta:
         raise ValueError(f"attention: {name} is on {array.device}: foveal runs on CPUs; give it with .cpu()")
+
+
+def _refuse_tangents(*arrays: Any) -> None:
+    """Without this they would be dropped in silence."""
+    for array in arrays:
+        if array is not None and forward_ad.unpack_dual(array).tangent is not None:
+            raise NotImplementedError(
+                "attention: forward mode (jvp) isn't there: use reverse mode, torch.func.vjp, grad or jacrev"
+            )
 
 
 _FLOATING = (torch.float32, torch.float64, torch.bfloat16, torch.float16)

@@ -137,6 +137,20 @@ def test_func_transforms():
     assert jacobian.shape == (1, 1, 3, 8) * 2
 
 
+def test_forward_mode_is_refused():
+    x = torch.randn(1, 2, 4, 8)
+    function = lambda y: attend(x, y, x)  # noqa: E731
+    for ask in (lambda: torch.func.jvp(function, (x,), (x,)), lambda: torch.func.jacfwd(function)(x)):
+        with pytest.raises(NotImplementedError, match="forward mode"):
+            ask()
+    forward_ad = torch.autograd.forward_ad
+    with forward_ad.dual_level():
+        assert attend(x, x, x).shape == x.shape
+        for leaf in (x, x.clone().requires_grad_()):
+            with pytest.raises(NotImplementedError, match="forward mode"):
+                function(forward_ad.make_dual(leaf, x))
+
+
 def test_autocast_and_checkpoint():
     x = torch.randn(2, 4, 9, 8, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16):
