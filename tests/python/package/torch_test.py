@@ -116,7 +116,8 @@ def test_only_the_output_has_a_gradient():
 def test_func_transforms():
     x = torch.randn(6, 2, 4, 9, 8)
     bias = torch.randn(6, 4, 9, 9)
-    for given in (dict(is_causal=True), dict(key_lengths=[9, 4]), dict(mask=masks.padding([5, 9]))):
+    places = dict(key_lengths=[9, 4]), dict(mask=masks.padding([5, 9]))
+    for given in (dict(is_causal=True), dict(dropout_p=0.5, seed=3), *places):
         function = lambda y: attend(y, y, y, **given)  # noqa: E731
         close(torch.vmap(function)(x), torch.stack([function(y) for y in x]))
         gradient = torch.func.grad(lambda y: function(y).square().sum())
