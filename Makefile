@@ -1,6 +1,6 @@
 # A newcomer's words for what CMake, ctest and the scripts in tools/ do. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help explain compare build bench tests test targets check sanitize fuzz oldest neon pictures mutate clean
+.PHONY: help explain compare build bench tests test torch targets check sanitize fuzz oldest neon pictures mutate clean
 
 JOBS ?= $(shell nproc)
 RELEASE := build/release
@@ -37,12 +37,16 @@ bench: build  ## measure speed as a share of this machine's peak
 
 tests:
 	@tools/setup test
-	cmake --preset release -DFOVEAL_TEXT=ON -DFOVEAL_TESTS=ON $(WERROR)
+	cmake --preset release -DFOVEAL_TEXT=ON -DFOVEAL_TESTS=ON -DFOVEAL_PYTHON=ON $(WERROR)
 	cmake --build $(RELEASE) -j $(JOBS)
 
 # Generated tests take fewer cases where somebody waits.
 test: tests  ## build release and run every test
 	FOVEAL_CASES=$${FOVEAL_CASES:-$(if $(CI),300,100)} ctest --preset release -j $(JOBS)
+
+torch: tests  ## the Python package's tests that need PyTorch (installed into build/torch)
+	@tools/setup torch
+	PYTHONPATH=$(RELEASE)/python build/torch/bin/python -m pytest -q -p no:cacheprovider tests/python/package/torch_*test.py
 
 # Which tests go through all targets themselves, `make test` has run.
 targets: tests  ## the C++ tests and the documents on each target that this CPU has besides its best one

@@ -1,0 +1,30 @@
+"""Attention on plain CPUs, for NumPy arrays and PyTorch tensors.
+
+>>> import numpy, foveal
+>>> x = numpy.random.default_rng(1).normal(size=(1, 4, 100, 16)).astype("float32")
+>>> foveal.scaled_dot_product_attention(x, x, x, is_causal=True).shape
+(1, 4, 100, 16)
+"""
+
+from . import masks
+from ._attention import scaled_dot_product_attention
+from ._foveal import manual_seed, release_memory, targets
+from ._foveal import version as __version__
+from ._plan import Plan, plan
+from ._results import AttentionResult, Statistics
+from ._threads import get_num_threads, set_num_threads
+
+__all__ = [
+    "AttentionResult",
+    "Plan",
+    "Statistics",
+    "__version__",
+    "get_num_threads",
+    "manual_seed",
+    "masks",
+    "plan",
+    "release_memory",
+    "scaled_dot_product_attention",
+    "set_num_threads",
+    "targets",
+]

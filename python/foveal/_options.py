@@ -1,0 +1,106 @@
+"""The options of a call that hold no array, as the extension and PyTorch's operators take them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ._foveal import Settings
+
+
+class Options(NamedTuple):
+    """In the order of `Settings`, and of the operators' schema."""
+
+    mask: str = "none()"
+    scale: float | None = None
+    softcap: float = 0.0
+    dropout: float = 0.0
+    offset: int = 0
+    return_lse: bool = False
+    return_weights: bool = False
+    top_k: int = 0
+    entropy: bool = False
+    maximum: bool = False
+    column_mass: bool = False
+    rows: tuple[int, ...] = ()
+    key_lengths: tuple[int, ...] | None = None
+    query_offset: int | None = None
+    query_offsets: tuple[int, ...] | None = None
+    key_offset: int = 0
+    query_starts: tuple[int, ...] | None = None
+    key_starts: tuple[int, ...] | None = None
+    target: str = ""
+    strict: bool = False
+
+
+# Most calls have these: what is derived from them is kept, and found without comparing.
+DEFAULT = Options()
+CAUSAL = Options(mask="causal(top_left)")
+
+
+@functools.lru_cache(maxsize=1024)
+def _settings_of(options: Options) -> Settings:
+    return Settings(*options)
+
+
+def settings_of(options: Options) -> Settings:
+    if options is DEFAULT:
+        return _DEFAULT_SETTINGS
+    return _CAUSAL_SETTINGS if options is CAUSAL else _settings_of(options)
+
+
+_DEFAULT_SETTINGS = Settings(*DEFAULT)
+_CAUSAL_SETTINGS = Settings(*CAUSAL)
+
+
+def wants_more_than_output(options: Options) -> bool:
+    return (
+        options is not DEFAULT
+        and options is not CAUSAL
+        and (
+            options.return_lse
+            or options.return_weights
+            or options.top_k > 0
+            or options.entropy
+            or options.maximum
+            or options.column_mass
+            or len(options.rows) > 0
+        )
+    )
+
+
+def numbers(given: Any) -> tuple[int, ...] | None:
+    """A list of integers, or an array of one axis."""
+    if given is None:
+        return None
+    if hasattr(given, "tolist"):
+        given = given.tolist()
+    return tuple([int(number) for number in given])
+
+
+STATISTICS = ("top_k", "entropy", "maximum", "column_mass", "rows")
+
+
+def read_statistics(given: Mapping[str, Any] | Sequence[str] | str | None) -> dict[str, Any]:
+    """{"top_k": 4, "entropy": True, "rows": [0, 5]}, or names of those that need no number."""
+    if given is None:
+        return {}
+    if isinstance(given, str):
+        given = [given]
+    if not isinstance(given, Mapping):
+        given = {name: True for name in given}
+    asked: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in STATISTICS:
+            raise ValueError(f"attention: statistics has {name!r}: it may have {', '.join(STATISTICS)}")
+        if name in ("top_k", "rows") and isinstance(value, bool):
+            example = "4" if name == "top_k" else "[0, 5]"
+            raise ValueError(f"attention: statistics[{name!r}] needs a number: {{{name!r}: {example}}}")
+        if name == "rows":
+            asked[name] = numbers(value)
+        elif name == "top_k":
+            asked[name] = int(value)
+        else:
+            asked[name] = bool(value)
+    return asked

@@ -1,0 +1,125 @@
+"""What a call will run, before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from . import _foveal
+from ._arrays import NUMPY, TORCH, any_readable, as_given, is_torch, required
+from ._attention import options_of
+from ._options import Options, settings_of, wants_more_than_output
+from ._results import result_of
+from ._terms import Terms
+from .masks import Mask
+
+
+class Plan:
+    """Holds the mask bound to its lengths and cut into tiles, so that many runs pay for that once.
+    Made by foveal.plan. Several threads may run it at once. Nothing that it runs has a gradient."""
+
+    def __init__(self, native: _foveal.Plan, options: Options, arrays: tuple[Any, ...]) -> None:
+        self._native = native
+        self._options = options
+        self._arrays = arrays  # the plan looks at their memory
+
+    def explain(self) -> str:
+        """A few lines in words: target, tiles, work, memory, and why."""
+        return self._native.explain()
+
+    def to_json(self) -> str:
+        """The same as JSON."""
+        return self._native.to_json()
+
+    def run(self, query: Any, key: Any, value: Any, *, out: Any = None) -> Any:
+        """As scaled_dot_product_attention gives it. Shapes and dtype are the plan's."""
+        like = query
+        if is_torch(query):
+            from . import _torch
+
+            query, key, value = (_torch.without_gradient(array) for array in (query, key, value))
+            kind = TORCH
+        else:
+            query, key, value = required(query, "query"), required(key, "key"), required(value, "value")
+            kind = NUMPY
+        parts = self._native.run(query, key, value, kind, any_readable(out, "out"))
+        if kind == NUMPY:
+            from ._attention import as_bfloat16
+
+            parts = (as_bfloat16(parts[0], query), *parts[1:])
+            parts = tuple([as_given(part, like) for part in parts])
+        if out is not None:
+            parts = (out, *parts[1:])
+        return result_of(parts, self._options) if wants_more_than_output(self._options) else parts[0]
+
+    def __repr__(self) -> str:
+        return self.explain()
+
+
+def plan(
+    query_shape: Sequence[int],
+    key_shape: Sequence[int],
+    value_shape: Sequence[int],
+    dtype: Any = "float32",
+    *,
+    is_causal: bool = False,
+    attn_mask: Any = None,
+    mask: Mask | str | None = None,
+    dropout_p: float = 0.0,
+    scale: float | None = None,
+    softcap: float | None = None,
+    alibi_slopes: Any = None,
+    sinks: Any = None,
+    return_lse: bool = False,
+    return_weights: bool = False,
+    statistics: Mapping[str, Any] | Sequence[str] | str | None = None,
+    seed: int = 0,
+    offset: int = 0,
+    key_lengths: Any = None,
+    query_offset: Any = None,
+    key_offset: int = 0,
+    query_starts: Any = None,
+    key_starts: Any = None,
+    target: str | None = None,
+    strict: bool = False,
+) -> Plan:
+    """A plan for query (B, H, L_q, D), key (B, H_kv, L_k, D) and value (B, H_kv, L_k, D_v), with the
+    options of scaled_dot_product_attention. dtype: a name, or NumPy's or PyTorch's own. A mask's
+    arrays are read now, the terms' (attn_mask, alibi_slopes, sinks) at each run."""
+    options, terms = options_of(
+        attn_mask,
+        dropout_p,
+        is_causal,
+        scale,
+        mask,
+        softcap,
+        alibi_slopes,
+        sinks,
+        return_lse,
+        return_weights,
+        statistics,
+        offset,
+        key_lengths,
+        query_offset,
+        key_offset,
+        query_starts,
+        key_starts,
+        target,
+        strict,
+    )
+    arrays = Terms(
+        any_readable(terms.bias, "attn_mask"),
+        any_readable(terms.alibi_slopes, "alibi_slopes"),
+        any_readable(terms.sinks, "sinks"),
+        tuple([any_readable(array, "mask") for array in terms.mask_arrays]),
+    )
+    native = _foveal.Plan(
+        settings_of(options), list(query_shape), list(key_shape), list(value_shape), dtype_name(dtype), *arrays, seed
+    )
+    return Plan(native, options, arrays)
+
+
+def dtype_name(dtype: Any) -> str:
+    if isinstance(dtype, type):  # numpy.float32
+        return dtype.__name__
+    return str(dtype).removeprefix("torch.")

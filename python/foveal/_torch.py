@@ -1,0 +1,192 @@
+"""Attention on PyTorch's tensors. Where nobody looks on (no tracing, no transform, no mode), calls go
+straight to the extension, else by the operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.autograd import forward_ad
+
+from . import _foveal
+from ._arrays import TORCH
+from ._options import Options, settings_of, wants_more_than_output
+from ._results import result_of
+from ._shapes import Folded, fits_as_it_is, fold, fold_scores, unfold
+from ._terms import NO_TERMS, Terms
+from ._threads import threads_of_call
+from ._torch_functions import Attention, PlainAttention, placed
+from ._torch_look import nobody_looks_on
+from ._torch_operators import as_tensor, attention_operator, seed_number
+
+
+def attention(
+    query: Any, key: Any, value: Any, terms: Terms, options: Options, seed: int | None, out: Any, enable_gqa: bool
+) -> Any:
+    """What scaled_dot_product_attention does with PyTorch's tensors."""
+    plain = nobody_looks_on(query, key, value)
+    if not plain:
+        for name, array in (("query", query), ("key", key), ("value", value)):
+            _check(name, array)
+    if terms is not NO_TERMS:
+        for name, array in _named(terms):
+            _check(name, array)
+    if getattr(forward_ad, "_current_level", 0) >= 0:
+        _refuse_tangents(query, key, value, *terms[:3])
+    if torch.is_autocast_enabled("cpu"):
+        query, key, value = (_autocast(array) for array in (query, key, value))
+    if not plain:
+        _check_dtypes(query, key, value)
+    folded = None
+    if not fits_as_it_is(query, key, value, enable_gqa):
+        folded = fold(query, key, value, enable_gqa)
+        query, key, value = folded.query, folded.key, folded.value
+        terms = terms._replace(
+            bias=fold_scores(terms.bias, folded, "attn_mask"),
+            mask_arrays=tuple(
+                [fold_scores(a, folded, "mask") if a.dtype == torch.bool else a for a in terms.mask_arrays]
+            ),
+        )
+    if options.dropout and seed is None:
+        seed = torch.randint(-(2**63), 2**63 - 1, (), dtype=torch.int64)
+    needs_gradient = torch.is_grad_enabled() and _require_gradient(query, key, value, terms)
+    if out is not None:
+        return _into(query, key, value, terms, options, seed, out, folded, plain and not needs_gradient)
+    if plain:
+        if not needs_gradient:
+            seed = seed_number(seed) if options.dropout else 0
+            parts = _foveal.forward(
+                settings_of(options), query, key, value, TORCH, threads_of_call(), None, *terms, seed
+            )
+            return _finished(parts, options, folded)
+        seed = seed_number(seed)
+    else:
+        # Compilers want three tensors where one is given three times.
+        if key is query:
+            key = key.view_as(key)
+        if value is query or value is key:
+            value = value.view_as(value)
+    if needs_gradient:
+        recorded = options if options.return_lse else options._replace(return_lse=True)
+        inputs = (query, key, value, terms.bias, terms.alibi_slopes, terms.sinks, seed)
+        if plain:
+            made = list(PlainAttention.apply(*inputs, recorded, terms.mask_arrays))
+        else:
+            made = list(Attention.apply(*inputs, *recorded, *terms.mask_arrays))
+        if not options.return_lse:
+            del made[1]
+    else:
+        made = attention_operator(query, key, value, *terms[:3], list(terms.mask_arrays), as_tensor(seed), *options)
+    if not wants_more_than_output(options):
+        return _finished(made[0], options, folded)
+    wanted = (
+        True,
+        options.return_lse,
+        options.return_weights,
+        options.top_k > 0,
+        options.top_k > 0,
+        options.entropy,
+        options.maximum,
+        options.column_mass,
+        len(options.rows) > 0,
+    )
+    return _finished(placed(made, wanted), options, folded)
+
+
+def _finished(parts: Any, options: Options, folded: Folded | None) -> Any:
+    if not wants_more_than_output(options):
+        return parts if folded is None else unfold(parts, folded)
+    return result_of(parts if folded is None else [unfold(part, folded) for part in parts], options)
+
+
+def _into(
+    query: Any, key: Any, value: Any, terms: Terms, options: Options, seed: Any, out: Any, folded: Any, allowed: bool
+) -> Any:
+    if not allowed or out.requires_grad:
+        raise ValueError(
+            "attention: out is given, but a tensor requires a gradient, or a transform or compiler looks on: what is "
+            "written in place isn't recorded; leave out away, or call under torch.no_grad()"
+        )
+    _check("out", out)
+    given = out if folded is None else None
+    parts = _foveal.forward(
+        settings_of(options), query, key, value, TORCH, threads_of_call(), given, *terms, seed_number(seed)
+    )
+    result = _finished(parts, options, folded)
+    if folded is not None:
+        output = result.output if wants_more_than_output(options) else result
+        if out.shape != output.shape:
+            raise ValueError(f"attention: out has shape {tuple(out.shape)}: it must have {tuple(output.shape)}")
+        out.copy_(output)
+    return result._replace(output=out) if wants_more_than_output(options) else out
+
+
+def readable(array: torch.Tensor) -> torch.Tensor:
+    """As the extension reads it."""
+    return array
+
+
+def without_gradient(array: Any) -> Any:
+    if not isinstance(array, torch.Tensor):
+        raise TypeError(f"attention: query is a tensor of PyTorch's but another is a {type(array).__name__}")
+    if torch.is_grad_enabled() and array.requires_grad:
+        raise ValueError(
+            "Plan.run: a tensor requires a gradient, but a plan records nothing: call it under torch.no_grad()"
+        )
+    return array
+
+
+def _named(terms: Terms) -> list[tuple[str, Any]]:
+    given = [("attn_mask", terms.bias), ("alibi_slopes", terms.alibi_slopes), ("sinks", terms.sinks)]
+    return [(name, array) for name, array in given if array is not None] + [("mask", a) for a in terms.mask_arrays]
+
+
+def _check(name: str, array: Any) -> None:
+    if not isinstance(array, torch.Tensor):
+        raise TypeError(f"attention: {name} is a {type(array).__name__} but query is a tensor of PyTorch's: give one")
+    if not array.is_cpu and not array.is_meta:
+        raise ValueError(f"attention: {name} is on {array.device}: foveal runs on CPUs; give it with .cpu()")
+
+
+def _refuse_tangents(*arrays: Any) -> None:
+    """Without this they would be dropped in silence."""
+    for array in arrays:
+        if array is not None and forward_ad.unpack_dual(array).tangent is not None:
+            raise NotImplementedError(
+                "attention: forward mode (jvp) isn't there: use reverse mode, torch.func.vjp, grad or jacrev"
+            )
+
+
+_FLOATING = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+
+
+def _check_dtypes(query: Any, key: Any, value: Any) -> None:
+    dtype = query.dtype
+    if dtype == key.dtype == value.dtype and dtype in _FLOATING:
+        return
+    for name, array in (("query", query), ("key", key), ("value", value)):
+        if array.dtype not in _FLOATING:
+            raise TypeError(
+                f"attention: {name} has dtype {_short(array)}: it must be float32, float64, bfloat16 or float16"
+            )
+        if array.dtype != dtype:
+            raise TypeError(
+                f"attention: {name} has dtype {_short(array)} but query has {_short(query)}: they must match; convert "
+                "with to()"
+            )
+
+
+def _short(array: Any) -> str:
+    return str(array.dtype).removeprefix("torch.")
+
+
+def _autocast(array: torch.Tensor) -> torch.Tensor:
+    dtype = torch.get_autocast_dtype("cpu")
+    eligible = array.is_floating_point() and array.dtype != torch.float64
+    return array.to(dtype) if eligible else array
+
+
+def _require_gradient(query: Any, key: Any, value: Any, terms: Terms) -> bool:
+    if query.requires_grad or key.requires_grad or value.requires_grad:
+        return True
+    return terms is not NO_TERMS and any(term is not None and term.requires_grad for term in terms[:3])

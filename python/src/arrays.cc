@@ -1,0 +1,259 @@
+#include "arrays.h"
+
+#include <nanobind/ndarray.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+namespace nb = nanobind;
+
+namespace foveal::python {
+namespace {
+
+/// PyTorch's functions; never given back, as a static object would outlive the interpreter.
+PyObject* torch_to_dlpack = nullptr;
+PyObject* torch_from_dlpack = nullptr;
+
+std::string text_of(const nb::object& object) { return nb::str(object).c_str(); }
+
+std::string name_of_type(nb::handle object) {
+  return text_of(nb::borrow(object.type().attr("__name__")));
+}
+
+std::string begin_of_error(const char* name) { return std::string("attention: ") + name; }
+
+/// The dtype that a code of Python's struct module stands for, its order of bytes taken off.
+std::optional<DType> dtype_of_code(std::string_view code) {
+  if (code == "f") return DType::float32;
+  if (code == "d") return DType::float64;
+  if (code == "e") return DType::float16;
+  if (code == "?") return DType::boolean;
+  if (code == "q" || (code == "l" && sizeof(long) == 8)) return DType::int64;
+  return std::nullopt;
+}
+
+struct Format {
+  std::optional<DType> dtype;
+  bool other_order;  ///< of bytes than this machine's
+};
+
+Format format_of(const Py_buffer& view) {
+  std::string_view code = view.format != nullptr ? view.format : "B";
+  bool other_order = false;
+  if (!code.empty() && std::string_view("<>=@!").find(code[0]) != std::string_view::npos) {
+    other_order = code[0] == '>' || code[0] == '!';
+    code.remove_prefix(1);
+  }
+  const std::optional<DType> dtype = dtype_of_code(code);
+  return {dtype, other_order && dtype && size_of(*dtype) > 1};
+}
+
+struct Form {
+  Shape shape;
+  Strides strides;  ///< in elements
+  bool aligned;     ///< the memory, and whole elements between
+};
+
+/// Strides of axes with one entry may be anything: 1 for the last one is what costs no copy.
+Form form_of(const Py_buffer& view, DType dtype) {
+  const auto width = static_cast<std::int64_t>(size_of(dtype));
+  Form form{Shape(view.shape, view.shape + view.ndim), {}, true};
+  form.aligned = reinterpret_cast<std::uintptr_t>(view.buf) % size_of(dtype) == 0;
+  bool empty = false;
+  for (int axis = 0; axis < view.ndim; ++axis) {
+    const std::int64_t bytes = view.shape[axis] > 1 ? view.strides[axis] : width;
+    form.aligned = form.aligned && bytes % width == 0;
+    empty = empty || view.shape[axis] == 0;
+    form.strides.push_back(bytes / width);
+  }
+  form.aligned = form.aligned || empty;
+  return form;
+}
+
+std::optional<DType> dtype_of_dlpack(const nb::dlpack::dtype& dtype) {
+  if (dtype.lanes != 1) return std::nullopt;
+  const auto is = [&](nb::dlpack::dtype_code code, int bits) {
+    return dtype.code == static_cast<std::uint8_t>(code) && dtype.bits == bits;
+  };
+  if (is(nb::dlpack::dtype_code::Float, 32)) return DType::float32;
+  if (is(nb::dlpack::dtype_code::Float, 64)) return DType::float64;
+  if (is(nb::dlpack::dtype_code::Float, 16)) return DType::float16;
+  if (is(nb::dlpack::dtype_code::Bfloat, 16)) return DType::bfloat16;
+  if (is(nb::dlpack::dtype_code::Int, 64)) return DType::int64;
+  if (is(nb::dlpack::dtype_code::Bool, 8)) return DType::boolean;
+  return std::nullopt;
+}
+
+nb::dlpack::dtype dlpack_of(DType dtype) {
+  switch (dtype) {
+    case DType::float32:
+      return nb::dtype<float>();
+    case DType::float64:
+      return nb::dtype<double>();
+    case DType::bfloat16:
+      return {static_cast<std::uint8_t>(nb::dlpack::dtype_code::Bfloat), 16, 1};
+    case DType::float16:
+      return {static_cast<std::uint8_t>(nb::dlpack::dtype_code::Float), 16, 1};
+    case DType::int64:
+      return nb::dtype<std::int64_t>();
+    case DType::boolean:
+      return nb::dtype<bool>();
+  }
+  throw nb::type_error("foveal: a dtype that Python doesn't know");
+}
+
+[[noreturn]] void refuse_dtype(const char* name, std::string dtype) {
+  constexpr std::string_view kPrefix = "torch.";
+  if (dtype.starts_with(kPrefix)) dtype.erase(0, kPrefix.size());
+  throw nb::type_error(
+      (begin_of_error(name) + " has dtype " + dtype +
+       ": foveal knows float32, float64, bfloat16, float16, and bool and int64 for "
+       "masks; convert it")
+          .c_str());
+}
+
+nb::object to_numpy(const Tensor& tensor) {
+  auto* kept = new Tensor(tensor);
+  const nb::capsule owner(kept,
+                          [](void* pointer) noexcept { delete static_cast<Tensor*>(pointer); });
+  // NumPy has no bfloat16: its bits go as float16, and are looked at as what they are in Python.
+  const DType dtype = tensor.dtype() == DType::bfloat16 ? DType::float16 : tensor.dtype();
+  const std::vector<std::size_t> shape(tensor.shape().begin(), tensor.shape().end());
+  return nb::ndarray<nb::numpy>(kept->raw_data(), shape.size(), shape.data(), owner,
+                                tensor.strides().data(), dlpack_of(dtype))
+      .cast(nb::rv_policy::reference);
+}
+
+/// DLPack's DLManagedTensor, and the tensor whose memory, shape and strides it shows.
+struct Exported {
+  nb::dlpack::dltensor shown;
+  void* context = nullptr;
+  void (*deleter)(Exported*) = [](Exported* self) { delete self; };
+  Tensor tensor;
+
+  explicit Exported(const Tensor& given) : tensor(given) {
+    shown.data = tensor.raw_data();
+    shown.device = {nb::device::cpu::value, 0};
+    shown.ndim = static_cast<std::int32_t>(tensor.rank());
+    shown.dtype = dlpack_of(tensor.dtype());
+    shown.shape = const_cast<std::int64_t*>(tensor.shape().data());
+    shown.strides = const_cast<std::int64_t*>(tensor.strides().data());
+  }
+};
+
+constexpr const char* kCapsule = "dltensor";
+
+nb::object to_torch(const Tensor& tensor) {
+  auto exported = std::make_unique<Exported>(tensor);
+  // Who takes the tensor over renames the capsule.
+  const nb::object capsule = nb::steal(PyCapsule_New(exported.get(), kCapsule, [](PyObject* self) {
+    if (PyCapsule_IsValid(self, kCapsule) == 0) return;
+    auto* const left = static_cast<Exported*>(PyCapsule_GetPointer(self, kCapsule));
+    left->deleter(left);
+  }));
+  if (!capsule.is_valid()) throw nb::python_error();
+  static_cast<void>(exported.release());
+  return nb::handle(torch_from_dlpack)(capsule);
+}
+
+/// A copy as this machine likes it.
+nb::object converted(nb::handle array, bool other_order) {
+  if (!other_order) return array.attr("copy")();
+  return array.attr("astype")(array.attr("dtype").attr("newbyteorder")("="));
+}
+
+}  // namespace
+
+void set_torch(nb::object to_dlpack, nb::object from_dlpack) {
+  torch_to_dlpack = to_dlpack.release().ptr();
+  torch_from_dlpack = from_dlpack.release().ptr();
+}
+
+struct Borrowed::Buffer {
+  Py_buffer view{};
+  ~Buffer() { PyBuffer_Release(&view); }
+};
+
+Borrowed::Borrowed() = default;
+Borrowed::~Borrowed() = default;
+
+Tensor Borrowed::read(nb::handle array, const char* name) { return take(array, name, false); }
+Tensor Borrowed::write(nb::handle array, const char* name) { return take(array, name, true); }
+
+Tensor Borrowed::take(nb::handle array, const char* name, bool writes) {
+  if (array.is_none()) return Tensor();
+  if (PyObject_CheckBuffer(array.ptr()) != 0) return take_buffer(array, name, writes);
+  if (torch_to_dlpack != nullptr && nb::hasattr(array, "data_ptr")) {
+    return take_capsule(array, name);
+  }
+  throw nb::type_error((begin_of_error(name) + " is a " + name_of_type(array) +
+                        ": give an array of NumPy's, a tensor of PyTorch's, or what has __dlpack__")
+                           .c_str());
+}
+
+Tensor Borrowed::take_buffer(nb::handle array, const char* name, bool writes) {
+  auto buffer = std::make_unique<Buffer>();
+  Py_buffer& view = buffer->view;
+  if (PyObject_GetBuffer(array.ptr(), &view, PyBUF_RECORDS_RO) != 0) {
+    PyErr_Clear();
+    // NumPy has no code for what ml_dtypes adds to it.
+    const std::string dtype = text_of(nb::getattr(array, "dtype", nb::none()));
+    if (dtype != "bfloat16") refuse_dtype(name, dtype);
+    Tensor bits = take_buffer(array.attr("view")("float16"), name, writes);
+    if (writes) {
+      return Tensor::from_blob(bits.raw_data(), bits.shape(), bits.strides(), DType::bfloat16);
+    }
+    return Tensor::from_blob(std::as_const(bits).raw_data(), bits.shape(), bits.strides(),
+                             DType::bfloat16);
+  }
+  const auto [dtype, other_order] = format_of(view);
+  if (!dtype) refuse_dtype(name, text_of(nb::getattr(array, "dtype", nb::str(view.format))));
+  const auto [shape, strides, aligned] = form_of(view, *dtype);
+  if (!aligned || other_order) {
+    if (writes) {
+      throw nb::value_error((begin_of_error(name) +
+                             " isn't aligned, or has another order of bytes: give an array as "
+                             "numpy.empty makes it")
+                                .c_str());
+    }
+    return take_buffer(converted(array, other_order), name, false);
+  }
+  const bool read_only = view.readonly != 0;
+  void* const data = view.buf;
+  buffers_.push_back(std::move(buffer));
+  if (writes && !read_only) return Tensor::from_blob(data, shape, strides, *dtype);
+  return Tensor::from_blob(const_cast<const void*>(data), shape, strides, *dtype);
+}
+
+Tensor Borrowed::take_capsule(nb::handle array, const char* name) {
+  nb::object capsule = nb::handle(torch_to_dlpack)(array);
+  const auto* managed =
+      static_cast<const nb::dlpack::dltensor*>(PyCapsule_GetPointer(capsule.ptr(), kCapsule));
+  if (managed == nullptr) throw nb::python_error();
+  // DLManagedTensor begins with its DLTensor. The capsule, never renamed, frees it at its end.
+  const nb::dlpack::dltensor& given = *managed;
+  if (given.device.device_type != nb::device::cpu::value) {
+    throw nb::value_error((begin_of_error(name) + " is on " +
+                           text_of(nb::getattr(array, "device", nb::str("another device"))) +
+                           ": foveal runs on CPUs; give it with .cpu()")
+                              .c_str());
+  }
+  const std::optional<DType> dtype = dtype_of_dlpack(given.dtype);
+  if (!dtype) refuse_dtype(name, text_of(array.attr("dtype")));
+  Shape shape(given.shape, given.shape + given.ndim);
+  Strides strides = given.strides != nullptr ? Strides(given.strides, given.strides + given.ndim)
+                                             : row_major_strides(shape);
+  if (!shape.empty() && shape.back() == 1) strides.back() = 1;
+  void* const data = static_cast<char*>(given.data) + given.byte_offset;
+  objects_.push_back(std::move(capsule));
+  return Tensor::from_blob(data, shape, strides, *dtype);
+}
+
+nb::object to_python(const Tensor& tensor, Kind kind) {
+  if (!tensor.defined()) return nb::none();
+  return kind == Kind::numpy ? to_numpy(tensor) : to_torch(tensor);
+}
+
+}  // namespace foveal::python

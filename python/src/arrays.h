@@ -1,0 +1,49 @@
+#pragma once
+// Arrays of Python's as tensors, and tensors as arrays, over the same memory.
+
+#include <nanobind/nanobind.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "foveal/tensor.h"
+
+namespace foveal::python {
+
+/// Makes an array of NumPy's out of a tensor, or a tensor of PyTorch's.
+enum class Kind { numpy = 0, torch = 1 };
+
+/// What PyTorch gives for it: torch.utils.dlpack's two functions. Kept for the process's life.
+void set_torch(nanobind::object to_dlpack, nanobind::object from_dlpack);
+
+/// Holds arrays for as long as tensors look at their memory. Made and destroyed with the GIL held.
+class Borrowed {
+ public:
+  Borrowed();
+  ~Borrowed();
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+
+  /// A NumPy array, or what has a buffer, or a tensor of PyTorch's on a CPU. None gives an
+  /// undefined tensor. What foveal can't look at where it lies (another order of bytes, memory that
+  /// isn't aligned, strides that aren't whole elements) is copied. Throws TypeError for another
+  /// dtype or thing, naming it `name`.
+  Tensor read(nanobind::handle array, const char* name);
+  /// The same to write to: never copied; throws ValueError where that would be needed.
+  Tensor write(nanobind::handle array, const char* name);
+
+ private:
+  struct Buffer;
+  Tensor take(nanobind::handle array, const char* name, bool writes);
+  Tensor take_buffer(nanobind::handle array, const char* name, bool writes);
+  Tensor take_capsule(nanobind::handle array, const char* name);
+
+  std::vector<std::unique_ptr<Buffer>> buffers_;
+  std::vector<nanobind::object> objects_;
+};
+
+/// An array over the tensor's memory, which it keeps; None where it is undefined.
+nanobind::object to_python(const Tensor& tensor, Kind kind);
+
+}  // namespace foveal::python

@@ -1,0 +1,43 @@
+"""`pip install .` in a clean virtual environment."""
+
+import os
+import pathlib
+import subprocess
+import venv
+import zipfile
+
+PROJECT = pathlib.Path(os.environ.get("FOVEAL_PROJECT", pathlib.Path(__file__).parents[3]))
+LOOK = """
+import pathlib, sys, foveal
+assert foveal.__version__ in pathlib.Path(sys.argv[1], "include/foveal/version.h").read_text()
+assert "numpy" not in sys.modules
+print(pathlib.Path(foveal.__file__).parent)
+print(*foveal.targets())
+shape = (1, 2, 300, 16)
+print(foveal.plan(shape, shape, shape, mask=foveal.masks.causal()).explain())
+"""
+
+
+def test_pip_install(tmp_path):
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv/bin/python"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def run(*command):
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        return done.stdout
+
+    run(python, "-m", "pip", "install", "--quiet", PROJECT)
+    folder, targets, *plan = run(python, "-c", LOOK, PROJECT).splitlines()
+    assert pathlib.Path(folder).is_relative_to(tmp_path) and plan
+    import foveal
+
+    assert targets.split() == foveal.targets()
+    files = [path for path in pathlib.Path(folder).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    assert {"py.typed", "_foveal.pyi", "masks.py"} <= {path.name for path in files}
+    with zipfile.ZipFile(tmp_path / "size.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in files:
+            packed.write(path)
+    assert (tmp_path / "size.zip").stat().st_size < 5_000_000
+    run(python, "-m", "pip", "uninstall", "--yes", "--quiet", "foveal")

@@ -1,0 +1,30 @@
+"""ONNX's own cases of Attention, unmodified, at their own tolerances."""
+
+import warnings
+
+import onnx
+import onnx_attention
+import pytest
+from onnx.backend.test.case.node import collect_testcases
+from onnx.backend.test.runner import Runner
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # other operators' cases are made with overflows
+    CASES = {case.name: case for case in collect_testcases("Attention") if "expanded" not in case.name}
+
+
+def test_the_suite_is_whole():
+    assert len(CASES) == 93
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_case(name):
+    case = CASES[name]
+    (node,) = case.model.graph.node
+    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    for inputs, expected in case.data_sets:
+        left = iter(inputs)
+        arrays = [next(left) if name else None for name in node.input]
+        results = onnx_attention.attention(*arrays, **attributes)
+        wanted = [result for result, name in zip(results, node.output) if name]
+        Runner.assert_similar_outputs(expected, wanted, rtol=case.rtol, atol=case.atol)

@@ -1,0 +1,60 @@
+"""Beside PyTorch: workers of a DataLoader, memory. Skipped where PyTorch isn't installed."""
+
+import gc
+
+import pytest
+from process_test import resident
+
+torch = pytest.importorskip("torch")
+import foveal  # noqa: E402
+
+attend = foveal.scaled_dot_product_attention
+
+
+class Attended(torch.utils.data.Dataset):
+    def __init__(self, x):
+        self.x = x
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, n):
+        x = self.x[n : n + 1]
+        return attend(x, x, x, is_causal=True)[0]
+
+
+@pytest.mark.parametrize("workers", ["fork", "spawn", "forkserver"])
+def test_in_a_data_loaders_workers(workers):
+    x = torch.randn(16, 4, 64, 16)
+    expected = attend(x, x, x, is_causal=True)  # this process's threads run before the fork
+    loader = torch.utils.data.DataLoader(Attended(x), batch_size=4, num_workers=2, multiprocessing_context=workers)
+    assert torch.equal(torch.cat(list(loader)), expected)
+
+
+def test_nothing_leaks_over_10000_calls():
+    x = torch.randn(1, 2, 8, 8)
+    leaf = x.clone().requires_grad_()
+    visible = torch.ones(8, 8, dtype=torch.bool)
+    out = torch.empty_like(x)
+
+    def go(count):
+        for n in range(count):
+            kind = n % 5
+            if kind == 0:
+                attend(x, x, x)
+            elif kind == 1:
+                attend(leaf, leaf, leaf, visible, dropout_p=0.1).sum().backward()
+                leaf.grad = None
+            elif kind == 2:
+                attend(x[0], x[0], x[0], return_lse=True, return_weights=True)
+            elif kind == 3:
+                attend(x, x, x, out=out)
+            else:
+                torch.func.grad(lambda y: attend(y, x, x).sum())(x)
+        gc.collect()
+        return len(gc.get_objects())
+
+    go(1000)
+    before, objects = resident(), go(100)
+    assert go(10000) - objects < 100
+    assert resident() - before < 8 << 20
