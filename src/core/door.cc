@@ -1,9 +1,11 @@
 #include "core/door.h"
 
+#include <cstring>
 #include <new>
 #include <stdexcept>
 #include <string>
 
+#include "core/call_scope.h"
 #include "foveal/error.h"
 
 namespace foveal {
@@ -29,7 +31,10 @@ void rethrow_as_error(const char* function) {
   try {
     throw;
   } catch (const Error& error) {
-    if (error.kind() != ErrorKind::stopped || error.what() != std::string(kStopped)) throw;
+    // While the call that is stopped goes on, its own function is further out.
+    const bool is_inside = CallScope::current() != nullptr;
+    const bool has_name = std::strcmp(error.what(), kStopped) != 0;  // takes no memory
+    if (error.kind() != ErrorKind::stopped || has_name || is_inside) throw;
     throw Error(std::string(function) + ": " + kStopped, ErrorKind::stopped);
   } catch (const std::bad_alloc&) {
     throw_no_memory(function);

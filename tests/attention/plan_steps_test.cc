@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
 #include <thread>
 
 #include "attention/backward_cases.h"
@@ -283,6 +284,20 @@ TEST(PlanSteps, WhatACallNeedsIsCheckedAtItsDoor) {
   options.return_weights = true;
   expect_words(message_of([&] { attention(x, x, x, options); }),
                {"attention: results take", "GB", "ask for less"});
+}
+
+TEST(PlanSteps, BackwardDrawsWhatTheForwardDrew) {
+  Cases cases(1);
+  const Tensor query = cases.normal({1, 2, 3, 8}), key = cases.normal({1, 2, 10, 8});
+  AttentionOptions options;
+  options.return_lse = true;
+  options.dropout = 0.5;
+  const AttentionResult result = attention(query, key, key, options);
+  options.query_offset = 7;  // where the queries stand anyway, but draws count from it
+  EXPECT_THROW(attention_backward(query, query, key, key, result, options), Error);
+  options.query_offset.reset();
+  options.scale = 1 / std::sqrt(8.0);  // what it is without being said
+  attention_backward(query, query, key, key, result, options);
 }
 
 }  // namespace

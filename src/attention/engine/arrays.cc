@@ -7,6 +7,7 @@
 #include "core/thread_memory.h"
 #include "kernels/philox.h"
 #include "tensor/numbers.h"
+#include "tensor/wide_rows.h"
 
 namespace foveal {
 
@@ -115,6 +116,16 @@ HeadTerms<T> head_terms(const PlanData& plan) {
 
 template HeadTerms<float> head_terms(const PlanData&);
 template HeadTerms<double> head_terms(const PlanData&);
+
+void check_terms(const PlanData& plan) {
+  const DType dtype = wide_dtype(plan.problem.dtype);
+  if (plan.options.bias.defined()) check_holds(plan.options.bias, "bias", dtype);
+  if (dtype == DType::float64) {
+    head_terms<double>(plan);
+  } else {
+    head_terms<float>(plan);
+  }
+}
 
 double scale_of(const PlanData& plan) {
   return plan.options.scale.value_or(1 / std::sqrt(static_cast<double>(plan.problem.head_size)));

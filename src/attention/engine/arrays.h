@@ -84,6 +84,9 @@ struct HeadTerms {
 template <class T>
 HeadTerms<T> head_terms(const PlanData& plan);
 
+/// Throws as option_as and head_terms do, of the type that is computed in.
+void check_terms(const PlanData& plan);
+
 /// 1 / sqrt(D) unless the options say otherwise.
 double scale_of(const PlanData& plan);
 

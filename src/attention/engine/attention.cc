@@ -36,6 +36,14 @@ void check_strides(const PlanData& plan, const Tensor& tensor, const char* name)
               ": strict refuses the copy that makes it 1; call contiguous() first");
 }
 
+void run_passes(const PlanData& plan, const CallInputs& inputs, AttentionResult& result) {
+  run_forward(plan, inputs, result);
+  result.plan = plan.fingerprint;
+  if (!needs_second_pass(plan.options)) return;
+  add_statistics(plan, inputs, result);
+  if (!plan.options.return_lse) result.lse = Tensor();
+}
+
 }  // namespace
 
 void check_dtypes(const Tensor& query, const Tensor& key, const Tensor& value) {
@@ -56,13 +64,18 @@ void run_plan(const PlanData& plan, const CallInputs& inputs, AttentionResult& r
   check_strides(plan, inputs.query, "query");
   check_strides(plan, inputs.key, "key");
   check_strides(plan, inputs.value, "value");
-  const RunScope scope(plan);
-  prepare_results(plan, inputs, result, function);
-  run_forward(plan, inputs, result);
-  result.plan = plan.fingerprint;
-  if (!needs_second_pass(plan.options)) return;
-  add_statistics(plan, inputs, result);
-  if (!plan.options.return_lse) result.lse = Tensor();
+  const bool made[] = {!result.output.defined(), !result.lse.defined(), !result.weights.defined()};
+  try {
+    const RunScope scope(plan);
+    prepare_results(plan, inputs, result, function);
+    run_passes(plan, inputs, result);
+  } catch (...) {
+    // What the caller gave is all that stays, so that the next call may have the result.
+    if (made[0]) result.output = Tensor();
+    if (made[1]) result.lse = Tensor();
+    if (made[2]) result.weights = Tensor();
+    throw;
+  }
 }
 
 AttentionResult attention(const Tensor& query, const Tensor& key, const Tensor& value,

@@ -28,7 +28,7 @@ struct Backward {
   Tensor output_rows = {}, gradient_rows = {};  // what pointers to O and dO look into
   std::optional<Arrays<T>> arrays = {};
   Heads<T> output_gradient = {}, query = {}, key = {}, value = {};
-  std::optional<BFloat16Arrays> half = {};
+  std::optional<BFloat16Arrays> pairs = {};
   Heads<BFloat16> bfloat16_output_gradient = {}, bfloat16_query = {}, bfloat16_key = {},
                   bfloat16_value = {};
   /// What blocks 1, 2, ... of the keys add to dQ, each a dense (B, H, L_q, D); block 0 writes dQ.
@@ -76,8 +76,8 @@ void fill(BackwardTask<T>& task, const Backward<T>& backward, const KeyBlock& bl
     task.bfloat16_query_gradient = bits_of(backward.bfloat16_query.row(block.b, h, row));
     task.query_gradient_stride = backward.bfloat16_query.strides[2];
   }
-  if (backward.half) {
-    backward.half->fill(task, sequence, block.b, h, block.kv);
+  if (backward.pairs) {
+    backward.pairs->fill(task, sequence, block.b, h, block.kv);
     task.bfloat16_output_gradient = bits_of(backward.bfloat16_output_gradient.row(block.b, h, row));
     task.output_gradient_stride = backward.bfloat16_output_gradient.strides[2];
     task.bfloat16_key_gradient = bits_of(backward.bfloat16_key.row(block.b, block.kv, first_key));
@@ -248,22 +248,22 @@ struct Gradients {
     const PlanData& plan = backward.terms.plan;
     constexpr DType dtype = dtype_of<T>();
     const std::int64_t parts = backward.blocks.most_blocks - 1;
-    const bool half = backward.multiplies_pairs;
-    const DType written = half ? DType::bfloat16 : dtype;
+    const bool pairs = backward.multiplies_pairs;
+    const DType written = pairs ? DType::bfloat16 : dtype;
     const auto place = [&](const Tensor& tensor, const Tensor& input, DType kept) {
       return place_of_gradient(plan, tensor, add, input.shape(), kept);
     };
     query = place(given.q, inputs.query, parts > 0 ? dtype : written);
     key = place(given.k, inputs.key, written);
     value = place(given.v, inputs.value, written);
-    if (half) {
+    if (pairs) {
       backward.bfloat16_key = heads_of<BFloat16>(key);
       backward.bfloat16_value = heads_of<BFloat16>(value);
     } else {
       backward.key = heads_of<T>(key);
       backward.value = heads_of<T>(value);
     }
-    if (half && parts <= 0) {
+    if (pairs && parts <= 0) {
       backward.bfloat16_query = heads_of<BFloat16>(query);
     } else {
       backward.query = heads_of<T>(query);
@@ -313,7 +313,7 @@ template <class T>
 void set_inputs(Backward<T>& backward, const Tensor& grad_output, const Tensor& query,
                 const Tensor& key, const Tensor& value, const Tensor& output) {
   if (backward.multiplies_pairs) {
-    backward.half.emplace(query, key, value, output);
+    backward.pairs.emplace(query, key, value, output);
     backward.gradient_rows = unit_rows(grad_output);
     backward.bfloat16_output_gradient = heads_of<BFloat16>(backward.gradient_rows);
     return;

@@ -29,11 +29,15 @@ Bytes extent_of(const Tensor& tensor) {
   return {address_of(tensor, low), address_of(tensor, high + 1)};
 }
 
-/// Adds the rows of the axes from `axis` on, the last one left out.
+/// Adds the rows of the axes from `axis` on, the last one left out if its elements lie side by
+/// side.
 void add_rows(const Tensor& tensor, std::size_t axis, std::int64_t element,
               std::vector<Bytes>& rows) {
-  if (axis + 1 >= tensor.shape().size()) {
-    const std::int64_t size = tensor.shape().empty() ? 1 : tensor.shape().back();
+  const std::size_t rank = tensor.shape().size();
+  const bool is_row =
+      axis + 1 == rank && (tensor.shape()[axis] == 1 || tensor.strides()[axis] == 1);
+  if (axis == rank || is_row) {
+    const std::int64_t size = axis == rank ? 1 : tensor.shape()[axis];
     rows.push_back({address_of(tensor, element), address_of(tensor, element + size)});
     return;
   }

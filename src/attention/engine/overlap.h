@@ -5,8 +5,8 @@
 
 namespace foveal {
 
-/// Whether some element of `a` lies in the memory of one of `b`. Both have a last axis of stride 1;
-/// exact, rows being compared one by one where the tensors' ends don't settle it.
+/// Whether some element of `a` lies in the memory of one of `b`. Exact: rows, or elements where the
+/// last stride isn't 1, are compared one by one where the tensors' ends don't settle it.
 bool overlap(const Tensor& a, const Tensor& b);
 
 /// Whether two elements of the tensor itself may share memory, as where a stride is 0.

@@ -34,6 +34,17 @@ std::array<WrittenTensor, 9> written_of(const PlanData& plan, const AttentionRes
            {"statistics.rows", &s.rows, rows > 0, {b, h, rows, l_k}, 4, sums}}};
 }
 
+/// Bytes of what the caller gives.
+double given_bytes(const PlanData& plan, const AttentionResult& result) {
+  double bytes = 0;
+  for (const WrittenTensor& written : written_of(plan, result)) {
+    if (!written.tensor->defined()) continue;
+    bytes += static_cast<double>(written.tensor->element_count()) *
+             static_cast<double>(size_of(written.dtype));
+  }
+  return bytes;
+}
+
 void check_given(const PlanData& plan, const CallInputs& inputs, const AttentionResult& result,
                  const char* function) {
   check_written(written_of(plan, result), tensors_read(plan, inputs), {"result.", "the options"},
@@ -125,10 +136,12 @@ void prepare_results(const PlanData& plan, const CallInputs& inputs, AttentionRe
                      const char* function) {
   const Problem& p = plan.problem;
   check_given(plan, inputs, result, function);
+  require_memory(result_bytes(plan) - given_bytes(plan, result),
+                 workspace_bytes(plan, threads_of_call()), function);
+  if (result.weights.defined()) check_terms(plan);  // before they are cleared
   if (result.output.defined()) {
     count_write(result.output);
   } else {
-    require_memory(result_bytes(plan), workspace_bytes(plan, threads_of_call()), function);
     result.output = TensorBuilder::empty(p.output_shape(), p.dtype);
   }
   const DType sums = wide_dtype(p.dtype);

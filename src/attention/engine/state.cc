@@ -53,6 +53,7 @@ void state_as(const PlanData& plan, const CallInputs& inputs, AttentionState& st
   const auto& [query, key, value] = inputs;
   constexpr DType dtype = dtype_of<T>();
   const Problem& problem = plan.problem;
+  if (state.output.defined() || state.maximum.defined() || state.sum.defined()) check_terms(plan);
   fill_or_make(state.output, problem.output_shape(), 0, dtype);
   fill_or_make(state.maximum, problem.row_shape(), -INFINITY, dtype);
   fill_or_make(state.sum, problem.row_shape(), 0, dtype);
@@ -75,6 +76,17 @@ void check_state_given(const PlanData& plan, const CallInputs& inputs, const Att
                                    {"state.maximum", &state.maximum, true, {b, h, l_q}, 3, sums},
                                    {"state.sum", &state.sum, true, {b, h, l_q}, 3, sums}};
   check_written(written, tensors_read(plan, inputs), {}, function);
+}
+
+/// Bytes of the parts that aren't given.
+double bytes_to_make(const PlanData& plan, const AttentionState& state) {
+  const Problem& p = plan.problem;
+  const auto width = static_cast<double>(size_of(wide_dtype(p.dtype)));
+  const double rows = static_cast<double>(p.batch) * static_cast<double>(p.heads) *
+                      static_cast<double>(p.query_length);
+  const double outputs = state.output.defined() ? 0 : rows * static_cast<double>(p.value_size);
+  return width *
+         (outputs + (state.maximum.defined() ? 0 : rows) + (state.sum.defined() ? 0 : rows));
 }
 
 void check_part(const Tensor& tensor, const char* part, const Shape& shape, DType dtype,
@@ -251,6 +263,7 @@ void check_merged_into(const AttentionState& a, const AttentionState& b, const c
 void compute_state(const PlanData& plan, const CallInputs& inputs, AttentionState& state,
                    const char* function) {
   check_state_given(plan, inputs, state, function);
+  require_memory(bytes_to_make(plan, state), workspace_bytes(plan, threads_of_call()), function);
   if (plan.problem.dtype == DType::float64) return state_as<double>(plan, inputs, state);
   state_as<float>(plan, inputs, state);
 }

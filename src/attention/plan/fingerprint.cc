@@ -1,5 +1,6 @@
 #include "attention/plan/fingerprint.h"
 
+#include <cmath>
 #include <string>
 
 #include "core/hash.h"
@@ -32,7 +33,8 @@ std::uint64_t places_of(const PlanData& plan) {
 std::uint64_t terms_of(const PlanData& plan) {
   const AttentionOptions& options = plan.options;
   Hash hash;
-  hash.add(options.scale.value_or(0)).add(options.scale.has_value()).add(options.softcap);
+  const auto d = static_cast<double>(plan.problem.head_size);
+  hash.add(options.scale.value_or(1 / std::sqrt(d))).add(options.softcap);
   hash.add(options.bias.defined()).add(options.alibi_slopes.defined());
   hash.add(options.sinks.defined());
   if (options.bias.defined()) hash.add_all(options.bias.shape());
@@ -44,6 +46,12 @@ std::uint64_t dropout_of(const PlanData& plan) {
   Hash hash;
   hash.add(options.dropout).add(options.dropout_mask.defined());
   if (options.dropout > 0) hash.add(options.seed).add(options.offset);
+  if (options.dropout > 0 && !options.dropout_mask.defined()) {
+    // Draws count queries from the place that was given, or from 0.
+    for (const SequencePlan& each : plan.sequences) {
+      hash.add(each.sequence.query_place.value_or(0));
+    }
+  }
   return hash.value();
 }
 
