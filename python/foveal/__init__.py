@@ -6,7 +6,7 @@
 (1, 4, 100, 16)
 """
 
-from . import masks
+from . import masks, scores
 from ._attention import scaled_dot_product_attention
 from ._foveal import manual_seed, release_memory, targets
 from ._foveal import version as __version__
@@ -25,6 +25,7 @@ __all__ = [
     "plan",
     "release_memory",
     "scaled_dot_product_attention",
+    "scores",
     "set_num_threads",
     "targets",
 ]
