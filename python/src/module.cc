@@ -60,6 +60,7 @@ NB_MODULE(_foveal, module) {
   bind_attention(module);
   bind_plan(module);
   bind_timing(module);
+  bind_trace(module);
 }
 
 }  // namespace foveal::python
