@@ -146,9 +146,9 @@ def test_check_names_the_slip(tmp_path):
 def test_numbers_have_the_decimals_they_show():
     weights = softmax(np.eye(2))  # 0.7310585786, 0.2689414214
     shown = np.float32(weights[:1].round(4))
-    for right in ([["0.7311"]], [[0.731, None]], [[Decimal("0.73")]], shown, [[0.7310585786, "0.269"]]):
+    for right in ([["0.7311", None]], [[0.731, None]], [[Decimal("0.73"), None]], shown, [[0.7310585786, "0.269"]]):
         assert foveal.check(np.eye(2), expected={"weights": right}).agrees, right
-    for wrong in ([["0.7310"]], [[0.732]], [[Decimal("0.730")]], shown + np.float32(1e-4)):
+    for wrong in ([["0.7310", None]], [[0.732, None]], [[Decimal("0.730"), None]], shown + np.float32(1e-4)):
         assert not foveal.check(np.eye(2), expected={"weights": wrong}).agrees, wrong
 
 
