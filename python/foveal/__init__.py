@@ -6,7 +6,7 @@
 (1, 4, 100, 16)
 """
 
-from . import masks, scores
+from . import masks, nn, scores
 from ._attention import scaled_dot_product_attention
 from ._explain import Check, Trace, check, explain
 from ._foveal import manual_seed, release_memory, targets
@@ -27,6 +27,7 @@ __all__ = [
     "get_num_threads",
     "manual_seed",
     "masks",
+    "nn",
     "plan",
     "release_memory",
     "scaled_dot_product_attention",
