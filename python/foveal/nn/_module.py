@@ -30,7 +30,7 @@ class Module:
         qkv_bias: bool = False,
         mask: Mask | None = None,
     ) -> None:
-        mask = mask or causal()
+        mask = causal() if mask is None else mask
         arrays = tuple([any_readable(array, "mask") for array in mask.arrays])
         self._native = _foveal.Module(
             name, d_in, d_out, context_length, dropout, num_heads, qkv_bias, mask.text, arrays

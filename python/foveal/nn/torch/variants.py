@@ -209,7 +209,7 @@ class MaskExpression(_Combined):
         mask: masks.Mask | None = None,
     ) -> None:
         super().__init__(d_in, d_out, context_length, dropout, num_heads, qkv_bias)
-        self.mask = mask or masks.causal()
+        self.mask = masks.causal() if mask is None else mask
 
     def _attend(self, queries: Any, keys: Any, values: Any) -> Any:
         return scaled_dot_product_attention(queries, keys, values, None, self._dropout_p(), mask=self.mask)
