@@ -34,7 +34,7 @@ using Text = std::optional<std::string>;
 
 /// The text of an input, else the file of that name, else the worked example.
 trace::Input input_of(const Text& text, const Text& name) {
-  if (text) return trace::parse_input(*text, *name, load_npy);
+  if (text) return trace::parse_input(*text, name.value_or("input"), load_npy);
   return name ? trace::read_input(*name) : trace::worked_example();
 }
 
@@ -82,6 +82,7 @@ class HeldTrace {
 
   std::vector<std::string> steps() const {
     std::vector<std::string> names;
+    names.reserve(record_.steps.size());
     for (const trace::Step& step : record_.steps) names.push_back(trace::text(step.name));
     return names;
   }
