@@ -6,8 +6,9 @@
 (1, 4, 100, 16)
 """
 
-from . import masks
+from . import masks, nn, scores
 from ._attention import scaled_dot_product_attention
+from ._explain import Check, Trace, check, explain
 from ._foveal import manual_seed, release_memory, targets
 from ._foveal import version as __version__
 from ._plan import Plan, plan
@@ -16,15 +17,21 @@ from ._threads import get_num_threads, set_num_threads
 
 __all__ = [
     "AttentionResult",
+    "Check",
     "Plan",
     "Statistics",
+    "Trace",
     "__version__",
+    "check",
+    "explain",
     "get_num_threads",
     "manual_seed",
     "masks",
+    "nn",
     "plan",
     "release_memory",
     "scaled_dot_product_attention",
+    "scores",
     "set_num_threads",
     "targets",
 ]

@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "core/call_scope.h"
 #include "foveal/attention.h"
 
 namespace foveal::python {
@@ -13,6 +14,8 @@ namespace foveal::python {
 /// To ask takes the GIL: calls that are over before never do.
 class Interrupt {
  public:
+  /// What a call asks that has no options.
+  static StopQuestion question() { return &raised; }
   /// Of options whose calls begin with begin_call, on their thread.
   static void put_into(AttentionOptions& options) { options.stop = &raised; }
   static void begin_call() { next_ = Clock::now() + kBetween; }

@@ -7,7 +7,6 @@
 
 #include "bindings.h"
 #include "foveal/error.h"
-#include "foveal/generator.h"
 #include "foveal/memory.h"
 #include "foveal/target.h"
 #include "foveal/threads.h"
@@ -39,13 +38,12 @@ void translate(const std::exception_ptr& pointer, void*) {
   }
 }
 
-/// The one of foveal.manual_seed. It begins as PyTorch's does. The GIL guards it.
+}  // namespace
+
 Generator& generator() {
   static Generator* const kept = new Generator(67280421310721);  // used until the process ends
   return *kept;
 }
-
-}  // namespace
 
 NB_MODULE(_foveal, module) {
   nb::set_leak_warnings(false);  // what the interpreter forgets at its end is no leak of ours
@@ -58,8 +56,10 @@ NB_MODULE(_foveal, module) {
   module.def("manual_seed", [](std::uint64_t seed) { generator().seed(seed); }, "seed"_a);
   module.def("next_seed", [] { return generator().next_u64(); });
   bind_attention(module);
+  bind_nn(module);
   bind_plan(module);
   bind_timing(module);
+  bind_trace(module);
 }
 
 }  // namespace foveal::python

@@ -17,15 +17,16 @@ namespace nb = nanobind;
 using nb::literals::operator""_a;
 
 namespace foveal::python {
-namespace {
 
 DType dtype_named(const std::string& name) {
   for (DType dtype : {DType::float32, DType::float64, DType::bfloat16, DType::float16}) {
     if (to_string(dtype) == name) return dtype;
   }
   throw nb::type_error(
-      ("plan: dtype is " + name + ": it must be float32, float64, bfloat16 or float16").c_str());
+      ("dtype is " + name + ": it must be float32, float64, bfloat16 or float16").c_str());
 }
+
+namespace {
 
 /// A plan, and the arrays that its options look at.
 class HeldPlan {

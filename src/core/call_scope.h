@@ -7,11 +7,17 @@ namespace foveal {
 using StopQuestion = bool (*)(void* user);
 
 /// While it lives, this thread's calls run their tasks on at most `threads` threads (0: the
-/// process's number), and ask `stop` (null: nobody) before each task that this thread takes.
+/// process's number), and ask `stop` (null: nobody) before each task that this thread takes. Within
+/// another one, what this one leaves open is as the other one says.
 class CallScope {
  public:
   CallScope(int threads, StopQuestion stop, void* user)
       : threads_(threads), stop_(stop), user_(user), before_(current_) {
+    if (before_ != nullptr && threads_ == 0) threads_ = before_->threads_;
+    if (before_ != nullptr && stop_ == nullptr) {
+      stop_ = before_->stop_;
+      user_ = before_->user_;
+    }
     current_ = this;
   }
   ~CallScope() { current_ = before_; }

@@ -6,23 +6,11 @@
 #include "foveal/operations.h"
 #include "foveal/random.h"
 #include "nn/checks.h"
-#include "tensor/builder.h"
+#include "nn/uniform.h"
 #include "tensor/numbers.h"
 
 namespace foveal::nn {
 namespace {
-
-/// U(-bound, bound) in float32. PyTorch's vector code scales and shifts in one rounding.
-Tensor uniform(const Shape& shape, double bound, Generator& generator) {
-  Tensor result = rand(shape, generator);
-  const float low = static_cast<float>(-bound);
-  const float width = static_cast<float>(bound) - low;
-  float* const values = TensorBuilder::written<float>(result);
-  for (std::int64_t i = 0; i < result.element_count(); ++i) {
-    values[i] = std::fma(values[i], width, low);
-  }
-  return result;
-}
 
 /// 1 / sqrt(d_in) by the way of kaiming_uniform(a = sqrt(5)), whose roundings differ a little.
 double kaiming_bound(std::int64_t d_in) {

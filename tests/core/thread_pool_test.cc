@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/call_scope.h"
 #include "foveal/error.h"
 
 namespace foveal {
@@ -39,6 +40,24 @@ TEST_F(ThreadPool, RunsEachTaskOnceForAnyNumberOfThreads) {
     EXPECT_EQ(num_threads(), threads);
     for (std::int64_t count : {0, 1, 2, 7, 100, 1000}) expect_each_once(count);
   }
+}
+
+TEST_F(ThreadPool, AnInnerCallSaysWhatTheOuterOneSaysWhereItSaysNothing) {
+  set_num_threads(4);
+  const auto stops = [](void* user) { return *static_cast<bool*>(user); };
+  bool stop = true, never = false;
+  const CallScope outer(2, stops, &stop);
+  {
+    CallScope inner(0, nullptr, nullptr);
+    EXPECT_EQ(threads_of_call(), 2);
+    EXPECT_TRUE(inner.stops());
+  }
+  {
+    CallScope inner(3, stops, &never);
+    EXPECT_EQ(threads_of_call(), 3);
+    EXPECT_FALSE(inner.stops());
+  }
+  EXPECT_EQ(threads_of_call(), 2);
 }
 
 TEST_F(ThreadPool, ManyShortCallsInARow) {

@@ -148,6 +148,17 @@ TEST(Variants, EachDtype) {
   }
 }
 
+TEST(Variants, PackedWeightsAreDrawnAsPyTorchDrawsThem) {
+  // torch.manual_seed(123); torch.nn.MultiheadAttention(8, 2, bias=False).in_proj_weight[0, :4]
+  const float of_torch[] = {-0.172454059F, 0.0173800606F, -0.100991294F, -0.0475842729F};
+  Generator generator(123);
+  const PackedProjection variant({.d_in = 8, .d_out = 8, .context_length = 7, .num_heads = 2},
+                                 generator);
+  for (std::int64_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(variant.multihead_attn.in_proj_weight.at({0, i}), of_torch[i]);
+  }
+}
+
 TEST(Variants, ErrorsNameTheOption) {
   Generator generator(7);
   MultiHeadAttentionOptions options = small();

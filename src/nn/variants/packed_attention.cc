@@ -5,16 +5,16 @@
 #include "foveal/attention.h"
 #include "foveal/error.h"
 #include "foveal/operations.h"
-#include "foveal/random.h"
+#include "nn/uniform.h"
 #include "nn/variants/parts.h"
 
 namespace foveal::nn::variants {
 namespace {
 
-/// U(-bound, bound) with bound^2 = 6 / (rows + columns): PyTorch's xavier_uniform_.
+/// U(-bound, bound) with bound^2 = 6 / (rows + columns): PyTorch's xavier_uniform_, to the bit.
 Tensor drawn_in_proj(std::int64_t width, Generator& generator) {
-  const double bound = std::sqrt(6.0 / static_cast<double>(4 * width));
-  return rand({3 * width, width}, generator) * (2 * bound) - bound;
+  const double bound = std::sqrt(3.0) * std::sqrt(2.0 / static_cast<double>(4 * width));
+  return uniform({3 * width, width}, bound, generator);
 }
 
 std::int64_t require_square(const char* class_name, const MultiHeadAttentionOptions& options) {

@@ -10,6 +10,8 @@ PROJECT = pathlib.Path(os.environ.get("FOVEAL_PROJECT", pathlib.Path(__file__).p
 LOOK = """
 import pathlib, sys, foveal
 assert foveal.__version__ in pathlib.Path(sys.argv[1], "include/foveal/version.h").read_text()
+assert "The worked example" in str(foveal.explain()) and "<html" in foveal.explain().to_html()
+assert foveal.nn.MultiHeadAttention(3, 2, 6, 0.0, 2).parameter_count == 24
 assert "numpy" not in sys.modules
 print(pathlib.Path(foveal.__file__).parent)
 print(*foveal.targets())
@@ -35,7 +37,7 @@ def test_pip_install(tmp_path):
 
     assert targets.split() == foveal.targets()
     files = [path for path in pathlib.Path(folder).rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    assert {"py.typed", "_foveal.pyi", "masks.py"} <= {path.name for path in files}
+    assert {"py.typed", "_foveal.pyi", "masks.py", "variants.py"} <= {path.name for path in files}
     with zipfile.ZipFile(tmp_path / "size.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         for path in files:
             packed.write(path)

@@ -1,6 +1,7 @@
 """What a call does to its process: threads, fork, signals, memory, imports."""
 
 import gc
+import itertools
 import os
 import subprocess
 import sys
@@ -146,6 +147,39 @@ def test_ctrl_c_ends_a_long_call(how):
     assert run_python(code, how).stdout.split() == ["Bell" if how == "handler" else "KeyboardInterrupt"]
 
 
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_module_is_ended_by_a_handler_that_raises(fused):
+    code = """
+        import signal, time
+        import numpy as np
+        import foveal
+
+        class Bell(Exception):
+            pass
+
+        def ring(*_):
+            raise Bell
+
+        layer = foveal.nn.CausalAttention(16, 16, 1024, 0.0).eval()
+        layer.fused = FUSED
+        x = np.ones((600 if FUSED else 100, 1024, 16), "float32")
+        whole = 1e9
+        for _ in range(3):
+            begin = time.perf_counter()
+            layer(x)
+            whole = min(whole, time.perf_counter() - begin)
+        signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, whole / 10)
+        begin = time.perf_counter()
+        try:
+            layer(x)
+        except Bell:
+            print("ended", time.perf_counter() - begin < whole * 0.7, whole)
+    """
+    ended, early, whole = run_python(code.replace("FUSED", str(fused))).stdout.split()
+    assert (ended, early) == ("ended", "True") and float(whole) > 0.2
+
+
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -156,12 +190,19 @@ def test_nothing_leaks_over_10000_calls():
     visible = np.ones((8, 8), bool)
     out = np.empty_like(x)
     plan = foveal.plan(x.shape, x.shape, x.shape)
+    layer = foveal.nn.MultiHeadAttention(8, 8, 8, 0.0, 2)
+    rare = itertools.cycle([True] + [False] * 19)  # it takes a thousand times a call's time
     calls = [
         lambda: attend(x, x, x),
         lambda: attend(x, x, x, visible, return_lse=True, return_weights=True, statistics={"top_k": 2}),
         lambda: attend(x[0], x[0], x[0], out=out[0], mask=masks.causal() & masks.window(2, 0)),
         lambda: attend(x.astype(">f4"), x[..., ::-1], x, alibi_slopes=np.ones(4, "f4"), dropout_p=0.1),
         lambda: plan.run(x, x, x),
+        lambda: layer(x[0]),
+        lambda: layer.load_state_dict(layer.state_dict()),
+        lambda: foveal.nn.variants.MaskExpression(8, 8, 8, 0.0, 2, mask=masks.dense(visible)),
+        lambda: foveal.explain(x[0, 0], mask=visible)["weights"],
+        lambda: foveal.check(x[0, 0], expected={"weights": x[0, 0]}, decimals=1) if next(rare) else None,
         lambda: pytest.raises(ValueError, attend, x, x[..., :3], x),
         lambda: pytest.raises(TypeError, attend, x, x.astype("f8"), x),
     ]

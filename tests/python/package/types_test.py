@@ -21,12 +21,17 @@ y = foveal.scaled_dot_product_attention(x, x, x, mask=mask, statistics={"top_k":
 plan: foveal.Plan = foveal.plan(x.shape, x.shape, x.shape, "float64", mask=mask)
 text: str = plan.explain() + str(mask) + foveal.__version__
 count: int = foveal.get_num_threads() + len(foveal.targets())
+trace: foveal.Trace = foveal.explain(x[0, 0], W_query=x, mask=mask, scale=2.0)
+slips: list[dict[str, object]] = foveal.check("input.json", decimals=4).slips
+module: foveal.nn.Module = foveal.nn.MultiHeadAttention(3, 2, 6, 0.0, num_heads=2).to("float64").eval()
 """
 WRONG = {
     "foveal.scaled_dot_product_attention(1, 2, 3, causal=True)": "causal",
     'foveal.set_num_threads("2")': "set_num_threads",
     "foveal.masks.causal() & 1": "&",
     "foveal.plan((1,), (1,))": "value_shape",
+    "foveal.explain([[1]], heads=2)": "heads",
+    "foveal.nn.CausalAttention(3, 2, 6)": "dropout",
 }
 
 
