@@ -6,6 +6,8 @@
 (1, 4, 100, 16)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import masks
 from ._attention import scaled_dot_product_attention
 from ._foveal import manual_seed, release_memory, targets
@@ -27,4 +29,18 @@ __all__ = [
     "scaled_dot_product_attention",
     "set_num_threads",
     "targets",
+    "torch",
 ]
+
+if TYPE_CHECKING:
+    from . import torch as torch
+
+_LATER = ("torch",)  # modules that import PyTorch: when they are asked for
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        import importlib
+
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
