@@ -8,7 +8,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from . import masks
+from . import masks, scores
 from ._attention import scaled_dot_product_attention
 from ._foveal import manual_seed, release_memory, targets
 from ._foveal import version as __version__
@@ -27,6 +27,7 @@ __all__ = [
     "plan",
     "release_memory",
     "scaled_dot_product_attention",
+    "scores",
     "set_num_threads",
     "targets",
     "torch",
