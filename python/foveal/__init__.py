@@ -31,12 +31,14 @@ __all__ = [
     "set_num_threads",
     "targets",
     "torch",
+    "transformers",
 ]
 
 if TYPE_CHECKING:
     from . import torch as torch
+    from . import transformers as transformers
 
-_LATER = ("torch",)  # modules that import PyTorch: when they are asked for
+_LATER = ("torch", "transformers")  # modules that import PyTorch: when they are asked for
 
 
 def __getattr__(name: str) -> Any:

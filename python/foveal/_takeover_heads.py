@@ -37,7 +37,7 @@ def native_multi_head_attention(
     average_attn_weights: bool = True,
     mask_type: int | None = None,
 ) -> Any:
-    """(output (B, L, E), weights: empty here)."""
+    """(output (B, L, E), weights: none here)."""
     visible = _visible(mask, mask_type)
     reason = _why_not(query, key, value, embed_dim, num_head, mask, visible, need_weights)
     count(HEADS, reason, query, key, value)
@@ -66,7 +66,7 @@ def native_multi_head_attention(
         options, terms = options._replace(mask="dense(#)"), terms._replace(mask_arrays=(visible,))
     rows = query.new_empty((batch, length, num_head, embed_dim // num_head))
     _foveal.forward(settings_of(options), q, k, v, TORCH, threads_of_call(), rows.transpose(1, 2), *terms, 0)
-    return F.linear(rows.view(batch, length, embed_dim), proj_weight, proj_bias), query.new_empty(0)
+    return F.linear(rows.view(batch, length, embed_dim), proj_weight, proj_bias), None
 
 
 def _why_not(
@@ -87,9 +87,8 @@ def _why_not(
 
 def _visible(mask: Any, mask_type: int | None) -> Any:
     """As foveal has it, True takes part; None where there is no such mask."""
-    if mask is None or mask.dtype != torch.bool:
+    ranks = {_OF_QUERIES: 2, _PADDING: 2, _WHOLE: 4}
+    if mask is None or mask_type not in ranks or mask.dim() != ranks[mask_type]:
         return None
-    if mask_type == _PADDING and mask.dim() == 2:
-        return ~mask[:, None, None, :]
-    fits = (mask_type == _OF_QUERIES and mask.dim() == 2) or (mask_type == _WHOLE and mask.dim() == 4)
-    return ~mask if fits else None
+    visible = torch.logical_not(mask)  # PyTorch takes whatever isn't 0 as left out, -inf among it
+    return visible[:, None, None, :] if mask_type == _PADDING else visible

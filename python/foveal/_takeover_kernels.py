@@ -49,7 +49,7 @@ def sdpa_above_autograd(
         return _run(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa, needs_gradient)
     given = (query, key, value, attn_mask, dropout_p, is_causal)
     # Where PyTorch takes its fused operator, it comes back, in flash() and with PyTorch's own recording.
-    if not _is_fused(given, scale, enable_gqa):
+    if not _is_fused(given, reason, scale, enable_gqa):
         if reason == HERE:
             count(SDPA, reason, query, key, value)
             return _run(*given, scale, enable_gqa, needs_gradient)
@@ -76,7 +76,7 @@ def sdpa_below_autograd(
         count(SDPA, reason, query, key, value)
         with torch.no_grad():
             return _run(*given, scale, enable_gqa, False)
-    if not _is_fused(given, scale, enable_gqa):
+    if not _is_fused(given, reason, scale, enable_gqa):
         count(SDPA, reason, query, key, value)
     return originals[SDPA, "CPU"].call_boxed(keys, *given, scale=scale, enable_gqa=enable_gqa)
 
@@ -179,8 +179,10 @@ def _why_not_fused(query: Any, key: Any, value: Any, dropout_p: float, is_causal
     return _takeover_rules.of_tensors(query, key, value, attn_mask, is_causal, True)
 
 
-def _is_fused(given: tuple[Any, ...], scale: float | None, enable_gqa: bool) -> bool:
+def _is_fused(given: tuple[Any, ...], reason: str, scale: float | None, enable_gqa: bool) -> bool:
     """Whether PyTorch takes its fused operator for a call. What doesn't fit it refuses later."""
+    if reason == _takeover_rules.LOOKED_ON:  # where its choice can't be asked for
+        return _takeover_rules.looks_fused(*given[:5])
     try:
         return torch._fused_sdp_choice(*given, scale=scale, enable_gqa=enable_gqa) == _FUSED
     except RuntimeError:

@@ -18,7 +18,7 @@ SMALLEST_WORK_OF_FEW = 250_000
 SMALL = "so small that the detour costs more than it saves"
 EMPTY = "empty"
 DTYPE = "a dtype other than float32, float64, bfloat16 and float16, or several"
-RANK = "shapes that foveal doesn't take"
+RANK = "shapes other than (B, H, L, D)"
 HEADS = "heads that neither match nor divide"
 MASK = "a mask whose shape or dtype doesn't fit, or one beside is_causal"
 DROPOUT = "dropout in the fused operator"
@@ -55,6 +55,14 @@ def of_tensors(query: Any, key: Any, value: Any, attn_mask: Any, is_causal: bool
     if attn_mask is not None and (is_causal or not _mask_fits(attn_mask, dtype, (batch, heads, queries, keys))):
         return MASK
     return HERE
+
+
+def looks_fused(query: Any, key: Any, value: Any, attn_mask: Any, dropout_p: float) -> bool:
+    """Whether PyTorch's fused operator takes it, as far as can be told of tensors under a transform."""
+    q, k, v = query.shape, key.shape, value.shape
+    if dropout_p or len(q) != 4 or len(k) != 4 or len(v) != 4 or q[3] != v[3]:
+        return False
+    return attn_mask is None or (len(attn_mask.shape) in (2, 4) and not attn_mask.requires_grad)
 
 
 def _mask_fits(mask: Any, dtype: Any, scores: tuple[int, ...]) -> bool:

@@ -9,5 +9,6 @@ from __future__ import annotations
 
 from ._takeover import Enabled, disable, enable
 from ._takeover_report import Report, Row, report
+from ._torch_flex import flex
 
-__all__ = ["Enabled", "Report", "Row", "disable", "enable", "report"]
+__all__ = ["Enabled", "Report", "Row", "disable", "enable", "flex", "report"]
