@@ -184,7 +184,7 @@ def _is_fused(given: tuple[Any, ...], reason: str, scale: float | None, enable_g
     if reason == _takeover_rules.LOOKED_ON:  # where its choice can't be asked for
         return _takeover_rules.looks_fused(*given[:5])
     try:
-        return torch._fused_sdp_choice(*given, scale=scale, enable_gqa=enable_gqa) == _FUSED
+        return bool(torch._fused_sdp_choice(*given, scale=scale, enable_gqa=enable_gqa) == _FUSED)
     except RuntimeError:
         return False
 

@@ -71,12 +71,12 @@ def begin() -> None:
 
 
 def count(operator: str, reason: str, query: Any, key: Any, value: Any) -> None:
-    entry = (operator, reason, query.shape, key.shape, value.shape)
+    entry: tuple[Any, ...] = (operator, reason, query.shape, key.shape, value.shape)
     with _lock:
         calls = _counts.get(entry)
         if calls is None:
             if len(_counts) >= _MOST_SHAPES:
-                entry = (operator, reason)
+                entry = entry[:2]
             calls = _counts.get(entry, 0)
         _counts[entry] = calls + 1
 
