@@ -197,9 +197,7 @@ def test_dropout_is_drawn_from_pytorchs_generator(no_call_is_small):
     torch.manual_seed(1)
     kept = torch.autograd.grad(function(v).square().sum(), v)[0]
     torch.manual_seed(1)
-    assert torch.equal(
-        kept, torch.autograd.grad(checkpoint(function, v, use_reentrant=False).square().sum(), v)[0]
-    )
+    assert torch.equal(kept, torch.autograd.grad(checkpoint(function, v, use_reentrant=False).square().sum(), v)[0])
 
 
 @pytest.mark.filterwarnings("ignore:There is a performance drop")

@@ -150,9 +150,7 @@ def test_minilm():
     import pathlib
 
     folder = next(p.parent for p in pathlib.Path(package.__file__).parent.rglob("config.json"))
-    models = [
-        transformers.AutoModel.from_pretrained(folder, attn_implementation=a).eval() for a in ("eager", "foveal")
-    ]
+    models = [transformers.AutoModel.from_pretrained(folder, attn_implementation=a).eval() for a in ("eager", "foveal")]
     tokens = torch.randint(1000, 20000, (4, 50), generator=torch.Generator().manual_seed(5))
     padding = (torch.arange(50) < torch.tensor([50, 31, 8, 1])[:, None]).long()
     with torch.no_grad():
