@@ -17,7 +17,7 @@ constexpr std::int64_t kRowBlock = 96;
 // Tasks enough that threads end together.
 constexpr std::int64_t kTasks = 32;
 // What a task of dot products reads, and its fewest columns: a multiple of what the kernels take.
-constexpr std::int64_t kDotBytes = 1024 * 1024;
+constexpr std::int64_t kDotBytes = 256 * 1024;
 constexpr std::int64_t kDotsAtOnce = 16;
 // Shorter rows are summed as those of larger products, to the same bits.
 constexpr std::int64_t kLongRow = 256;
