@@ -9,7 +9,7 @@ from . import _foveal
 from ._arrays import NUMPY, as_given, is_torch, readable, required
 from ._options import CAUSAL, DEFAULT, Options, numbers, read_statistics, settings_of, wants_more_than_output
 from ._results import result_of
-from ._shapes import fits_as_it_is, fold, fold_scores, unfold
+from ._shapes import fits_as_it_is, fold, fold_terms, unfold
 from ._terms import NO_TERMS, Terms
 from ._threads import threads_of_call
 from .masks import Mask, causal, dense
@@ -182,15 +182,7 @@ def _attention(
     if not fits_as_it_is(query, key, value, enable_gqa):
         folded = fold(query, key, value, enable_gqa)
         query, key, value = folded.query, folded.key, folded.value
-        terms = terms._replace(
-            bias=fold_scores(terms.bias, folded, "attn_mask"),
-            mask_arrays=tuple(
-                [
-                    fold_scores(array, folded, "mask") if str(array.dtype) == "bool" else array
-                    for array in terms.mask_arrays
-                ]
-            ),
-        )
+        terms = fold_terms(terms, folded, "bool")
     if seed is None:
         seed = _foveal.next_seed() if options.dropout else 0
     seed %= 2**64

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ._terms import Terms
+
 
 class Folded(NamedTuple):
     query: Any
@@ -91,12 +93,9 @@ def fold(query: Any, key: Any, value: Any, enable_gqa: bool) -> Folded:
     for (array, lead, end), wanted in zip(parts, heads):
         whole = expand(array.reshape(lead + end), batch + (wanted,) + end)
         folded.append(whole.reshape((count, wanted) + end))
-    if rank == 4:
+    if rank >= 4:
         check_heads(folded[0], folded[1], enable_gqa)
         leading: tuple[int, ...] = batch + (heads[0],)
-    elif rank > 4:
-        check_heads(folded[0], folded[1], enable_gqa)
-        leading = batch + (heads[0],)
     else:
         leading = batch[3 - rank :]
     return Folded(folded[0], folded[1], folded[2], leading, batch)
@@ -124,6 +123,16 @@ def fold_scores(array: Any, folded: Folded, name: str) -> Any:
             f"attention: {name} has shape {text(array.shape)}: its batch axes must broadcast to {text(folded.batch)}"
         ) from None
     return whole.reshape((-1,) + end) if 0 not in whole.shape else whole.reshape((folded.query.shape[0],) + end)
+
+
+def fold_terms(terms: Terms, folded: Folded, bool_dtype: Any) -> Terms:
+    """The terms per score, folded likewise; a mask's other arrays are lists of lengths or ids."""
+    return terms._replace(
+        bias=fold_scores(terms.bias, folded, "attn_mask"),
+        mask_arrays=tuple(
+            [fold_scores(a, folded, "mask") if a.dtype == bool_dtype else a for a in terms.mask_arrays]
+        ),
+    )
 
 
 def unfold(array: Any, folded: Folded) -> Any:

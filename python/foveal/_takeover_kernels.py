@@ -50,10 +50,9 @@ def sdpa_above_autograd(
     given = (query, key, value, attn_mask, dropout_p, is_causal)
     # Where PyTorch takes its fused operator, it comes back, in flash() and with PyTorch's own recording.
     if not _is_fused(given, reason, scale, enable_gqa):
-        if reason == HERE:
-            count(SDPA, reason, query, key, value)
-            return _run(*given, scale, enable_gqa, needs_gradient)
         count(SDPA, reason, query, key, value)
+        if reason == HERE:
+            return _run(*given, scale, enable_gqa, needs_gradient)
     return originals[SDPA, "AutogradCPU"].call_boxed(keys, *given, scale=scale, enable_gqa=enable_gqa)
 
 

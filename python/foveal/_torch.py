@@ -12,7 +12,7 @@ from . import _foveal
 from ._arrays import TORCH
 from ._options import Options, settings_of, wants_more_than_output
 from ._results import result_of
-from ._shapes import Folded, fits_as_it_is, fold, fold_scores, unfold
+from ._shapes import Folded, fits_as_it_is, fold, fold_terms, unfold
 from ._terms import NO_TERMS, Terms
 from ._threads import threads_of_call
 from ._torch_functions import Attention, PlainAttention, placed
@@ -41,12 +41,7 @@ def attention(
     if not fits_as_it_is(query, key, value, enable_gqa):
         folded = fold(query, key, value, enable_gqa)
         query, key, value = folded.query, folded.key, folded.value
-        terms = terms._replace(
-            bias=fold_scores(terms.bias, folded, "attn_mask"),
-            mask_arrays=tuple(
-                [fold_scores(a, folded, "mask") if a.dtype == torch.bool else a for a in terms.mask_arrays]
-            ),
-        )
+        terms = fold_terms(terms, folded, torch.bool)
     if options.dropout and seed is None:
         seed = torch.randint(-(2**63), 2**63 - 1, (), dtype=torch.int64)
     needs_gradient = torch.is_grad_enabled() and _require_gradient(query, key, value, terms)

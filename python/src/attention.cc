@@ -83,10 +83,9 @@ std::vector<std::string> lint_mask(const std::string& text, const nb::handle arr
                                    std::int64_t batch, std::int64_t query_length,
                                    std::int64_t key_length) {
   Borrowed borrowed;
-  std::vector<Tensor> read;
-  for (nb::handle array : arrays) read.push_back(borrowed.read(array, "mask"));
   std::vector<std::string> texts;
-  for (const MaskWarning& warning : lint(mask_of(text, read), batch, query_length, key_length)) {
+  const Mask mask = mask_of(text, arrays, borrowed);
+  for (const MaskWarning& warning : lint(mask, batch, query_length, key_length)) {
     texts.push_back(warning.text);
   }
   return texts;

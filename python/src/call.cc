@@ -7,7 +7,9 @@ namespace nb = nanobind;
 
 namespace foveal::python {
 
-Mask mask_of(const std::string& text, const std::vector<Tensor>& arrays) {
+Mask mask_of(const std::string& text, nb::handle given, Borrowed& borrowed) {
+  std::vector<Tensor> arrays;
+  for (nb::handle array : given) arrays.push_back(borrowed.read(array, "mask"));
   std::size_t next = 0;
   const Mask mask = parse_mask(text, [&](const std::string& path) {
     if (path != "#") return load_npy(path);
@@ -61,9 +63,7 @@ Call::Call(const Settings& settings, const Terms& terms, std::uint64_t seed, int
   options.alibi_slopes = arrays.read(terms.alibi_slopes, "alibi_slopes");
   options.sinks = arrays.read(terms.sinks, "sinks");
   if (settings.mask_is_made_anew()) {
-    std::vector<Tensor> read;
-    for (nb::handle array : terms.mask_arrays) read.push_back(arrays.read(array, "mask"));
-    options.mask = mask_of(settings.mask_text(), read);
+    options.mask = mask_of(settings.mask_text(), terms.mask_arrays, arrays);
   }
   options.seed = seed;
   options.threads = threads;

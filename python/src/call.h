@@ -35,8 +35,8 @@ class Settings {
   bool mask_is_made_anew_;
 };
 
-/// Text in which each # is the next of `arrays` -> mask.
-Mask mask_of(const std::string& text, const std::vector<Tensor>& arrays);
+/// Text in which each # is the next of `arrays`, which `borrowed` holds for the mask -> mask.
+Mask mask_of(const std::string& text, nanobind::handle arrays, Borrowed& borrowed);
 
 /// The terms that are arrays, in the order in which Python gives them.
 struct Terms {

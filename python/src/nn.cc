@@ -113,10 +113,8 @@ class HeldModule {
   HeldModule(const std::string& name, int d_in, int d_out, int context_length, double dropout,
              int num_heads, bool qkv_bias, const std::string& mask, nb::handle mask_arrays)
       : dropout_(dropout) {
-    std::vector<Tensor> read;
-    for (nb::handle array : mask_arrays) read.push_back(mask_arrays_.read(array, "mask"));
     made_ = make(name, {d_in, d_out, context_length, dropout, num_heads, qkv_bias},
-                 mask_of(mask, read));
+                 mask_of(mask, mask_arrays, mask_arrays_));
   }
 
   /// The output, and with `need_weights` the weights averaged over the heads.

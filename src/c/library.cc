@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "c/options.h"
 #include "c/status.h"
 #include "c/text.h"
 #include "core/door.h"
@@ -44,11 +45,10 @@ const char* foveal_last_error(void) { return last_error(); }
 
 int32_t foveal_options_init(foveal_options* options, size_t size) {
   return guarded([&] {
-    constexpr size_t kLeast = offsetof(foveal_options, reserved) + sizeof(int32_t);
     if (options == nullptr) {
       refuse("foveal_options_init", "options is NULL: give a foveal_options");
     }
-    if (size < kLeast) {
+    if (size < kFirstOptionsSize) {
       throw Error(
           "foveal_options_init: size is " + std::to_string(size) + ": give sizeof(foveal_options)",
           ErrorKind::usage);

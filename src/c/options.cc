@@ -14,8 +14,6 @@
 namespace foveal::c {
 namespace {
 
-// Of the first version of the struct: no caller has less.
-constexpr std::size_t kFirstSize = offsetof(foveal_options, reserved) + sizeof(std::int32_t);
 // What no version will have: a size that was never set.
 constexpr std::size_t kMostSize = 4096;
 
@@ -36,7 +34,7 @@ void refuse_unknown(const foveal_options& given, const char* function) {
 foveal_options known_options(const foveal_options* given, const char* function) {
   foveal_options options = {};
   if (given == nullptr) return options;
-  if (given->size < kFirstSize || given->size > kMostSize) {
+  if (given->size < kFirstOptionsSize || given->size > kMostSize) {
     refuse(function, "options->size is " + std::to_string(given->size) +
                          ": call foveal_options_init(&options, sizeof options) first");
   }

@@ -1,10 +1,15 @@
 #pragma once
 // foveal_options, taken apart once.
 
+#include <cstddef>
+
 #include "foveal/attention.h"
 #include "foveal/c.h"
 
 namespace foveal::c {
+
+/// Bytes of foveal_options in the header's first version: no caller has less.
+constexpr std::size_t kFirstOptionsSize = offsetof(foveal_options, reserved) + sizeof(std::int32_t);
 
 /// The engine's options, but for what results ask for. It stays where it is made: the engine is
 /// given a pointer into it.

@@ -2,6 +2,7 @@
 // A decode of more rows than a few: the rows are lanes of the forward's kernels, which find
 // the tile's keys and values where it says they lie.
 
+#include <optional>
 #include <utility>
 
 #include "attention/engine/decode_call.h"
@@ -85,15 +86,16 @@ class RowTile {
     task_.first_query = 0;
     task_.bias_query_stride = 0;
     task_.alibi_slope = 0;
+    MixedRows<T>& rows = rows_.emplace();
     for (std::int64_t r = 0; r < split_.rows; ++r) {
       const HeadRow<T> row = call_.head_row(split_.group, split_.first_row + r);
-      rows_.row[r] = row;
-      rows_.query[r] = static_cast<T>(row.query);
-      rows_.slope[r] = row.alibi_slope;
+      rows.row[r] = row;
+      rows.query[r] = static_cast<T>(row.query);
+      rows.slope[r] = row.alibi_slope;
       if (row.alibi_slope > 0) task_.alibi_slope = 1;
       if (row.alibi_slope != 0 && task_.alibi_slope == 0) task_.alibi_slope = -1;
     }
-    task_.mixed = &rows_;
+    task_.mixed = &rows;
   }
 
   std::uint64_t walk() {
@@ -159,8 +161,8 @@ class RowTile {
   const DecodeCall<T>& call_;
   const DecodeSplit& split_;
   const ForwardKernels<T>& kernels_;
-  DropoutCounter dropout_;  // of the first row's head
-  MixedRows<T> rows_;
+  DropoutCounter dropout_;            // of the first row's head
+  std::optional<MixedRows<T>> rows_;  // where the rows are of several heads and have terms
   ForwardTask<T> task_;
   T *key_ = nullptr, *value_ = nullptr;
 };

@@ -34,21 +34,19 @@ std::array<WrittenTensor, 9> written_of(const PlanData& plan, const AttentionRes
            {"statistics.rows", &s.rows, rows > 0, {b, h, rows, l_k}, 4, sums}}};
 }
 
-/// Bytes of what the caller gives.
-double given_bytes(const PlanData& plan, const AttentionResult& result) {
-  double bytes = 0;
-  for (const WrittenTensor& written : written_of(plan, result)) {
-    if (!written.tensor->defined()) continue;
-    bytes += static_cast<double>(written.tensor->element_count()) *
-             static_cast<double>(size_of(written.dtype));
+double bytes_of(const WrittenTensor& written) {
+  double bytes = static_cast<double>(size_of(written.dtype));
+  for (std::size_t axis = 0; axis < written.rank; ++axis) {
+    bytes *= static_cast<double>(written.sizes[axis]);
   }
   return bytes;
 }
 
-void check_given(const PlanData& plan, const CallInputs& inputs, const AttentionResult& result,
-                 const char* function) {
-  check_written(written_of(plan, result), tensors_read(plan, inputs), {"result.", "the options"},
-                function);
+/// Bytes of what the caller gives, once it is checked.
+double given_bytes(std::span<const WrittenTensor> written) {
+  double bytes = 0;
+  for (const WrittenTensor& one : written) bytes += one.tensor->defined() ? bytes_of(one) : 0;
+  return bytes;
 }
 
 /// Shape, dtype, strides.
@@ -121,6 +119,14 @@ void check_written(std::span<const WrittenTensor> written, std::span<const Named
   }
 }
 
+double bytes_to_make(std::span<const WrittenTensor> written) {
+  double bytes = 0;
+  for (const WrittenTensor& one : written) {
+    if (one.asked && !one.tensor->defined()) bytes += bytes_of(one);
+  }
+  return bytes;
+}
+
 void count_write(const Tensor& tensor) { TensorBuilder::storage(tensor).count_write(); }
 
 void require_memory(double results, double workspace, const char* function) {
@@ -135,8 +141,9 @@ void require_memory(double results, double workspace, const char* function) {
 void prepare_results(const PlanData& plan, const CallInputs& inputs, AttentionResult& result,
                      const char* function) {
   const Problem& p = plan.problem;
-  check_given(plan, inputs, result, function);
-  require_memory(result_bytes(plan) - given_bytes(plan, result),
+  const auto written = written_of(plan, result);
+  check_written(written, tensors_read(plan, inputs), {"result.", "the options"}, function);
+  require_memory(result_bytes(plan) - given_bytes(written),
                  workspace_bytes(plan, threads_of_call()), function);
   if (result.weights.defined()) check_terms(plan);  // before they are cleared
   if (result.output.defined()) {

@@ -59,6 +59,9 @@ struct WrittenPlace {
 void check_written(std::span<const WrittenTensor> written, std::span<const NamedTensor> read,
                    const WrittenPlace& place, const char* function);
 
+/// Bytes of those that are asked for and not given.
+double bytes_to_make(std::span<const WrittenTensor> written);
+
 /// The caller's tensor has been written through a pointer.
 void count_write(const Tensor& tensor);
 

@@ -53,7 +53,6 @@ void state_as(const PlanData& plan, const CallInputs& inputs, AttentionState& st
   const auto& [query, key, value] = inputs;
   constexpr DType dtype = dtype_of<T>();
   const Problem& problem = plan.problem;
-  if (state.output.defined() || state.maximum.defined() || state.sum.defined()) check_terms(plan);
   fill_or_make(state.output, problem.output_shape(), 0, dtype);
   fill_or_make(state.maximum, problem.row_shape(), -INFINITY, dtype);
   fill_or_make(state.sum, problem.row_shape(), 0, dtype);
@@ -67,26 +66,18 @@ void state_as(const PlanData& plan, const CallInputs& inputs, AttentionState& st
   compute_again(plan, query, key, value, doubtful, state);
 }
 
-/// What is given to be written.
-void check_state_given(const PlanData& plan, const CallInputs& inputs, const AttentionState& state,
-                       const char* function) {
+/// What is given to be written, and the memory for the rest.
+void prepare_state(const PlanData& plan, const CallInputs& inputs, const AttentionState& state,
+                   const char* function) {
   const auto& [b, h, kv, l_q, l_k, d, d_v, dtype] = plan.problem;
   const DType sums = wide_dtype(dtype);
   const WrittenTensor written[] = {{"state.output", &state.output, true, {b, h, l_q, d_v}, 4, sums},
                                    {"state.maximum", &state.maximum, true, {b, h, l_q}, 3, sums},
                                    {"state.sum", &state.sum, true, {b, h, l_q}, 3, sums}};
   check_written(written, tensors_read(plan, inputs), {}, function);
-}
-
-/// Bytes of the parts that aren't given.
-double bytes_to_make(const PlanData& plan, const AttentionState& state) {
-  const Problem& p = plan.problem;
-  const auto width = static_cast<double>(size_of(wide_dtype(p.dtype)));
-  const double rows = static_cast<double>(p.batch) * static_cast<double>(p.heads) *
-                      static_cast<double>(p.query_length);
-  const double outputs = state.output.defined() ? 0 : rows * static_cast<double>(p.value_size);
-  return width *
-         (outputs + (state.maximum.defined() ? 0 : rows) + (state.sum.defined() ? 0 : rows));
+  require_memory(bytes_to_make(written), workspace_bytes(plan, threads_of_call()), function);
+  // Before what is given is cleared.
+  if (state.output.defined() || state.maximum.defined() || state.sum.defined()) check_terms(plan);
 }
 
 void check_part(const Tensor& tensor, const char* part, const Shape& shape, DType dtype,
@@ -262,8 +253,7 @@ void check_merged_into(const AttentionState& a, const AttentionState& b, const c
 
 void compute_state(const PlanData& plan, const CallInputs& inputs, AttentionState& state,
                    const char* function) {
-  check_state_given(plan, inputs, state, function);
-  require_memory(bytes_to_make(plan, state), workspace_bytes(plan, threads_of_call()), function);
+  prepare_state(plan, inputs, state, function);
   if (plan.problem.dtype == DType::float64) return state_as<double>(plan, inputs, state);
   state_as<float>(plan, inputs, state);
 }
