@@ -21,7 +21,7 @@ double unit_of(DType dtype) {
 bool is_grouped(const Case& one) {
   const Plan plan = plan_attention(one.query.shape(), one.key.shape(), one.value.shape(),
                                    one.query.dtype(), one.options);
-  return plan.explain().find("grouped rows") != std::string::npos;
+  return plan.explain().find("rows a tile") != std::string::npos;
 }
 
 /// Bias, ALiBi and dropout, which each row has of its own.

@@ -25,9 +25,10 @@ void check_asked(bool asked, const Tensor& tensor, const char* name, const std::
               " is undefined: give the tensor that attention was given");
 }
 
-void check_gradients(const PlanData& plan, const Tensor& grad_output, const CallInputs& inputs,
-                     const AttentionResult& result, const AttentionGradients& gradients,
-                     const char* function) {
+/// Checks those that are given; the bytes of those to be made.
+double check_gradients(const PlanData& plan, const Tensor& grad_output, const CallInputs& inputs,
+                       const AttentionResult& result, const AttentionGradients& gradients,
+                       const char* function) {
   const AttentionOptions& options = plan.options;
   const GradientOptions& asked = options.gradients;
   const NamedTensor read[] = {{"grad_output", &grad_output},
@@ -50,19 +51,7 @@ void check_gradients(const PlanData& plan, const Tensor& grad_output, const Call
       like(options.alibi_slopes, "gradients.alibi_slopes", gradients.alibi_slopes,
            asked.alibi_slopes)};
   check_written(written, read, {"", "the options' gradients"}, function);
-}
-
-/// Bytes of the gradients that have to be made.
-double gradient_bytes(const CallInputs& inputs, const AttentionGradients& gradients) {
-  double bytes = 0;
-  for (const auto& [given, like] :
-       {std::pair(&gradients.q, &inputs.query), std::pair(&gradients.k, &inputs.key),
-        std::pair(&gradients.v, &inputs.value)}) {
-    if (given->defined()) continue;
-    bytes +=
-        static_cast<double>(like->element_count()) * static_cast<double>(size_of(like->dtype()));
-  }
-  return bytes;
+  return bytes_to_make(written);
 }
 
 }  // namespace
@@ -84,9 +73,8 @@ void check_backward(const PlanData& plan, const Tensor& grad_output, const CallI
   check_asked(options.gradients.sinks, options.sinks, "sinks", name);
   check_asked(options.gradients.alibi_slopes, options.alibi_slopes, "alibi_slopes", name);
   check_fingerprint(plan, result, function);
-  check_gradients(plan, grad_output, inputs, result, gradients, function);
-  require_memory(gradient_bytes(inputs, gradients), backward_bytes(plan, threads_of_call()),
-                 function);
+  const double made = check_gradients(plan, grad_output, inputs, result, gradients, function);
+  require_memory(made, backward_bytes(plan, threads_of_call()), function);
 }
 
 }  // namespace foveal

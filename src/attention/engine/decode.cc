@@ -59,11 +59,13 @@ class Decode {
 
   /// write(row) for each row of each head, from any thread; it says whether the row is good.
   template <class Write>
-  void run(DoubtfulRows& doubtful, const Write& write) {
+  void run(const TileTasks& tiles, DoubtfulRows& doubtful, const Write& write) {
     const std::int64_t tasks = list_.tasks(), share = list_.tasks_at_a_time();
-    parallel_for((tasks + share - 1) / share, [&](std::int64_t index) {
-      const std::int64_t last = std::min((index + 1) * share, tasks);
-      for (std::int64_t task = index * share; task < last; ++task) {
+    parallel_for(tiles.count + (tasks + share - 1) / share, [&](std::int64_t index) {
+      if (index < tiles.count) return tiles.task(index);
+      const std::int64_t first = (index - tiles.count) * share;
+      const std::int64_t last = std::min(first + share, tasks);
+      for (std::int64_t task = first; task < last; ++task) {
         run_task(task, doubtful, write);
       }
     });
@@ -184,14 +186,15 @@ class Decode {
 };
 
 template <class T>
-void decode_as(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
-               AttentionResult& result, DoubtfulRows& doubtful) {
+void decode_as(const TileTasks& tiles, const PlanData& plan, const Tensor& query, const Tensor& key,
+               const Tensor& value, AttentionResult& result, DoubtfulRows& doubtful) {
   const std::int64_t size = plan.problem.value_size;
   Tensor& output = result.output;
   RowNumbers<T> lse;
   if (result.lse.defined()) lse = row_numbers_of<T>(result.lse);
   const bool narrows = output.dtype() != dtype_of<T>();
-  Decode<T>(plan, query, key, value, ForwardTask<T>().slack).run(doubtful, [&](MergedRow<T>& row) {
+  Decode<T> decode(plan, query, key, value, ForwardTask<T>().slack);
+  decode.run(tiles, doubtful, [&](MergedRow<T>& row) {
     const bool good = row.divide(size);
     void* const to = row_of(output, row.b, row.h, row.i);
     if constexpr (sizeof(T) == sizeof(float)) {
@@ -208,14 +211,15 @@ void decode_as(const PlanData& plan, const Tensor& query, const Tensor& key, con
 }
 
 template <class T>
-void decode_state_as(const PlanData& plan, const Tensor& query, const Tensor& key,
-                     const Tensor& value, AttentionState& state, DoubtfulRows& doubtful) {
+void decode_state_as(const TileTasks& tiles, const PlanData& plan, const Tensor& query,
+                     const Tensor& key, const Tensor& value, AttentionState& state,
+                     DoubtfulRows& doubtful) {
   const std::int64_t size = plan.problem.value_size;
   const Heads<T> output = heads_of<T>(state.output);
   const RowNumbers<T> maxima = row_numbers_of<T>(state.maximum);
   const RowNumbers<T> sums = row_numbers_of<T>(state.sum);
   // m is to be the row's maximum itself.
-  Decode<T>(plan, query, key, value, 0).run(doubtful, [&](MergedRow<T>& row) {
+  Decode<T>(plan, query, key, value, 0).run(tiles, doubtful, [&](MergedRow<T>& row) {
     const auto [b, h, i] = std::tuple(row.b, row.h, row.i);
     const bool good =
         multiply_row(row.output, size, static_cast<T>(row.factor)) && std::isfinite(row.sum);
@@ -228,23 +232,25 @@ void decode_state_as(const PlanData& plan, const Tensor& query, const Tensor& ke
 
 }  // namespace
 
-void run_decodes(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
-                 AttentionResult& result, DoubtfulRows& doubtful) {
-  if (!plan.decodes_any()) return;
+void run_with_decodes(const TileTasks& tiles, const PlanData& plan, const Tensor& query,
+                      const Tensor& key, const Tensor& value, AttentionResult& result,
+                      DoubtfulRows& doubtful) {
+  if (!plan.decodes_any()) return parallel_for(tiles.count, tiles.task);
   if (plan.problem.dtype == DType::float64) {
-    decode_as<double>(plan, query, key, value, result, doubtful);
+    decode_as<double>(tiles, plan, query, key, value, result, doubtful);
   } else {
-    decode_as<float>(plan, query, key, value, result, doubtful);
+    decode_as<float>(tiles, plan, query, key, value, result, doubtful);
   }
 }
 
-void run_decodes(const PlanData& plan, const Tensor& query, const Tensor& key, const Tensor& value,
-                 AttentionState& state, DoubtfulRows& doubtful) {
-  if (!plan.decodes_any()) return;
+void run_with_decodes(const TileTasks& tiles, const PlanData& plan, const Tensor& query,
+                      const Tensor& key, const Tensor& value, AttentionState& state,
+                      DoubtfulRows& doubtful) {
+  if (!plan.decodes_any()) return parallel_for(tiles.count, tiles.task);
   if (plan.problem.dtype == DType::float64) {
-    decode_state_as<double>(plan, query, key, value, state, doubtful);
+    decode_state_as<double>(tiles, plan, query, key, value, state, doubtful);
   } else {
-    decode_state_as<float>(plan, query, key, value, state, doubtful);
+    decode_state_as<float>(tiles, plan, query, key, value, state, doubtful);
   }
 }
 

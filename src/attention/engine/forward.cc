@@ -61,14 +61,6 @@ void run_tile(const Call<T>& call, const RowStatistics<T>& statistics, DoubtfulR
 }
 
 template <class T>
-void run_all(const Call<T>& call, const RowStatistics<T>& statistics, DoubtfulRows& doubtful) {
-  for_each_query_tile(
-      call.plan, [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile& next) {
-        run_tile(call, statistics, doubtful, sequence, at, next);
-      });
-}
-
-template <class T>
 void forward_as(const PlanData& plan, const CallInputs& inputs, AttentionResult& result) {
   constexpr DType dtype = dtype_of<T>();
   // 16 bits that are widened whole: what comes out is rounded at the end.
@@ -82,8 +74,11 @@ void forward_as(const PlanData& plan, const CallInputs& inputs, AttentionResult&
   Call<T> call(plan, inputs.query, inputs.key, inputs.value);
   call.output = heads_of<T>(wide.output);
   if (wide.lse.defined()) call.lse = row_numbers_of<T>(wide.lse);
-  run_all(call, statistics, doubtful);
-  run_decodes(plan, inputs.query, inputs.key, inputs.value, wide, doubtful);
+  const auto run = [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile& next) {
+    run_tile(call, statistics, doubtful, sequence, at, next);
+  };
+  const QueryTileTasks tiles(plan, plan.tiled, run);
+  run_with_decodes(TileTasks(tiles), plan, inputs.query, inputs.key, inputs.value, wide, doubtful);
   compute_again(plan, inputs.query, inputs.key, inputs.value, doubtful, wide);
   if (result.output.dtype() != dtype) result.output.copy_(wide.output);
   give_statistics(result.statistics, wide.statistics);
@@ -91,7 +86,7 @@ void forward_as(const PlanData& plan, const CallInputs& inputs, AttentionResult&
 
 void decode_all(const PlanData& plan, const CallInputs& inputs, AttentionResult& result) {
   DoubtfulRows doubtful;
-  run_decodes(plan, inputs.query, inputs.key, inputs.value, result, doubtful);
+  run_with_decodes({}, plan, inputs.query, inputs.key, inputs.value, result, doubtful);
   compute_again(plan, inputs.query, inputs.key, inputs.value, doubtful, result);
 }
 

@@ -86,11 +86,11 @@ void run_pair_forward(const PlanData& plan, const CallInputs& inputs, AttentionR
   DoubtfulRows doubtful;
   PairCall call(plan, query, key, value, result.output);
   if (result.lse.defined()) call.lse = row_numbers_of<float>(result.lse);
-  for_each_query_tile(
-      plan, [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile& next) {
-        run_tile(call, doubtful, sequence, at, next);
-      });
-  run_decodes(plan, query, key, value, result, doubtful);
+  const auto run = [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile& next) {
+    run_tile(call, doubtful, sequence, at, next);
+  };
+  const QueryTileTasks tiles(plan, plan.tiled, run);
+  run_with_decodes(TileTasks(tiles), plan, query, key, value, result, doubtful);
   compute_again(plan, query, key, value, doubtful, result);
 }
 

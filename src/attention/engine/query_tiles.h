@@ -26,27 +26,40 @@ inline QueryTile query_tile_at(const Problem& problem, const SequencePlan& seque
   return at;
 }
 
-/// Calls run(sequence, tile, next tile of the sequence) for all tiles of a list, side by side.
+/// The tiles of a list as tasks of a few tiles each: run(sequence, tile, next tile of the sequence)
+/// for each tile.
+template <class Run>
+class QueryTileTasks {
+ public:
+  QueryTileTasks(const PlanData& plan, const WorkList& list, const Run& run)
+      : plan_(plan), list_(list), run_(run), share_(list.tiles_per_task(threads_of_call())) {}
+
+  std::int64_t count() const { return (list_.tiles() + share_ - 1) / share_; }
+
+  void operator()(std::int64_t task) const {
+    const std::int64_t last = std::min(list_.tiles(), (task + 1) * share_);
+    auto part = list_.part_of(task * share_);
+    for (std::int64_t index = task * share_; index < last; ++index) {
+      if (index == part->last()) ++part;
+      const SequencePlan& sequence = plan_.sequences[part->sequence];
+      const std::int64_t next = std::min(index + 1, part->last() - 1);
+      run_(sequence, query_tile_at(plan_.problem, sequence, index - part->first),
+           query_tile_at(plan_.problem, sequence, next - part->first));
+    }
+  }
+
+ private:
+  const PlanData& plan_;
+  const WorkList& list_;
+  const Run& run_;
+  std::int64_t share_;
+};
+
+/// Runs all tiles of a list, side by side.
 template <class Run>
 void for_each_query_tile(const PlanData& plan, const WorkList& list, const Run& run) {
-  const std::int64_t tiles = list.tiles(), share = list.tiles_per_task(threads_of_call());
-  parallel_for((tiles + share - 1) / share, [&](std::int64_t task) {
-    const std::int64_t last = std::min(tiles, (task + 1) * share);
-    auto part = list.part_of(task * share);
-    for (std::int64_t index = task * share; index < last; ++index) {
-      if (index == part->last()) ++part;
-      const SequencePlan& sequence = plan.sequences[part->sequence];
-      const std::int64_t next = std::min(index + 1, part->last() - 1);
-      run(sequence, query_tile_at(plan.problem, sequence, index - part->first),
-          query_tile_at(plan.problem, sequence, next - part->first));
-    }
-  });
-}
-
-/// The same for the sequences that aren't decoded.
-template <class Run>
-void for_each_query_tile(const PlanData& plan, const Run& run) {
-  for_each_query_tile(plan, plan.tiled, run);
+  const QueryTileTasks<Run> tasks(plan, list, run);
+  parallel_for(tasks.count(), tasks);
 }
 
 }  // namespace foveal

@@ -20,23 +20,20 @@ namespace foveal {
 namespace {
 
 template <class T>
-void run_tiles(const Call<T>& call, const RowNumbers<T>& maxima, const RowNumbers<T>& sums,
-               DoubtfulRows& doubtful) {
+void run_tile(const Call<T>& call, const RowNumbers<T>& maxima, const RowNumbers<T>& sums,
+              DoubtfulRows& doubtful, const SequencePlan& sequence, const QueryTile& at) {
   const ForwardKernels<T>& kernels = forward_kernels<T>(*call.plan.target);
-  for_each_query_tile(
-      call.plan, [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile&) {
-        ForwardTask<T> task = call.task(sequence.sequence, at.b, at.h, at.tile);
-        const std::int64_t row = sequence.sequence.first_query + task.first_query;
-        task.maximum = maxima.row(at.b, at.h, row);
-        task.sum = sums.row(at.b, at.h, row);
-        task.slack = 0;  // m is to be the row's maximum itself
-        task.workspace = workspace<T>(kernels.workspace(task.head_size, task.value_size));
-        DropoutCounter dropout;
-        task.dropout = call.head_dropout(sequence.sequence, at.b, at.h, dropout);
-        const std::uint64_t wrong = run_forward_tile(kernels, task, sequence, at.b, at.h, at.tile,
-                                                     kernels.end_state, [](const KeyTile&) {});
-        doubtful.add({&sequence, at.b, at.h, at.tile, wrong});
-      });
+  ForwardTask<T> task = call.task(sequence.sequence, at.b, at.h, at.tile);
+  const std::int64_t row = sequence.sequence.first_query + task.first_query;
+  task.maximum = maxima.row(at.b, at.h, row);
+  task.sum = sums.row(at.b, at.h, row);
+  task.slack = 0;  // m is to be the row's maximum itself
+  task.workspace = workspace<T>(kernels.workspace(task.head_size, task.value_size));
+  DropoutCounter dropout;
+  task.dropout = call.head_dropout(sequence.sequence, at.b, at.h, dropout);
+  const std::uint64_t wrong = run_forward_tile(kernels, task, sequence, at.b, at.h, at.tile,
+                                               kernels.end_state, [](const KeyTile&) {});
+  doubtful.add({&sequence, at.b, at.h, at.tile, wrong});
 }
 
 /// Every number `value`, in memory of the caller's or our own.
@@ -57,12 +54,19 @@ void state_as(const PlanData& plan, const CallInputs& inputs, AttentionState& st
   fill_or_make(state.maximum, problem.row_shape(), -INFINITY, dtype);
   fill_or_make(state.sum, problem.row_shape(), 0, dtype);
   DoubtfulRows doubtful;
-  if (!plan.decodes_all()) {
+  if (plan.decodes_all()) {
+    run_with_decodes({}, plan, query, key, value, state, doubtful);
+  } else {
     Call<T> call(plan, query, key, value);
     call.output = heads_of<T>(state.output);
-    run_tiles(call, row_numbers_of<T>(state.maximum), row_numbers_of<T>(state.sum), doubtful);
+    const RowNumbers<T> maxima = row_numbers_of<T>(state.maximum),
+                        sums = row_numbers_of<T>(state.sum);
+    const auto run = [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile&) {
+      run_tile(call, maxima, sums, doubtful, sequence, at);
+    };
+    const QueryTileTasks tiles(plan, plan.tiled, run);
+    run_with_decodes(TileTasks(tiles), plan, query, key, value, state, doubtful);
   }
-  run_decodes(plan, query, key, value, state, doubtful);
   compute_again(plan, query, key, value, doubtful, state);
 }
 

@@ -144,9 +144,11 @@ void run_wide_forward(const PlanData& plan, const CallInputs& inputs, AttentionR
   DoubtfulRows doubtful;
   WideCall call(plan, query, key, value, result.output);
   if (result.lse.defined()) call.lse = row_numbers_of<float>(result.lse);
-  for_each_query_tile(plan, [&](const SequencePlan& sequence, const QueryTile& at,
-                                const QueryTile&) { run_tile(call, doubtful, sequence, at); });
-  run_decodes(plan, query, key, value, result, doubtful);
+  const auto run = [&](const SequencePlan& sequence, const QueryTile& at, const QueryTile&) {
+    run_tile(call, doubtful, sequence, at);
+  };
+  const QueryTileTasks tiles(plan, plan.tiled, run);
+  run_with_decodes(TileTasks(tiles), plan, query, key, value, result, doubtful);
   compute_again(plan, query, key, value, doubtful, result);
 }
 

@@ -46,6 +46,7 @@ class DecodeList {
   std::int64_t tasks_at_a_time() const { return tasks_at_a_time_; }
   /// More rows than one task of a decode's kernel takes, in some sequence.
   bool has_row_tiles() const { return has_row_tiles_; }
+  const std::vector<DecodeSequence>& sequences() const { return sequences_; }
   const DecodeSequence& of_task(std::int64_t task) const;
   const DecodeSequence& of_finish(std::int64_t finish) const;
 

@@ -19,10 +19,17 @@ struct TileCounts {
   std::int64_t full = 0, partial = 0, all = 0;
 };
 
+/// Whether tiles of queries are walked: by the forward, or by a second pass.
+bool walks_tiles(const PlanData& plan) {
+  return !plan.decodes_all() || needs_second_pass(plan.options);
+}
+
+/// Those that are walked.
 TileCounts count_tiles(const PlanData& plan) {
   TileCounts counts;
   const Problem& problem = plan.problem;
   for (const SequencePlan& sequence : plan.sequences) {
+    if (sequence.decode && !needs_second_pass(plan.options)) continue;
     const auto planes = static_cast<std::int64_t>(sequence.order.size());
     if (planes == 0) continue;
     // Planes that don't differ are planned once.
@@ -73,27 +80,33 @@ std::string half_reason(const PlanData& plan) {
          "; products and sums are float32";
 }
 
-/// Why it runs as it does, a line each.
-std::vector<std::string> reasons_of(const PlanData& plan) {
-  const AttentionOptions& options = plan.options;
-  std::vector<std::string> reasons = {
-      std::string("target ") + plan.target->name + ": " + target_reason(plan),
-      std::to_string(plan.query_tile) + " queries a tile: a lane each, in as many registers as " +
-          "the target has to spare",
-      std::to_string(kPlanKeyTile) + " keys a tile: one word holds a query's mask bits",
-      "one task for each tile of queries of each head, heaviest first, so that threads end "
-      "together"};
+/// Of the tiles and rows that it walks.
+void add_walk(const PlanData& plan, std::vector<std::string>& reasons) {
+  if (walks_tiles(plan) || plan.decoded.has_row_tiles()) {
+    reasons.push_back(std::to_string(plan.query_tile) + (walks_tiles(plan) ? " queries" : " rows") +
+                      " a tile: a lane each, in as many registers as the target has to spare");
+    reasons.push_back(std::to_string(kPlanKeyTile) +
+                      " keys a tile: one word holds a query's mask bits");
+  }
+  if (!plan.decodes_all()) {
+    reasons.push_back(
+        "one task for each tile of queries of each head, heaviest first, so that threads end "
+        "together");
+  }
   if (plan.decodes_any()) {
     reasons.push_back(
         "decode: the queries of all heads that share a KV head go through its keys together, each "
         "key and value read once, in splits of " +
         std::to_string(kDecodeSplit) + " keys");
   }
-  if (plan.decoded.has_row_tiles()) {
-    reasons.push_back("grouped rows: " + std::to_string(plan.problem.group()) +
-                      " query heads times their queries are the rows of a KV head, " +
-                      std::to_string(plan.query_tile) + " a tile");
-  }
+}
+
+/// Why it runs as it does, a line each.
+std::vector<std::string> reasons_of(const PlanData& plan) {
+  const AttentionOptions& options = plan.options;
+  std::vector<std::string> reasons = {std::string("target ") + plan.target->name + ": " +
+                                      target_reason(plan)};
+  add_walk(plan, reasons);
   if (size_of(plan.problem.dtype) == 2) reasons.push_back(half_reason(plan));
   if (options.bias.defined()) reasons.push_back("bias is read where it lies, never spread out");
   if (options.dropout_mask.defined()) {
@@ -141,6 +154,38 @@ std::vector<std::string> warnings_of(const PlanData& plan) {
 std::string range_text(const std::vector<std::int64_t>& numbers) {
   const auto [least, most] = std::minmax_element(numbers.begin(), numbers.end());
   return std::to_string(*least) + (*least == *most ? "" : " to " + std::to_string(*most));
+}
+
+/// The rows of a KV head in the sequences that are decoded, and the tasks that they make.
+struct GroupedRows {
+  std::vector<std::int64_t> rows, splits;  // a sequence each
+  bool tiles = false;                      // more than one task of rows somewhere
+  std::int64_t tasks = 0;
+
+  explicit GroupedRows(const DecodeList& list) : tiles(list.has_row_tiles()), tasks(list.tasks()) {
+    for (const DecodeSequence& sequence : list.sequences()) {
+      rows.push_back(sequence.rows);
+      splits.push_back(sequence.splits);
+    }
+  }
+};
+
+std::string grouped_rows_text(const PlanData& plan) {
+  const GroupedRows grouped(plan.decoded);
+  std::string text = range_text(grouped.rows) + " a KV head (query heads that share it: " +
+                     std::to_string(plan.problem.group()) + ", times queries)";
+  if (grouped.tiles) text += ", " + std::to_string(plan.query_tile) + " a tile at most";
+  return text + ", by " + range_text(grouped.splits) +
+         " splits of keys: " + std::to_string(grouped.tasks) + " tasks";
+}
+
+Json grouped_rows_json(const PlanData& plan) {
+  if (!plan.decodes_any()) return {};
+  const GroupedRows grouped(plan.decoded);
+  return {{"rows", grouped.rows},
+          {"splits", grouped.splits},
+          {"tiled", grouped.tiles},
+          {"tasks", grouped.tasks}};
 }
 
 /// Lengths and offsets where they are given, in a line; empty where none is.
@@ -220,10 +265,13 @@ std::string Plan::explain() const try {
   text += "mask: " + to_string(plan.options.mask) + "\n";
   const std::string places = places_text(plan.options);
   if (!places.empty()) text += "places: " + places + "\n";
-  text += "tiles: " + number(tiles.all) + " of " + number(plan.query_tile) + " queries by " +
-          number(kPlanKeyTile) + " keys: " + number(tiles.full) + " full, " +
-          number(tiles.partial) + " partial, " + number(tiles.all - tiles.full - tiles.partial) +
-          " empty and skipped\n";
+  if (walks_tiles(plan)) {
+    text += "tiles: " + number(tiles.all) + " of " + number(plan.query_tile) + " queries by " +
+            number(kPlanKeyTile) + " keys: " + number(tiles.full) + " full, " +
+            number(tiles.partial) + " partial, " + number(tiles.all - tiles.full - tiles.partial) +
+            " empty and skipped\n";
+  }
+  if (plan.decodes_any()) text += "grouped rows: " + grouped_rows_text(plan) + "\n";
   text += work_text(plan) + "\n";
   text += "memory: " + bytes_text(result_bytes(plan)) + " of results, " +
           bytes_text(workspace_bytes(plan, threads)) + " besides, on " + number(threads) +
@@ -255,6 +303,7 @@ std::string Plan::to_json() const try {
         {"full", tiles.full},
         {"partial", tiles.partial},
         {"empty", tiles.all - tiles.full - tiles.partial}}},
+      {"grouped_rows", grouped_rows_json(plan)},
       {"work", work_json(plan)},
       {"memory",
        {{"result_bytes", static_cast<std::int64_t>(result_bytes(plan))},
