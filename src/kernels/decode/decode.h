@@ -158,15 +158,20 @@ void add_rows(const DecodeTask<typename Math::Sum>& task,
   }
 }
 
+template <class A, class B>
+constexpr bool kSame = false;
+template <class A>
+constexpr bool kSame<A, A> = true;
+
 /// All rows: of V as it is computed with, whole rows at a time, which memory likes best; what is
-/// widened meets four rows at once.
+/// widened, or near in pairs, meets four rows at once.
 template <class Math>
 void add_all_rows(const DecodeTask<typename Math::Sum>& task,
                   const ValueRows<typename Math::Column>& values,
                   const typename Math::Number* weights) {
   constexpr int C = kQueryVectors >= 4 ? 8 : 4;
   int row = 0;
-  if constexpr (sizeof(typename Math::Column) < sizeof(typename Math::Sum)) {
+  if constexpr (!kSame<typename Math::Column, typename Math::Sum>) {
     for (; row + 4 <= task.rows; row += 4) add_rows<Math, 4, C / 2>(task, values, weights, row);
   }
   for (; row + 2 <= task.rows; row += 2) add_rows<Math, 2, C>(task, values, weights, row);

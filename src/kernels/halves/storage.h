@@ -31,7 +31,7 @@ inline float number_of(BFloat16Bits element) {
 }
 
 inline FloatVector widened(BFloat16Bits, ShortBits bits) {
-  return (FloatVector)(__builtin_convertvector(bits, FloatBits) << 16);
+  return (FloatVector)(zero_extended<FloatBits>(bits) << 16);
 }
 
 /// Exact whatever the caller's rounding is, and where subnormal numbers count as 0 too: what floats
@@ -41,7 +41,7 @@ inline V float_of_float16(ShortBits bits) {
   if constexpr (kConvertsFloat16) {
     return widened_float16<V>(bits);
   } else {
-    const FloatBits wide = __builtin_convertvector(bits, FloatBits);
+    const FloatBits wide = zero_extended<FloatBits>(bits);
     const FloatBits magnitude = wide & 0x7fff, moved = magnitude << 13;
     const FloatBits subnormal = (FloatBits)(__builtin_convertvector(magnitude, V) * 0x1p-24f);
     FloatBits number = chosen(magnitude < 0x400, subnormal, moved + (112 << 23));

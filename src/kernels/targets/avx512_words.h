@@ -43,6 +43,12 @@ inline V times_power(V x, V power) {
   return (V)_mm512_scalef_ps((__m512)x, (__m512)power);
 }
 
+/// Numbers of 16 bits as 32: GCC 12 makes four instructions of the extension's conversion.
+template <class Wide, class Short>
+inline Wide zero_extended(Short bits) {
+  return (Wide)_mm512_cvtepu16_epi32((__m256i)bits);
+}
+
 constexpr bool kConvertsFloat16 = true;
 
 /// float16 numbers as float32: exact, subnormal ones too.

@@ -26,6 +26,12 @@ inline V larger(V a, V b) {
 constexpr bool kScalesByPowers = false;
 constexpr bool kConvertsFloat16 = false;
 
+/// Numbers of 16 bits as 32.
+template <class Wide, class Short>
+inline Wide zero_extended(Short bits) {
+  return __builtin_convertvector(bits, Wide);
+}
+
 /// The products of the lower halves of lanes of 64 bits.
 template <class V>
 inline V product_of_halves(V a, V b) {
