@@ -56,11 +56,40 @@ inline Vector<T> broadcast(T value) {
   return value - Vector<T>{};
 }
 
+template <int... N>
+struct LaneList {};
+
+template <int Count, int... N>
+struct CountedLanes : CountedLanes<Count - 1, Count - 1, N...> {};
+template <int... N>
+struct CountedLanes<0, N...> {
+  using List = LaneList<N...>;
+};
+
+/// fold(values, the same with lanes S apart exchanged), then with S / 2, ...: fewer steps that wait
+/// for one another than lane by lane.
+template <int S, class V, class Fold, int... N>
+inline __attribute__((always_inline)) V folded_lanes(V values, const Fold& fold,
+                                                     LaneList<N...> lanes) {
+  if constexpr (S > 0) {
+    const V moved = __builtin_shufflevector(values, values, (N ^ S)...);
+    return folded_lanes<S / 2>(fold(values, moved), fold, lanes);
+  } else {
+    return values;
+  }
+}
+
 template <class T>
 inline T sum_of_lanes(Vector<T> values) {
-  T sum = 0;
-  for (int lane = 0; lane < kLanes<T>; ++lane) sum += values[lane];
-  return sum;
+  const auto add = [](Vector<T> a, Vector<T> b) { return a + b; };
+  return folded_lanes<kLanes<T> / 2>(values, add, typename CountedLanes<kLanes<T>>::List{})[0];
+}
+
+/// Of lanes that hold no NaN.
+template <class T>
+inline T largest_lane(Vector<T> values) {
+  const auto top = [](Vector<T> a, Vector<T> b) { return a > b ? a : b; };
+  return folded_lanes<kLanes<T> / 2>(values, top, typename CountedLanes<kLanes<T>>::List{})[0];
 }
 
 /// 0, 1, 2, ... a lane each.

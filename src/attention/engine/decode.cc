@@ -27,9 +27,10 @@ bool multiply_row(T* row, std::int64_t size, T factor) {
     row[d] *= factor;
     zeros[0] += row[d] * 0;
   }
-  T zero = 0;
-  for (const T number : zeros) zero += number;
-  return zero == 0;
+  for (std::int64_t half = kStep / 2; half > 0; half /= 2) {
+    for (std::int64_t n = 0; n < half; ++n) zeros[n] += zeros[n + half];
+  }
+  return zeros[0] == 0;
 }
 
 /// A row of a decode, its splits merged: `factor` times `output` is the sum of exp(S - maximum) V,

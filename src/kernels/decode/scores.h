@@ -35,13 +35,6 @@ inline __attribute__((always_inline)) void merge_lanes(Vector<T>* vectors) {
   }
 }
 
-template <class T>
-inline T largest_lane(Vector<T> values) {
-  T top = values[0];
-  for (int lane = 1; lane < kLanes<T>; ++lane) top = values[lane] > top ? values[lane] : top;
-  return top;
-}
-
 /// Which keys of a chunk one row sees, a bit each.
 using ChunkBits = uint64_t[kDecodeChunk / 64];
 

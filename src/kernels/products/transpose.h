@@ -6,16 +6,6 @@
 namespace foveal {
 namespace {
 
-template <int... N>
-struct LaneList {};
-
-template <int Count, int... N>
-struct CountedLanes : CountedLanes<Count - 1, Count - 1, N...> {};
-template <int... N>
-struct CountedLanes<0, N...> {
-  using List = LaneList<N...>;
-};
-
 /// Swaps the off-diagonal blocks of `S` lanes between two rows that lie S apart in the square.
 template <int S, class V, int... N>
 inline void exchange(V& upper, V& lower, LaneList<N...>) {
