@@ -44,9 +44,10 @@ tests:
 test: tests  ## build release and run every test
 	FOVEAL_CASES=$${FOVEAL_CASES:-$(if $(CI),300,100)} ctest --preset release -j $(JOBS)
 
-torch: tests  ## the Python package's tests that need PyTorch (installed into build/torch)
+torch: tests  ## the Python package's tests and documents that need PyTorch (installed into build/torch)
 	@tools/setup torch
 	PYTHONPATH=$(RELEASE)/python build/torch/bin/python -m pytest -q -p no:cacheprovider tests/python/package/torch_*test.py
+	build/torch/bin/python tools/check_snippets README.md docs/python.md docs/pytorch.md --only torch transformers
 
 # Of the cases of masks each 60th: less than three minutes on two cores.
 conformance: tests  ## PyTorch's own tests of attention, unmodified, run here (docs/conformance.md)
