@@ -49,10 +49,11 @@ torch: tests  ## the Python package's tests and documents that need PyTorch (ins
 	PYTHONPATH=$(RELEASE)/python build/torch/bin/python -m pytest -q -p no:cacheprovider tests/python/package/torch_*test.py
 	build/torch/bin/python tools/check_snippets README.md docs/python.md docs/pytorch.md --only torch transformers
 
-# Of the cases of masks each 60th: less than three minutes on two cores.
-conformance: tests  ## PyTorch's own tests of attention, unmodified, run here (docs/conformance.md)
+# Of PyTorch's cases of masks each 60th: less than three minutes on two cores.
+conformance: tests  ## PyTorch's and transformers' own tests of attention, unmodified, run here (docs/conformance.md)
 	@tools/setup torch
 	PYTHONPATH=$(RELEASE)/python build/torch/bin/python tools/conformance --where-there --every 60
+	PYTHONPATH=$(RELEASE)/python build/torch/bin/python tools/conformance_transformers
 
 # Which tests go through all targets themselves, `make test` has run.
 targets: tests  ## the C++ tests and the documents on each target that this CPU has besides its best one
