@@ -1,6 +1,6 @@
 # A newcomer's words for what CMake, ctest and the scripts in tools/ do. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help explain compare build bench tests test torch targets check sanitize fuzz oldest neon pictures mutate clean
+.PHONY: help explain compare build bench tests test torch conformance targets check sanitize fuzz oldest neon pictures mutate clean
 
 JOBS ?= $(shell nproc)
 RELEASE := build/release
@@ -44,9 +44,16 @@ tests:
 test: tests  ## build release and run every test
 	FOVEAL_CASES=$${FOVEAL_CASES:-$(if $(CI),300,100)} ctest --preset release -j $(JOBS)
 
-torch: tests  ## the Python package's tests that need PyTorch (installed into build/torch)
+torch: tests  ## the Python package's tests and documents that need PyTorch (installed into build/torch)
 	@tools/setup torch
 	PYTHONPATH=$(RELEASE)/python build/torch/bin/python -m pytest -q -p no:cacheprovider tests/python/package/torch_*test.py
+	build/torch/bin/python tools/check_snippets README.md docs/python.md docs/pytorch.md --only torch transformers
+
+# Of PyTorch's cases of masks each 60th: less than three minutes on two cores.
+conformance: tests  ## PyTorch's and transformers' own tests of attention, unmodified, run here (docs/conformance.md)
+	@tools/setup torch
+	PYTHONPATH=$(RELEASE)/python build/torch/bin/python tools/conformance --where-there --every 60
+	PYTHONPATH=$(RELEASE)/python build/torch/bin/python tools/conformance_transformers
 
 # Which tests go through all targets themselves, `make test` has run.
 targets: tests  ## the C++ tests and the documents on each target that this CPU has besides its best one

@@ -82,6 +82,7 @@ def disable() -> None:
         if _library is not None:
             _library._destroy()
             _library = None
+            _look_again()
 
 
 def is_enabled() -> bool:
@@ -94,4 +95,12 @@ def _overridden() -> Any:
         warnings.filterwarnings("ignore", message="(?s).*Overriding a previously registered kernel")
         for name, key, kernel in _KERNELS:
             library.impl(name, kernel, key, with_keyset=True)
+    _look_again()
     return library
+
+
+def _look_again() -> None:
+    """What traces keeps the kernels that it has found: without this, code that is compiled after another switch isn't
+    seen."""
+    for name in {name for name, _, _ in _KERNELS}:
+        getattr(getattr(torch.ops.aten, name).default, "_dispatch_cache", {}).clear()

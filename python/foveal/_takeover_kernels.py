@@ -210,6 +210,8 @@ def _run(
 
 def _options_of(attn_mask: Any, is_causal: bool, scale: float | None) -> tuple[Options, Terms]:
     options, terms = CAUSAL if is_causal else DEFAULT, NO_TERMS
+    if attn_mask is None and scale is None:
+        return options, terms
     if attn_mask is not None:
         if attn_mask.dtype == torch.bool:
             options = options._replace(mask="dense(#)")

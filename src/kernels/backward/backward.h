@@ -13,10 +13,8 @@ namespace {
 /// to[d][q] = from[q][d] * factor; 0 past the last query.
 template <class T>
 void copy_columns(const T* from, int64_t stride, int64_t count, int64_t size, T factor, T* to) {
+  if (count < kQueryTile<T>) clear_from<T, kQueryTile<T>>(count, size, to);
   transpose(from, stride, count, size, factor, to, int64_t{kQueryTile<T>});
-  for (int64_t d = 0; d < size; ++d) {
-    for (int64_t q = count; q < kQueryTile<T>; ++q) to[d * kQueryTile<T> + q] = 0;
-  }
 }
 
 /// The sums over d of dO times O, as a vector of partial sums. Where O is 0 a fully masked row may

@@ -18,9 +18,7 @@ void lay_out_query(const ForwardTask<T>& task, const ForwardState<T>& state, T f
     const int64_t left = task.query_count - first;
     const int64_t count = left < 0 ? 0 : left < kStripLanes<T> ? left : kStripLanes<T>;
     T* const strip = state.query + place<T>(task.head_size, 0, first);
-    for (int64_t d = 0; d < task.head_size && count < kStripLanes<T>; ++d) {
-      for (int64_t q = count; q < kStripLanes<T>; ++q) strip[d * kStripLanes<T> + q] = 0;
-    }
+    if (count < kStripLanes<T>) clear_from<T, kStripLanes<T>>(count, task.head_size, strip);
     transpose(task.query + first * task.query_stride, task.query_stride, count, task.head_size,
               factor, strip, int64_t{kStripLanes<T>});
   }

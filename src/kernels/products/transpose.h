@@ -51,5 +51,17 @@ void transpose(const T* from, int64_t from_stride, int64_t rows, int64_t columns
   }
 }
 
+/// Zeros in rows of `Width` from `first` on, and from up to a vector before: a loop over single
+/// numbers becomes instructions that take longer to begin than to store.
+template <class T, int Width>
+void clear_from(int64_t first, int64_t rows, T* to) {
+  for (int64_t r = 0; r < rows; ++r) {
+#pragma GCC unroll 16
+    for (int column = 0; column < Width; column += kLanes<T>) {
+      if (column + kLanes<T> > first) store(to + r * Width + column, Vector<T>{});
+    }
+  }
+}
+
 }  // namespace
 }  // namespace foveal

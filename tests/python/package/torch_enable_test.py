@@ -238,6 +238,28 @@ def test_compiled_code_runs_here_while_it_is_on(backend, no_call_is_small):
     assert ran_here(FLASH) == 2 and ran_here(BACKWARD) == 1
 
 
+@pytest.mark.parametrize("what", ["dropout", "value of another width"])
+def test_what_compiled_code_leaves_is_named(what, no_call_is_small):
+    torch._dynamo.reset()
+    given = {"dropout_p": 0.5} if what == "dropout" else {}
+    width = 16 if what == "dropout" else 12
+    function = torch.compile(lambda a: sdpa(a, a, a[..., :width], **given), fullgraph=True, backend="aot_eager")
+    with foveal.torch.enable():
+        function(torch.randn(2, 4, 33, 16, requires_grad=True)).sum().backward()
+        assert left() == {("scaled_dot_product_attention", _takeover_rules.LOOKED_ON)}, str(foveal.torch.report())
+        assert "traced" in str(foveal.torch.report()) and "(2, 4, 33, 16)" in str(foveal.torch.report())
+
+
+def test_an_old_pytorch_is_refused(monkeypatch):
+    monkeypatch.delattr(torch.library, "get_kernel")
+    monkeypatch.setattr(torch, "__version__", "2.8.0")
+    dispatch = torch._C._dispatch_dump(f"aten::{FLASH}")
+    with pytest.raises(RuntimeError, match=r"foveal.torch.enable: PyTorch 2\.8\.0 has no .*: use 2\.9 or later"):
+        foveal.torch.enable()
+    assert not _takeover.is_enabled() and torch._C._dispatch_dump(f"aten::{FLASH}") == dispatch
+    foveal.torch.disable()  # nothing to end
+
+
 @pytest.mark.parametrize("mask", ["none", "queries", "padding", "whole"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_heads_for_evaluation(mask, dtype, no_call_is_small):
