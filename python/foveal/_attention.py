@@ -67,25 +67,25 @@ def scaled_dot_product_attention(
     Raises ValueError for shapes and values that don't fit, TypeError for other things and dtypes.
     """
     options, terms = options_of(
-        attn_mask,
-        dropout_p,
-        is_causal,
-        scale,
-        mask,
-        softcap,
-        alibi_slopes,
-        sinks,
-        return_lse,
-        return_weights,
-        statistics,
-        offset,
-        key_lengths,
-        query_offset,
-        key_offset,
-        query_starts,
-        key_starts,
-        target,
-        strict,
+        attn_mask=attn_mask,
+        dropout_p=dropout_p,
+        is_causal=is_causal,
+        scale=scale,
+        mask=mask,
+        softcap=softcap,
+        alibi_slopes=alibi_slopes,
+        sinks=sinks,
+        return_lse=return_lse,
+        return_weights=return_weights,
+        statistics=statistics,
+        offset=offset,
+        key_lengths=key_lengths,
+        query_offset=query_offset,
+        key_offset=key_offset,
+        query_starts=query_starts,
+        key_starts=key_starts,
+        target=target,
+        strict=strict,
     )
     if is_torch(query):
         return (_torch_attention or _load_torch())(query, key, value, terms, options, seed, out, enable_gqa)
@@ -104,6 +104,7 @@ def _load_torch() -> Any:
 
 
 def options_of(
+    *,
     attn_mask: Any,
     dropout_p: float,
     is_causal: bool,

@@ -30,12 +30,30 @@ class Module:
         qkv_bias: bool = False,
         mask: Mask | None = None,
     ) -> None:
-        mask = causal() if mask is None else mask
-        arrays = tuple([any_readable(array, "mask") for array in mask.arrays])
-        self._native = _foveal.Module(
-            name, d_in, d_out, context_length, dropout, num_heads, qkv_bias, mask.text, arrays
-        )
+        self._sizes = (name, d_in, d_out, context_length, dropout, num_heads, qkv_bias)
+        self._mask = causal() if mask is None else mask
+        self._native = self._made(draws=True)
         self._shown = f"d_in={d_in}, d_out={d_out}" + (f", num_heads={num_heads}" if num_heads > 1 else "")
+
+    def _made(self, draws: bool) -> _foveal.Module:
+        """Weights are drawn; without `draws` the generator then stands where it stood."""
+        arrays = tuple([any_readable(array, "mask") for array in self._mask.arrays])
+        return _foveal.Module(*self._sizes, self._mask.text, arrays, draws)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy.deepcopy: what the native module holds, as arrays."""
+        held = {name: (_exact(array, dtype), dtype) for name, array, dtype in self._native.state()}
+        return {**self.__dict__, "_native": (held, self._native.training(), self._native.fused())}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        held, training, fused = state["_native"]
+        native = self._made(draws=False)
+        native.to(next(dtype for _, dtype in held.values() if dtype != "bool"))
+        native.load_state([(name, array) for name, (array, _) in held.items()])
+        native.train(training)
+        native.set_fused(fused)
+        self._native = native
 
     def __call__(self, x: Any) -> Any:
         return self.forward(x)
@@ -104,6 +122,15 @@ class Module:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shown})"
+
+
+def _exact(array: Any, dtype: str) -> Any:
+    """bfloat16, which comes as bits, as the float32 of the same value."""
+    if dtype != "bfloat16":
+        return array
+    import numpy
+
+    return (array.view("uint16").astype("uint32") << 16).view(numpy.float32)
 
 
 def _as_named(array: Any, dtype: str) -> Any:
