@@ -227,19 +227,42 @@ Tensor Borrowed::take_buffer(nb::handle array, const char* name, bool writes) {
   return Tensor::from_blob(const_cast<const void*>(data), shape, strides, *dtype);
 }
 
+namespace {
+
+/// Throws where a tensor isn't on a CPU.
+void refuse_device(nb::handle array, const char* name) {
+  const std::string device = text_of(nb::getattr(array, "device", nb::str("another device")));
+  if (device == "cpu") return;
+  throw nb::value_error(
+      (begin_of_error(name) + " is on " + device + ": foveal runs on CPUs; give it with .cpu()")
+          .c_str());
+}
+
+/// PyTorch's capsule of a tensor. What has none is refused by the library's own words.
+nb::object capsule_of(nb::handle array, const char* name) {
+  try {
+    return nb::handle(torch_to_dlpack)(array);
+  } catch (const nb::python_error&) {
+    refuse_device(array, name);
+    const std::string layout = text_of(nb::getattr(array, "layout", nb::none()));
+    if (layout != "torch.strided") {
+      throw nb::type_error(
+          (begin_of_error(name) + " has layout " + layout + ": give it with .to_dense()").c_str());
+    }
+    refuse_dtype(name, text_of(array.attr("dtype")));
+  }
+}
+
+}  // namespace
+
 Tensor Borrowed::take_capsule(nb::handle array, const char* name) {
-  nb::object capsule = nb::handle(torch_to_dlpack)(array);
+  nb::object capsule = capsule_of(array, name);
   const auto* managed =
       static_cast<const nb::dlpack::dltensor*>(PyCapsule_GetPointer(capsule.ptr(), kCapsule));
   if (managed == nullptr) throw nb::python_error();
   // DLManagedTensor begins with its DLTensor. The capsule, never renamed, frees it at its end.
   const nb::dlpack::dltensor& given = *managed;
-  if (given.device.device_type != nb::device::cpu::value) {
-    throw nb::value_error((begin_of_error(name) + " is on " +
-                           text_of(nb::getattr(array, "device", nb::str("another device"))) +
-                           ": foveal runs on CPUs; give it with .cpu()")
-                              .c_str());
-  }
+  if (given.device.device_type != nb::device::cpu::value) refuse_device(array, name);
   const std::optional<DType> dtype = dtype_of_dlpack(given.dtype);
   if (!dtype) refuse_dtype(name, text_of(array.attr("dtype")));
   Shape shape(given.shape, given.shape + given.ndim);

@@ -23,6 +23,7 @@ nb::object forward(const Settings& settings, nb::handle query, nb::handle key, n
                    nb::handle sinks, nb::handle mask_arrays, std::uint64_t seed) {
   Call call(settings, {bias, alibi_slopes, sinks, mask_arrays}, seed, threads);
   const Inputs inputs(call.arrays, query, key, value);
+  settings.check_lists(inputs.batch());
   AttentionResult result;
   result.output = call.arrays.write(out, "out");
   {
@@ -52,6 +53,7 @@ nb::tuple backward(const Settings& settings, nb::handle grad_output, nb::handle 
   call.options.gradients = {bias_gradient, sinks_gradient, alibi_gradient};
   Tensor grad = call.arrays.read(grad_output, "grad_output");
   const Inputs inputs(call.arrays, query, key, value);
+  settings.check_lists(inputs.batch());
   AttentionResult result;
   result.output = call.arrays.read(output, "output");
   result.lse = call.arrays.read(lse, "lse");

@@ -267,6 +267,10 @@ def test_from_several_threads():
         (lambda: nn.MultiHeadAttention(3, 2, 6, 0.0, 2)(None), TypeError, "x is None"),
         (lambda: nn.SelfAttention_v1(3, 2).load_state_dict({"W_query": INPUTS}), ValueError, "W_key is missing"),
         (lambda: nn.SelfAttention_v1(3, 2).to("int64"), TypeError, "dtype is int64"),
+        (lambda: nn.SelfAttention_v1("3", 2), TypeError, "SelfAttention_v1: d_in is '3': it must be an integer"),
+        (lambda: nn.CausalAttention(3, 2, 6, "x"), TypeError, "CausalAttention: dropout is 'x'"),
+        (lambda: nn.SelfAttention_v1(3, 2).load_state_dict([1]), TypeError, "state_dict is a list"),
+        (lambda: variants.MaskExpression(4, 4, 4, 0.0, 2, mask=3), TypeError, "mask is a int"),
         (lambda: variants.make("tenth", 3, 2, 6, 0.0, 2), ValueError, "the nine are causal_wrapper"),
         (lambda: variants.PackedProjection(3, 2, 6, 0.0, 2), ValueError, "d_in is 3 and d_out 2"),
         (
