@@ -55,6 +55,25 @@ _DEFAULT_SETTINGS = Settings(*DEFAULT)
 _CAUSAL_SETTINGS = Settings(*CAUSAL)
 
 
+@functools.lru_cache(maxsize=1024)
+def _with_lse(options: Options) -> Options:
+    return options if options.return_lse else options._replace(return_lse=True)
+
+
+def recorded(options: Options) -> tuple[Options, Settings]:
+    """What a backward needs of the forward: lse too. The most frequent ones are found without hashing."""
+    if options is DEFAULT:
+        return _DEFAULT_RECORDED
+    if options is CAUSAL:
+        return _CAUSAL_RECORDED
+    with_lse = _with_lse(options)
+    return with_lse, _settings_of(with_lse)
+
+
+_DEFAULT_RECORDED = _with_lse(DEFAULT), _settings_of(_with_lse(DEFAULT))
+_CAUSAL_RECORDED = _with_lse(CAUSAL), _settings_of(_with_lse(CAUSAL))
+
+
 def wants_more_than_output(options: Options) -> bool:
     return (
         options is not DEFAULT

@@ -10,12 +10,12 @@ from torch.autograd import forward_ad
 
 from . import _foveal
 from ._arrays import TORCH
-from ._options import Options, settings_of, wants_more_than_output
+from ._options import Options, recorded, settings_of, wants_more_than_output
 from ._results import result_of
 from ._shapes import Folded, check_out_dtype, fits_as_it_is, fold, fold_out, fold_terms, unfold
 from ._terms import NO_TERMS, Terms
 from ._threads import threads_of_call
-from ._torch_functions import Attention, PlainAttention, placed
+from ._torch_functions import Attention, Call, PlainAttention, placed
 from ._torch_look import nobody_looks_on
 from ._torch_operators import as_number, as_tensor, attention_operator, checked_seed
 
@@ -49,30 +49,29 @@ def attention(
     needs_gradient = torch.is_grad_enabled() and _require_gradient(query, key, value, terms)
     if out is not None:
         return _into(query, key, value, terms, options, seed, out, folded, plain and not needs_gradient)
+    if plain and not needs_gradient:
+        parts = _foveal.forward(
+            settings_of(options), query, key, value, TORCH, threads_of_call(), None, *terms, as_number(seed)
+        )
+        return _finished(parts, options, folded)
     if plain:
-        if not needs_gradient:
-            parts = _foveal.forward(
-                settings_of(options), query, key, value, TORCH, threads_of_call(), None, *terms, as_number(seed)
-            )
-            return _finished(parts, options, folded)
-        seed = as_number(seed)
+        call = Call(*recorded(options), as_number(seed), terms.mask_arrays)
+        no_terms = terms.bias is None and terms.alibi_slopes is None and terms.sinks is None
+        made = PlainAttention.apply(call, query, key, value, *(() if no_terms else terms[:3]))
     else:
         # Compilers want three tensors where one is given three times.
         if key is query:
             key = key.view_as(key)
         if value is query or value is key:
             value = value.view_as(value)
-    if needs_gradient:
-        recorded = options if options.return_lse else options._replace(return_lse=True)
-        inputs = (query, key, value, terms.bias, terms.alibi_slopes, terms.sinks, seed)
-        if plain:
-            made = list(PlainAttention.apply(*inputs, recorded, terms.mask_arrays))
+        if needs_gradient:
+            with_lse = options if options.return_lse else options._replace(return_lse=True)
+            made = Attention.apply(query, key, value, *terms[:3], seed, *with_lse, *terms.mask_arrays)
         else:
-            made = list(Attention.apply(*inputs, *recorded, *terms.mask_arrays))
-        if not options.return_lse:
-            del made[1]
-    else:
-        made = attention_operator(query, key, value, *terms[:3], list(terms.mask_arrays), as_tensor(seed), *options)
+            arrays = list(terms.mask_arrays)
+            made = attention_operator(query, key, value, *terms[:3], arrays, as_tensor(seed), *options)
+    if needs_gradient and not options.return_lse:
+        made = (made[0], *made[2:])
     if not wants_more_than_output(options):
         return _finished(made[0], options, folded)
     wanted = (

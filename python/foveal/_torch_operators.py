@@ -14,8 +14,12 @@ from ._options import Options, settings_of, wants_more_than_output
 from ._seeds import seed_number
 from ._threads import threads_of_call
 
-# The inner one takes a capsule alone, and half the time.
-_foveal.set_torch(to_dlpack, getattr(torch._C, "_from_dlpack", from_dlpack))
+# The inner one takes a capsule alone, and half the time; the table, which needs none, a tenth.
+_foveal.set_torch(
+    to_dlpack,
+    getattr(torch._C, "_from_dlpack", from_dlpack),
+    getattr(torch.Tensor, "__dlpack_c_exchange_api__", None),
+)
 
 _OPTIONS_SCHEMA = (
     "str mask, float? scale, float softcap, float dropout, SymInt offset, bool return_lse, bool return_weights, "

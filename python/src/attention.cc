@@ -8,6 +8,7 @@
 #include "bindings.h"
 #include "call.h"
 #include "results.h"
+#include "torch_tensors.h"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;
@@ -106,7 +107,7 @@ void bind_attention(nb::module_& module) {
            "return_weights"_a, "top_k"_a, "entropy"_a, "maximum"_a, "column_mass"_a, "rows"_a,
            "key_lengths"_a.none(), "query_offset"_a.none(), "query_offsets"_a.none(),
            "key_offset"_a, "query_starts"_a.none(), "key_starts"_a.none(), "target"_a, "strict"_a);
-  module.def("set_torch", &set_torch, "to_dlpack"_a, "from_dlpack"_a);
+  module.def("set_torch", &set_torch, "to_dlpack"_a, "from_dlpack"_a, "exchange"_a.none());
   module.def("forward", &forward, "settings"_a, "query"_a, "key"_a, "value"_a, "kind"_a,
              "threads"_a, "out"_a.none() = nb::none(), "bias"_a.none() = nb::none(),
              "alibi_slopes"_a.none() = nb::none(), "sinks"_a.none() = nb::none(),

@@ -273,6 +273,36 @@ def test_meta_tensors_and_odd_ones():
         close(attend(X, X, X), theirs(X, X, X))
 
 
+def test_by_capsules_too():
+    """As with a PyTorch that has no __dlpack_c_exchange_api__."""
+    from foveal import _foveal
+    from torch.utils.dlpack import from_dlpack, to_dlpack
+
+    bias, shared = torch.randn(5, 5, requires_grad=True), X.clone().requires_grad_()
+    wrong = [X.to_sparse(), X.to("meta"), X.to(torch.complex64)]
+
+    def results():
+        output = attend(shared, X, X[:, :1].expand(1, 2, 5, 8), bias)
+        gradients = torch.autograd.grad(output.square().sum(), (shared, bias))
+        texts = []
+        for each in wrong:
+            with pytest.raises((TypeError, ValueError)) as error:
+                foveal.plan(X.shape, X.shape, X.shape).run(X, each, X)
+            texts.append(str(error.value))
+        return [output, *gradients], texts
+
+    by_table, texts = results()
+    before = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
+    try:
+        _foveal.set_torch(to_dlpack, from_dlpack, None)
+        by_capsule, same_texts = results()
+    finally:
+        _foveal.set_torch(to_dlpack, getattr(torch._C, "_from_dlpack", from_dlpack), before)
+    assert texts == same_texts
+    for ours, other in zip(by_table, by_capsule):
+        assert torch.equal(ours, other) and ours.stride() == other.stride()
+
+
 def test_threads_are_pytorchs():
     before = torch.get_num_threads()
     try:
