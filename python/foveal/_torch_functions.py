@@ -75,6 +75,7 @@ class PlainAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: Call, query: Any, key: Any, value: Any, *terms: Any) -> Any:
+        bias, alibi_slopes, sinks = terms or _NO_TERMS
         made = _foveal.forward(
             call.settings,
             query,
@@ -83,7 +84,9 @@ class PlainAttention(torch.autograd.Function):
             TORCH,
             threads_of_call(),
             None,
-            *(terms or _NO_TERMS),
+            bias,
+            alibi_slopes,
+            sinks,
             call.mask_arrays,
             call.seed,
         )
@@ -96,15 +99,15 @@ class PlainAttention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_output: Any, *_: Any) -> Any:
-        asked = ctx.needs_input_grad[4:]
+        asked: Any = ctx.needs_input_grad[4:]
         if grad_output is None:
             return (None,) * (4 + len(asked))
         call = ctx.call
         query, key, value, output, lse, *rest = ctx.saved_tensors
-        terms = rest[: len(asked)] or _NO_TERMS
+        bias, alibi_slopes, sinks = rest[: len(asked)] or _NO_TERMS
         mask_arrays = rest[len(asked) :]
         if torch.is_grad_enabled() or not nobody_looks_on(grad_output):
-            saved, arrays = (query, key, value, output, lse), (*terms, mask_arrays)
+            saved, arrays = (query, key, value, output, lse), (bias, alibi_slopes, sinks, mask_arrays)
             gradients = _by_operator(grad_output, saved, arrays, call.seed, asked or _NOT_ASKED, call.options)
         else:
             gradients = _foveal.backward(
@@ -117,7 +120,9 @@ class PlainAttention(torch.autograd.Function):
                 lse,
                 TORCH,
                 threads_of_call(),
-                *terms,
+                bias,
+                alibi_slopes,
+                sinks,
                 mask_arrays,
                 call.seed,
                 *asked,
