@@ -9,9 +9,6 @@ and forward and backward through autograd beside attention_backward() in C++. Co
 microseconds; `more` is the median of the differences within a turn. --check fails where NumPy or
 PyTorch is more than 3 % + 10 us over C++ in the forward, or autograd more than 5 % and what PyTorch
 takes for a Function that computes nothing (`nothing`; caches are cold then, as after any long call).
-
-Before that, how a call fares beside PyTorch's own threads: alone, and right after a matrix product of
-PyTorch's; and that product alone, and right after a call.
 """
 
 import argparse
@@ -124,23 +121,6 @@ def more(turns, ours, base):
     return difference * 1e6, difference / median(turns[base])
 
 
-def beside_pytorch():
-    x = torch.randn(1, 8, 256, 64)
-    matrix = torch.randn(512, 512)
-    ours = lambda: foveal.scaled_dot_product_attention(x, x, x, is_causal=True)  # noqa: E731
-    product = lambda: matrix @ matrix  # noqa: E731
-    columns = {"ours alone": [], "ours after a product": [], "product alone": [], "product after ours": []}
-    for _ in range(60):
-        for name, before, call in zip(columns, (None, product, None, ours), (ours, ours, product, product)):
-            time.sleep(0.02)  # until all threads sleep
-            if before:
-                before()
-            columns[name].append(seconds(call))
-    for name, times in columns.items():
-        print(f"{name:22}{median(times) * 1e6:10.1f} us")
-    print()
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int)
@@ -149,8 +129,6 @@ def main():
     options = parser.parse_args()
     if options.threads:
         foveal.set_num_threads(options.threads)
-    if torch is not None:
-        beside_pytorch()
     columns = [("C++", 10), ("NumPy", 10), ("more", 16)]
     if torch is not None:
         columns += [("PyTorch", 10), ("more", 16), ("C++ both", 12), ("nothing", 10), ("autograd", 10), ("more", 16)]

@@ -18,6 +18,10 @@ class Generator {
   /// Starts the stream again, and forgets the cached normal value.
   void seed(std::uint64_t seed);
   std::uint64_t initial_seed() const;
+  /// A stream of its own that goes on from where this one is.
+  Generator clone() const;
+  /// This stream, with all its handles, goes on from where `other` is.
+  void continue_from(const Generator& other);
 
   std::uint32_t next_u32();
   /// Two draws, the first one in the upper half.

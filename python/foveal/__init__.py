@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from . import masks, nn, scores
 from ._attention import scaled_dot_product_attention
 from ._explain import Check, Trace, check, explain
-from ._foveal import manual_seed, release_memory, targets
+from ._foveal import release_memory, targets
 from ._foveal import version as __version__
 from ._plan import Plan, plan
 from ._results import AttentionResult, Statistics
+from ._seeds import manual_seed
 from ._threads import get_num_threads, set_num_threads
 
 __all__ = [

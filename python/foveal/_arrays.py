@@ -17,11 +17,15 @@ def readable(array: Any, name: str) -> Any:
     """What the extension reads of a call on arrays that aren't PyTorch's: NumPy's as they are, others
     through NumPy without a copy."""
     numpy = sys.modules.get("numpy")
-    if array is None or (numpy is not None and isinstance(array, numpy.ndarray)):
+    if array is None or (numpy is not None and type(array) is numpy.ndarray):
+        return array
+    if numpy is not None and isinstance(array, numpy.ndarray):
+        if hasattr(array, "mask"):
+            raise TypeError(f"attention: {name} is a masked array, whose mask would be lost: give .data, and a mask")
         return array
     if is_torch(array):
         raise TypeError(
-            f"attention: {name} is a tensor of PyTorch's but query is none: give arrays of one library, here .numpy()"
+            f"attention: {name} is a tensor of PyTorch's but query isn't: give arrays of one library, here .numpy()"
         )
     if not hasattr(array, "__dlpack__"):
         raise TypeError(

@@ -7,12 +7,14 @@ from typing import Any
 
 from . import _foveal
 from ._arrays import NUMPY, as_given, is_torch, readable, required
-from ._options import CAUSAL, DEFAULT, Options, numbers, read_statistics, settings_of, wants_more_than_output
+from ._given import UINT64, flag, real, whole, wholes
+from ._options import CAUSAL, DEFAULT, Options, read_statistics, settings_of, wants_more_than_output
 from ._results import result_of
-from ._shapes import fits_as_it_is, fold, fold_terms, unfold
+from ._seeds import seed_number
+from ._shapes import check_out_dtype, fits_as_it_is, fold, fold_out, fold_terms, unfold
 from ._terms import NO_TERMS, Terms
 from ._threads import threads_of_call
-from .masks import Mask, causal, dense
+from .masks import Mask, as_mask, causal, dense
 
 
 def scaled_dot_product_attention(
@@ -67,25 +69,25 @@ def scaled_dot_product_attention(
     Raises ValueError for shapes and values that don't fit, TypeError for other things and dtypes.
     """
     options, terms = options_of(
-        attn_mask,
-        dropout_p,
-        is_causal,
-        scale,
-        mask,
-        softcap,
-        alibi_slopes,
-        sinks,
-        return_lse,
-        return_weights,
-        statistics,
-        offset,
-        key_lengths,
-        query_offset,
-        key_offset,
-        query_starts,
-        key_starts,
-        target,
-        strict,
+        attn_mask=attn_mask,
+        dropout_p=dropout_p,
+        is_causal=is_causal,
+        scale=scale,
+        mask=mask,
+        softcap=softcap,
+        alibi_slopes=alibi_slopes,
+        sinks=sinks,
+        return_lse=return_lse,
+        return_weights=return_weights,
+        statistics=statistics,
+        offset=offset,
+        key_lengths=key_lengths,
+        query_offset=query_offset,
+        key_offset=key_offset,
+        query_starts=query_starts,
+        key_starts=key_starts,
+        target=target,
+        strict=strict,
     )
     if is_torch(query):
         return (_torch_attention or _load_torch())(query, key, value, terms, options, seed, out, enable_gqa)
@@ -104,6 +106,7 @@ def _load_torch() -> Any:
 
 
 def options_of(
+    *,
     attn_mask: Any,
     dropout_p: float,
     is_causal: bool,
@@ -127,41 +130,67 @@ def options_of(
     """The arguments without and with arrays. Most calls have none of them, and cost no more than
     looking."""
     options, terms = DEFAULT, NO_TERMS
+    if is_causal is not False:
+        is_causal = flag("attention: is_causal", is_causal)
     if is_causal and attn_mask is None and mask is None:
         options = CAUSAL
     elif is_causal or attn_mask is not None or mask is not None:
-        if is_causal and attn_mask is not None:
-            raise ValueError(
-                "attention: attn_mask is given and is_causal is True: give attn_mask and mask=masks.causal('top_left')"
-            )
-        masks = [causal("top_left")] if is_causal else []
-        if mask is not None:
-            masks.append(_checked_mask(mask))
-        if attn_mask is not None:
-            if _is_bool(attn_mask):
-                masks.append(dense(attn_mask))
-            else:
-                terms = terms._replace(bias=attn_mask)
-        if masks:
-            whole = masks[0]
-            for further in masks[1:]:
-                whole = whole & further
-            options = options._replace(mask=whole.text)
-            terms = terms._replace(mask_arrays=whole.arrays)
+        options, terms = _with_masks(attn_mask, is_causal, mask)
     if scale is not None:
-        options = options._replace(scale=float(scale))
+        options = options._replace(scale=real("attention: scale", scale))
     if dropout_p:
-        options = options._replace(dropout=float(dropout_p), offset=offset)
-    if return_lse or return_weights or statistics is not None:
-        options = options._replace(return_lse=return_lse, return_weights=return_weights, **read_statistics(statistics))
+        options = options._replace(
+            dropout=real("attention: dropout_p", dropout_p), offset=whole("attention: offset", offset, UINT64)
+        )
+    if return_lse is not False or return_weights is not False or statistics is not None:
+        options = options._replace(
+            return_lse=flag("attention: return_lse", return_lse),
+            return_weights=flag("attention: return_weights", return_weights),
+            **read_statistics(statistics),
+        )
     if alibi_slopes is not None or sinks is not None:
         terms = terms._replace(alibi_slopes=alibi_slopes, sinks=sinks)
-    if softcap or target or strict:
-        options = options._replace(softcap=float(softcap or 0), target=target or "", strict=strict)
+    if softcap is not None or target is not None or strict is not False:
+        options = options._replace(
+            softcap=0.0 if softcap is None else real("attention: softcap", softcap),
+            target=_name("target", target),
+            strict=flag("attention: strict", strict),
+        )
     if key_lengths is not None or query_offset is not None or key_offset:
-        options = options._replace(key_lengths=numbers(key_lengths), key_offset=key_offset, **_offsets(query_offset))
+        options = options._replace(
+            key_lengths=wholes("attention: key_lengths", key_lengths),
+            key_offset=whole("attention: key_offset", key_offset),
+            **_offsets(query_offset),
+        )
     if query_starts is not None or key_starts is not None:
-        options = options._replace(query_starts=numbers(query_starts), key_starts=numbers(key_starts))
+        options = options._replace(
+            query_starts=wholes("attention: query_starts", query_starts),
+            key_starts=wholes("attention: key_starts", key_starts),
+        )
+    return options, terms
+
+
+def _with_masks(attn_mask: Any, is_causal: bool, mask: Any) -> tuple[Options, Terms]:
+    """A key must be visible to all of them; a floating attn_mask is added to the scores."""
+    if is_causal and attn_mask is not None:
+        raise ValueError(
+            "attention: attn_mask is given and is_causal is True: give attn_mask and mask=masks.causal('top_left')"
+        )
+    options, terms = DEFAULT, NO_TERMS
+    parts = [causal("top_left")] if is_causal else []
+    if mask is not None:
+        parts.append(as_mask("attention", mask))
+    if attn_mask is not None:
+        if _is_bool(attn_mask):
+            parts.append(dense(attn_mask))
+        else:
+            terms = terms._replace(bias=attn_mask)
+    if parts:
+        combined = parts[0]
+        for further in parts[1:]:
+            combined = combined & further
+        options = options._replace(mask=combined.text)
+        terms = terms._replace(mask_arrays=combined.arrays)
     return options, terms
 
 
@@ -185,44 +214,36 @@ def _attention(
         terms = fold_terms(terms, folded, "bool")
     if seed is None:
         seed = _foveal.next_seed() if options.dropout else 0
-    seed %= 2**64
-    given = readable(out, "out") if folded is None else None
+    else:
+        seed = seed_number("attention: seed", seed)
+    out_array = readable(out, "out")
+    given = out_array if folded is None or out is None else fold_out(out_array, folded)
     result = _foveal.forward(settings_of(options), query, key, value, NUMPY, threads_of_call(), given, *terms, seed)
     if not wants_more_than_output(options):
-        return _finished(result, query, like, folded, out)
+        return _finished(result, query, like, folded, out, given, out_array)
     parts = list(result)
-    parts[0] = _finished(parts[0], query, like, folded, out)
+    parts[0] = _finished(parts[0], query, like, folded, out, given, out_array)
     parts[1:] = [as_given(part if folded is None else unfold(part, folded), like) for part in parts[1:]]
     return result_of(parts, options)
 
 
-def _finished(output: Any, query: Any, like: Any, folded: Any, out: Any) -> Any:
-    """The output as its caller wants it."""
+def _finished(output: Any, query: Any, like: Any, folded: Any, out: Any, given: Any, out_array: Any) -> Any:
+    """The output as its caller wants it. `given`: where it was written, if that is in `out`."""
+    if given is not None:
+        return out
     output = as_bfloat16(output, query)
     if folded is not None:
         output = unfold(output, folded)
     if out is None:
         return as_given(output, like)
-    if folded is not None:
-        if tuple(out.shape) != tuple(output.shape):
-            raise ValueError(f"attention: out has shape {out.shape}: it must have {output.shape}")
-        out[...] = output
+    check_out_dtype(out_array, output)
+    out_array[...] = output
     return out
 
 
 def as_bfloat16(output: Any, query: Any) -> Any:
     """bfloat16, which NumPy has from ml_dtypes alone, comes from the extension as bits."""
     return output.view(query.dtype) if query.dtype.kind == "V" else output
-
-
-def _checked_mask(mask: Any) -> Mask:
-    if isinstance(mask, str):
-        return Mask(mask)
-    if not isinstance(mask, Mask):
-        raise TypeError(
-            f"attention: mask is a {type(mask).__name__}: give an expression of foveal.masks; arrays go to attn_mask"
-        )
-    return mask
 
 
 def _is_bool(attn_mask: Any) -> bool:
@@ -237,6 +258,17 @@ def _is_bool(attn_mask: Any) -> bool:
 
 
 def _offsets(query_offset: Any) -> dict[str, Any]:
-    if query_offset is None or hasattr(query_offset, "__index__"):
-        return {"query_offset": query_offset}
-    return {"query_offsets": numbers(query_offset)}
+    """A number, or one for each batch entry."""
+    if query_offset is None:
+        return {}
+    if getattr(query_offset, "ndim", None) == 0 or not hasattr(query_offset, "__iter__"):
+        return {"query_offset": whole("attention: query_offset", query_offset)}
+    return {"query_offsets": wholes("attention: query_offset", query_offset)}
+
+
+def _name(argument: str, given: Any) -> str:
+    if given is None:
+        return ""
+    if not isinstance(given, str):
+        raise TypeError(f"attention: {argument} is of type {type(given).__name__}: it must be text")
+    return given

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ._foveal import Settings
+from ._given import INT32, flag, whole, wholes
 
 
 class Options(NamedTuple):
@@ -54,6 +55,25 @@ _DEFAULT_SETTINGS = Settings(*DEFAULT)
 _CAUSAL_SETTINGS = Settings(*CAUSAL)
 
 
+@functools.lru_cache(maxsize=1024)
+def _with_lse(options: Options) -> Options:
+    return options if options.return_lse else options._replace(return_lse=True)
+
+
+def recorded(options: Options) -> tuple[Options, Settings]:
+    """What a backward needs of the forward: lse too. The most frequent ones are found without hashing."""
+    if options is DEFAULT:
+        return _DEFAULT_RECORDED
+    if options is CAUSAL:
+        return _CAUSAL_RECORDED
+    with_lse = _with_lse(options)
+    return with_lse, _settings_of(with_lse)
+
+
+_DEFAULT_RECORDED = _with_lse(DEFAULT), _settings_of(_with_lse(DEFAULT))
+_CAUSAL_RECORDED = _with_lse(CAUSAL), _settings_of(_with_lse(CAUSAL))
+
+
 def wants_more_than_output(options: Options) -> bool:
     return (
         options is not DEFAULT
@@ -70,15 +90,6 @@ def wants_more_than_output(options: Options) -> bool:
     )
 
 
-def numbers(given: Any) -> tuple[int, ...] | None:
-    """A list of integers, or an array of one axis."""
-    if given is None:
-        return None
-    if hasattr(given, "tolist"):
-        given = given.tolist()
-    return tuple([int(number) for number in given])
-
-
 STATISTICS = ("top_k", "entropy", "maximum", "column_mass", "rows")
 
 
@@ -88,19 +99,24 @@ def read_statistics(given: Mapping[str, Any] | Sequence[str] | str | None) -> di
         return {}
     if isinstance(given, str):
         given = [given]
+    if not hasattr(given, "__iter__"):
+        raise TypeError(
+            f"attention: statistics is of type {type(given).__name__}: give names, or a dict such as {{'top_k': 4}}"
+        )
     if not isinstance(given, Mapping):
         given = {name: True for name in given}
     asked: dict[str, Any] = {}
     for name, value in given.items():
         if name not in STATISTICS:
             raise ValueError(f"attention: statistics has {name!r}: it may have {', '.join(STATISTICS)}")
+        what = f"attention: statistics[{name!r}]"
         if name in ("top_k", "rows") and isinstance(value, bool):
             example = "4" if name == "top_k" else "[0, 5]"
-            raise ValueError(f"attention: statistics[{name!r}] needs a number: {{{name!r}: {example}}}")
+            raise ValueError(f"{what} needs a number: {{{name!r}: {example}}}")
         if name == "rows":
-            asked[name] = numbers(value)
+            asked[name] = wholes(what, value) or ()
         elif name == "top_k":
-            asked[name] = int(value)
+            asked[name] = whole(what, value, INT32)
         else:
-            asked[name] = bool(value)
+            asked[name] = flag(what, value)
     return asked

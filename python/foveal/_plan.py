@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import _foveal
-from ._arrays import NUMPY, TORCH, any_readable, as_given, is_torch, required
+from ._arrays import NUMPY, TORCH, any_readable, as_given, is_torch, readable, required
 from ._attention import options_of
+from ._given import wholes
 from ._options import Options, settings_of, wants_more_than_output
 from ._results import result_of
+from ._seeds import seed_number
 from ._terms import Terms
 from .masks import Mask
 
@@ -18,7 +20,7 @@ class Plan:
     """Holds the mask bound to its lengths and cut into tiles, so that many runs pay for that once.
     Made by foveal.plan. Several threads may run it at once. Nothing that it runs has a gradient."""
 
-    def __init__(self, native: _foveal.Plan, options: Options, arrays: tuple[Any, ...]) -> None:
+    def __init__(self, native: _foveal.Plan, options: Options, arrays: Terms) -> None:
         self._native = native
         self._options = options
         self._arrays = arrays  # the plan looks at their memory
@@ -37,12 +39,18 @@ class Plan:
         if is_torch(query):
             from . import _torch
 
-            query, key, value = (_torch.without_gradient(array) for array in (query, key, value))
+            query = _torch.without_gradient("query", query)
+            key, value = _torch.without_gradient("key", key), _torch.without_gradient("value", value)
+            others = zip(("out", "attn_mask", "alibi_slopes", "sinks"), (out, *self._arrays[:3]))
+            for name, array in others:
+                if array is not None:
+                    _torch.without_gradient(name, array)
             kind = TORCH
         else:
             query, key, value = required(query, "query"), required(key, "key"), required(value, "value")
             kind = NUMPY
-        parts = self._native.run(query, key, value, kind, any_readable(out, "out"))
+        given = out if kind == TORCH else readable(out, "out")
+        parts = self._native.run(query, key, value, kind, given)
         if kind == NUMPY:
             from ._attention import as_bfloat16
 
@@ -87,25 +95,25 @@ def plan(
     options of scaled_dot_product_attention. dtype: a name, or NumPy's or PyTorch's own. A mask's
     arrays are read now, the terms' (attn_mask, alibi_slopes, sinks) at each run."""
     options, terms = options_of(
-        attn_mask,
-        dropout_p,
-        is_causal,
-        scale,
-        mask,
-        softcap,
-        alibi_slopes,
-        sinks,
-        return_lse,
-        return_weights,
-        statistics,
-        offset,
-        key_lengths,
-        query_offset,
-        key_offset,
-        query_starts,
-        key_starts,
-        target,
-        strict,
+        attn_mask=attn_mask,
+        dropout_p=dropout_p,
+        is_causal=is_causal,
+        scale=scale,
+        mask=mask,
+        softcap=softcap,
+        alibi_slopes=alibi_slopes,
+        sinks=sinks,
+        return_lse=return_lse,
+        return_weights=return_weights,
+        statistics=statistics,
+        offset=offset,
+        key_lengths=key_lengths,
+        query_offset=query_offset,
+        key_offset=key_offset,
+        query_starts=query_starts,
+        key_starts=key_starts,
+        target=target,
+        strict=strict,
     )
     arrays = Terms(
         any_readable(terms.bias, "attn_mask"),
@@ -114,7 +122,13 @@ def plan(
         tuple([any_readable(array, "mask") for array in terms.mask_arrays]),
     )
     native = _foveal.Plan(
-        settings_of(options), list(query_shape), list(key_shape), list(value_shape), dtype_name(dtype), *arrays, seed
+        settings_of(options),
+        wholes("plan: query_shape", query_shape) or (),
+        wholes("plan: key_shape", key_shape) or (),
+        wholes("plan: value_shape", value_shape) or (),
+        dtype_name(dtype),
+        *arrays,
+        seed_number("plan: seed", seed),
     )
     return Plan(native, options, arrays)
 

@@ -135,6 +135,32 @@ def fold_terms(terms: Terms, folded: Folded, bool_dtype: Any) -> Terms:
     )
 
 
+def fold_out(out: Any, folded: Folded) -> Any:
+    """`out`, whose leading axes are the results', as (B, H, L_q, D_v) in the same memory; None where its
+    strides don't allow that."""
+    batch, heads, queries, _ = folded.query.shape
+    end = (queries, folded.value.shape[3])
+    expected = folded.leading + end
+    if tuple(out.shape) != expected:
+        raise ValueError(f"attention: out has shape {text(out.shape)}: it must have {text(expected)}")
+    shape = (batch, heads) + end
+    if hasattr(out, "untyped_storage"):
+        try:
+            return out.view(shape)
+        except RuntimeError:
+            return None
+    import numpy
+
+    view = out.reshape(shape)
+    return view if numpy.may_share_memory(view, out) else None
+
+
+def check_out_dtype(out: Any, output: Any) -> None:
+    """Of one that is copied into: a conversion on the way would be silent."""
+    if out.dtype != output.dtype:
+        raise ValueError(f"attention: out has dtype {out.dtype}: it must have {output.dtype}")
+
+
 def unfold(array: Any, folded: Folded) -> Any:
     """A result of (B, H, ...) with its leading axes as they came."""
     if array is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from . import _foveal
+from ._given import INT32, whole
 
 _chosen = False  # by set_num_threads
 
@@ -12,7 +13,7 @@ _chosen = False  # by set_num_threads
 def set_num_threads(count: int) -> None:
     """Threads that later calls use, the caller's included: 1 to 1024."""
     global _chosen
-    _foveal.set_num_threads(count)
+    _foveal.set_num_threads(whole("set_num_threads: count", count, INT32))
     _chosen = True
 
 

@@ -10,14 +10,14 @@ from torch.autograd import forward_ad
 
 from . import _foveal
 from ._arrays import TORCH
-from ._options import Options, settings_of, wants_more_than_output
+from ._options import Options, recorded, settings_of, wants_more_than_output
 from ._results import result_of
-from ._shapes import Folded, fits_as_it_is, fold, fold_terms, unfold
+from ._shapes import Folded, check_out_dtype, fits_as_it_is, fold, fold_out, fold_terms, unfold
 from ._terms import NO_TERMS, Terms
 from ._threads import threads_of_call
-from ._torch_functions import Attention, PlainAttention, placed
+from ._torch_functions import Attention, Call, PlainAttention, placed
 from ._torch_look import nobody_looks_on
-from ._torch_operators import as_tensor, attention_operator, seed_number
+from ._torch_operators import as_number, as_tensor, attention_operator, checked_seed
 
 
 def attention(
@@ -36,42 +36,42 @@ def attention(
     if torch.is_autocast_enabled("cpu"):
         query, key, value = (_autocast(array) for array in (query, key, value))
     if not plain:
-        _check_dtypes(query, key, value)
+        _check_alike(query, key, value)
     folded = None
     if not fits_as_it_is(query, key, value, enable_gqa):
         folded = fold(query, key, value, enable_gqa)
         query, key, value = folded.query, folded.key, folded.value
         terms = fold_terms(terms, folded, torch.bool)
-    if options.dropout and seed is None:
+    if seed is not None:
+        seed = checked_seed(seed)
+    elif options.dropout:
         seed = torch.randint(-(2**63), 2**63 - 1, (), dtype=torch.int64)
     needs_gradient = torch.is_grad_enabled() and _require_gradient(query, key, value, terms)
     if out is not None:
         return _into(query, key, value, terms, options, seed, out, folded, plain and not needs_gradient)
+    if plain and not needs_gradient:
+        parts = _foveal.forward(
+            settings_of(options), query, key, value, TORCH, threads_of_call(), None, *terms, as_number(seed)
+        )
+        return _finished(parts, options, folded)
     if plain:
-        if not needs_gradient:
-            seed = seed_number(seed) if options.dropout else 0
-            parts = _foveal.forward(
-                settings_of(options), query, key, value, TORCH, threads_of_call(), None, *terms, seed
-            )
-            return _finished(parts, options, folded)
-        seed = seed_number(seed)
+        call = Call(*recorded(options), as_number(seed), terms.mask_arrays)
+        no_terms = terms.bias is None and terms.alibi_slopes is None and terms.sinks is None
+        made = PlainAttention.apply(call, query, key, value, *(() if no_terms else terms[:3]))
     else:
         # Compilers want three tensors where one is given three times.
         if key is query:
             key = key.view_as(key)
         if value is query or value is key:
             value = value.view_as(value)
-    if needs_gradient:
-        recorded = options if options.return_lse else options._replace(return_lse=True)
-        inputs = (query, key, value, terms.bias, terms.alibi_slopes, terms.sinks, seed)
-        if plain:
-            made = list(PlainAttention.apply(*inputs, recorded, terms.mask_arrays))
+        if needs_gradient:
+            with_lse = options if options.return_lse else options._replace(return_lse=True)
+            made = Attention.apply(query, key, value, *terms[:3], seed, *with_lse, *terms.mask_arrays)
         else:
-            made = list(Attention.apply(*inputs, *recorded, *terms.mask_arrays))
-        if not options.return_lse:
-            del made[1]
-    else:
-        made = attention_operator(query, key, value, *terms[:3], list(terms.mask_arrays), as_tensor(seed), *options)
+            arrays = list(terms.mask_arrays)
+            made = attention_operator(query, key, value, *terms[:3], arrays, as_tensor(seed), *options)
+    if needs_gradient and not options.return_lse:
+        made = (made[0], *made[2:])
     if not wants_more_than_output(options):
         return _finished(made[0], options, folded)
     wanted = (
@@ -97,21 +97,22 @@ def _finished(parts: Any, options: Options, folded: Folded | None) -> Any:
 def _into(
     query: Any, key: Any, value: Any, terms: Terms, options: Options, seed: Any, out: Any, folded: Any, allowed: bool
 ) -> Any:
+    _check("out", out)
+    if out.is_meta:
+        raise ValueError("attention: out is on meta, where nothing can be written: give one on the CPU")
     if not allowed or out.requires_grad:
         raise ValueError(
             "attention: out is given, but a tensor requires a gradient, or a transform or compiler looks on: what is "
             "written in place isn't recorded; leave out away, or call under torch.no_grad()"
         )
-    _check("out", out)
-    given = out if folded is None else None
+    given = out if folded is None else fold_out(out, folded)
     parts = _foveal.forward(
-        settings_of(options), query, key, value, TORCH, threads_of_call(), given, *terms, seed_number(seed)
+        settings_of(options), query, key, value, TORCH, threads_of_call(), given, *terms, as_number(seed)
     )
     result = _finished(parts, options, folded)
-    if folded is not None:
+    if given is None:
         output = result.output if wants_more_than_output(options) else result
-        if out.shape != output.shape:
-            raise ValueError(f"attention: out has shape {tuple(out.shape)}: it must have {tuple(output.shape)}")
+        check_out_dtype(out, output)
         out.copy_(output)
     return result._replace(output=out) if wants_more_than_output(options) else out
 
@@ -121,9 +122,8 @@ def readable(array: torch.Tensor) -> torch.Tensor:
     return array
 
 
-def without_gradient(array: Any) -> Any:
-    if not isinstance(array, torch.Tensor):
-        raise TypeError(f"attention: query is a tensor of PyTorch's but another is a {type(array).__name__}")
+def without_gradient(name: str, array: Any) -> Any:
+    _check(name, array)
     if torch.is_grad_enabled() and array.requires_grad:
         raise ValueError(
             "Plan.run: a tensor requires a gradient, but a plan records nothing: call it under torch.no_grad()"
@@ -139,6 +139,10 @@ def _named(terms: Terms) -> list[tuple[str, Any]]:
 def _check(name: str, array: Any) -> None:
     if not isinstance(array, torch.Tensor):
         raise TypeError(f"attention: {name} is a {type(array).__name__} but query is a tensor of PyTorch's: give one")
+    if array.is_nested:
+        raise TypeError(f"attention: {name} is nested: give one with padding, and key_lengths, or a packed one")
+    if array.layout is not torch.strided:
+        raise TypeError(f"attention: {name} has layout {array.layout}: give it with .to_dense()")
     if not array.is_cpu and not array.is_meta:
         raise ValueError(f"attention: {name} is on {array.device}: foveal runs on CPUs; give it with .cpu()")
 
@@ -155,7 +159,10 @@ def _refuse_tangents(*arrays: Any) -> None:
 _FLOATING = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 
-def _check_dtypes(query: Any, key: Any, value: Any) -> None:
+def _check_alike(query: Any, key: Any, value: Any) -> None:
+    for name, array in (("key", key), ("value", value)):
+        if array.device != query.device:
+            raise ValueError(f"attention: {name} is on {array.device} but query on {query.device}: give them on one")
     dtype = query.dtype
     if dtype == key.dtype == value.dtype and dtype in _FLOATING:
         return

@@ -3,13 +3,17 @@ to batch them. (A gradient registered with the operator itself isn't seen by tor
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from . import _foveal
+from ._arrays import TORCH
+from ._foveal import Settings
 from ._options import Options
+from ._threads import threads_of_call
 from ._torch_look import nobody_looks_on
-from ._torch_operators import as_tensor, attention_operator, backward_operator, library, run_backward, run_forward
+from ._torch_operators import as_tensor, attention_operator, backward_operator, library
 from ._torch_vmap import batched, batched_backward
 
 # How a Function's arguments lie: tensors and terms, then options, then the mask's arrays.
@@ -40,62 +44,103 @@ class Attention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_output: Any, *_: Any) -> Any:
-        mask_arrays = len(ctx.saved_tensors) - 8 - ctx.has_seed
-        return (*_gradients(ctx, grad_output), *[None] * (1 + _OPTIONS + mask_arrays))
+        others = 1 + _OPTIONS + len(ctx.saved_tensors) - 8 - ctx.has_seed
+        if grad_output is None:
+            return (None,) * (6 + others)
+        *tensors, output, lse = ctx.saved_tensors[:8]
+        rest = ctx.saved_tensors[8:]
+        seed = rest[0] if ctx.has_seed else ctx.seed
+        terms = (*tensors[3:], rest[ctx.has_seed :])
+        saved = (*tensors[:3], output, lse)
+        gradients = _by_operator(grad_output, saved, terms, seed, ctx.needs_input_grad[3:6], ctx.options)
+        return (*gradients, *[None] * others)
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *arguments: Any) -> Any:
         return batched(Attention.apply, info.batch_size, in_dims, arguments, _TENSORS, _OPTIONS)
 
 
+class Call(NamedTuple):
+    """What a call is besides its tensors with gradients."""
+
+    options: Options
+    settings: Settings
+    seed: int
+    mask_arrays: tuple[Any, ...]
+
+
 class PlainAttention(torch.autograd.Function):
-    """The same where nobody looks on: apply(query, key, value, bias, alibi_slopes, sinks, seed,
-    options, mask_arrays), whose call costs a quarter, as setup_context costs most of one."""
+    """The same where nobody looks on: apply(call, query, key, value), or apply(call, query, key, value,
+    bias, alibi_slopes, sinks). It costs a quarter, as setup_context costs most of an apply."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        query: Any,
-        key: Any,
-        value: Any,
-        bias: Any,
-        alibi_slopes: Any,
-        sinks: Any,
-        seed: Any,
-        options: Options,
-        mask_arrays: tuple[Any, ...],
-    ) -> Any:
-        terms = (bias, alibi_slopes, sinks, mask_arrays)
-        results = run_forward(query, key, value, terms, seed, options)
-        ctx.options, ctx.seed, ctx.has_seed = options, seed, 0
+    def forward(ctx: Any, call: Call, query: Any, key: Any, value: Any, *terms: Any) -> Any:
+        bias, alibi_slopes, sinks = terms or _NO_TERMS
+        made = _foveal.forward(
+            call.settings,
+            query,
+            key,
+            value,
+            TORCH,
+            threads_of_call(),
+            None,
+            bias,
+            alibi_slopes,
+            sinks,
+            call.mask_arrays,
+            call.seed,
+        )
+        results = tuple([part for part in made if part is not None])
+        ctx.call = call
         ctx.mark_non_differentiable(*results[1:])
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(query, key, value, *terms[:3], results[0], results[1], *mask_arrays)
-        return tuple(results)
+        ctx.save_for_backward(query, key, value, results[0], results[1], *terms, *call.mask_arrays)
+        return results
 
     @staticmethod
     def backward(ctx: Any, grad_output: Any, *_: Any) -> Any:
-        return (*_gradients(ctx, grad_output), None, None, None)
+        asked: Any = ctx.needs_input_grad[4:]
+        if grad_output is None:
+            return (None,) * (4 + len(asked))
+        call = ctx.call
+        query, key, value, output, lse, *rest = ctx.saved_tensors
+        bias, alibi_slopes, sinks = rest[: len(asked)] or _NO_TERMS
+        mask_arrays = rest[len(asked) :]
+        if torch.is_grad_enabled() or not nobody_looks_on(grad_output):
+            saved, arrays = (query, key, value, output, lse), (bias, alibi_slopes, sinks, mask_arrays)
+            gradients = _by_operator(grad_output, saved, arrays, call.seed, asked or _NOT_ASKED, call.options)
+        else:
+            gradients = _foveal.backward(
+                call.settings,
+                grad_output,
+                query,
+                key,
+                value,
+                output,
+                lse,
+                TORCH,
+                threads_of_call(),
+                bias,
+                alibi_slopes,
+                sinks,
+                mask_arrays,
+                call.seed,
+                *asked,
+            )
+        return (None, *gradients[: 3 + len(asked)])
 
 
-def _gradients(ctx: Any, grad_output: Any) -> tuple[Any, ...]:
-    """Of query, key, value, bias, alibi_slopes and sinks."""
-    if grad_output is None:
-        return (None,) * 6
-    query, key, value, bias, alibi_slopes, sinks, output, lse, *rest = ctx.saved_tensors
-    seed = rest[0] if ctx.has_seed else ctx.seed
-    mask_arrays = rest[ctx.has_seed :]
-    asked = tuple(ctx.needs_input_grad[3:6])
-    terms = (bias, alibi_slopes, sinks)
-    if not torch.is_grad_enabled() and nobody_looks_on(grad_output, query, key, value):
-        return run_backward(
-            grad_output, query, key, value, output, lse, (*terms, mask_arrays), seed, asked, ctx.options
-        )
-    made = list(
-        AttentionBackward.apply(
-            grad_output, query, key, value, output, lse, *terms, seed, *asked, *ctx.options, *mask_arrays
-        )
-    )
+_NO_TERMS = (None, None, None)
+_NOT_ASKED = (False, False, False)
+
+
+def _by_operator(
+    grad_output: Any, saved: tuple[Any, ...], terms: tuple[Any, ...], seed: Any, asked: Any, options: Options
+) -> tuple[Any, ...]:
+    """The gradients of query, key, value, bias, alibi_slopes and sinks, None for those that aren't asked for.
+    saved: query, key, value, output, lse."""
+    *arrays, mask_arrays = terms
+    made = list(AttentionBackward.apply(grad_output, *saved, *arrays, seed, *asked, *options, *mask_arrays))
     return (*made[:3], *placed(made[3:], asked))
 
 

@@ -10,7 +10,7 @@ def nobody_looks_on(*arrays: torch.Tensor) -> bool:
     if torch.compiler.is_compiling():
         return False
     for array in arrays:
-        if type(array) not in _PLAIN or not array.is_cpu or array.is_neg():
+        if type(array) not in _PLAIN or not array.is_cpu or array.is_neg() or array.is_nested:
             return False
     return _no_modes() and _no_transforms()
 

@@ -11,10 +11,15 @@ from torch.utils.dlpack import from_dlpack, to_dlpack
 from . import _foveal
 from ._arrays import TORCH
 from ._options import Options, settings_of, wants_more_than_output
+from ._seeds import seed_number
 from ._threads import threads_of_call
 
-# The inner one takes a capsule alone, and half the time.
-_foveal.set_torch(to_dlpack, getattr(torch._C, "_from_dlpack", from_dlpack))
+# The inner one takes a capsule alone, and half the time; the table, which needs none, a tenth.
+_foveal.set_torch(
+    to_dlpack,
+    getattr(torch._C, "_from_dlpack", from_dlpack),
+    getattr(torch.Tensor, "__dlpack_c_exchange_api__", None),
+)
 
 _OPTIONS_SCHEMA = (
     "str mask, float? scale, float softcap, float dropout, SymInt offset, bool return_lse, bool return_weights, "
@@ -41,10 +46,18 @@ def _hashable(options: tuple[Any, ...]) -> Options:
     return Options._make(tuple(option) if isinstance(option, list) else option for option in options)
 
 
-def seed_number(seed: Any) -> int:
-    if seed is None:
-        return 0
-    return int(seed) % 2**64
+def checked_seed(seed: Any) -> Any:
+    """A caller's: a number, or a tensor that holds one."""
+    if not isinstance(seed, torch.Tensor):
+        return seed_number("attention: seed", seed)
+    if seed.is_floating_point() or seed.is_complex() or seed.numel() != 1:
+        raise TypeError(f"attention: seed has shape {tuple(seed.shape)} and dtype {seed.dtype}: it must be an integer")
+    return seed
+
+
+def as_number(seed: Any) -> int:
+    """0 where there is none: nothing is drawn."""
+    return 0 if seed is None else int(seed) % 2**64
 
 
 def _attention_on_cpu(
@@ -97,7 +110,7 @@ def run_forward(
     query: Any, key: Any, value: Any, terms: tuple[Any, Any, Any, Any], seed: Any, options: Options
 ) -> list[torch.Tensor]:
     parts = _foveal.forward(
-        settings_of(options), query, key, value, TORCH, threads_of_call(), None, *terms, seed_number(seed)
+        settings_of(options), query, key, value, TORCH, threads_of_call(), None, *terms, as_number(seed)
     )
     return [part for part in parts if part is not None] if wants_more_than_output(options) else [parts]
 
@@ -125,7 +138,7 @@ def run_backward(
         TORCH,
         threads_of_call(),
         *terms,
-        seed_number(seed),
+        as_number(seed),
         *asked,
     )
 
@@ -134,6 +147,7 @@ def _fake_attention(
     query: Any, key: Any, value: Any, bias: Any, alibi_slopes: Any, sinks: Any, mask_arrays: Any, seed: Any, *given: Any
 ) -> list[torch.Tensor]:
     options = Options(*given)
+    _check_shapes(query.shape, key.shape, value.shape)
     batch, heads, queries, _ = query.shape
     keys = key.shape[2]
     sums = torch.float64 if query.dtype == torch.float64 else torch.float32
@@ -155,6 +169,22 @@ def _fake_attention(
     if options.rows:
         made.append(query.new_empty((batch, heads, len(options.rows), keys), dtype=sums))
     return made
+
+
+def _check_shapes(query: Any, key: Any, value: Any) -> None:
+    """As far as a tracer must know; the rest is refused where it runs."""
+    same = (
+        ("key", key, 3, query, 3, "head sizes"),
+        ("value", value, 2, key, 2, "numbers of keys"),
+        ("key", key, 0, query, 0, "batches"),
+        ("value", value, 0, query, 0, "batches"),
+        ("value", value, 1, key, 1, "heads"),
+    )
+    for name, shape, axis, other, other_axis, what in same:
+        torch._check_value(
+            shape[axis] == other[other_axis],
+            lambda: f"attention: {name} has shape {tuple(shape)} but query has {tuple(query)}: {what} must match",
+        )
 
 
 def _fake_backward(

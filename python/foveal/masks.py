@@ -10,10 +10,10 @@ used, as its lengths come then.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from . import _foveal
+from ._given import whole
 
 # What an expression's outermost operator is; the lower, the closer it binds.
 ATOM, AND, OR = range(3)
@@ -60,11 +60,24 @@ class Mask:
         from ._arrays import any_readable
 
         arrays = tuple([any_readable(array, "mask") for array in self.arrays])
-        return _foveal.lint_mask(self.text, arrays, batch, query_length, key_length)
+        given = (("batch", batch), ("query_length", query_length), ("key_length", key_length))
+        sizes = [_integer("lint", name, size, 0) for name, size in given]
+        return _foveal.lint_mask(self.text, arrays, *sizes)
 
     def _within(self, level: int) -> str:
         """In parentheses where it binds less."""
         return self.text if self._level <= level else f"({self.text})"
+
+
+def as_mask(what: str, mask: Any) -> Mask:
+    """An expression, or its text."""
+    if isinstance(mask, str):
+        return Mask(mask)
+    if not isinstance(mask, Mask):
+        raise TypeError(
+            f"{what}: mask is a {type(mask).__name__}: give an expression of foveal.masks; arrays go to attn_mask"
+        )
+    return mask
 
 
 def none() -> Mask:
@@ -133,10 +146,8 @@ def from_block_mask(block_mask: Any) -> Mask:
     return dense(visible[..., :queries, :keys])
 
 
-def _integer(mask: str, name: str, value: int, lowest: int | None = None) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{mask}: {name} is {value!r}: it must be an integer")
-    number = value.__index__()
+def _integer(mask: str, name: str, value: Any, lowest: int | None = None) -> int:
+    number = whole(f"{mask}: {name}", value)
     if lowest is not None and number < lowest:
         raise ValueError(f"{mask}: {name} is {number}: it must be {lowest} or more")
     return number
@@ -153,7 +164,9 @@ def _of_numbers(kind: str, given: Any) -> Mask:
     return Mask(f"{kind}(#)", (given,), ATOM)
 
 
-def _list(kind: str, given: Sequence[Any]) -> str:
+def _list(kind: str, given: Any) -> str:
+    if isinstance(given, str) or not hasattr(given, "__iter__"):
+        raise TypeError(f"{kind}: it is given a {type(given).__name__}: give a list or an array of integers")
     lowest = 0 if kind == "padding" else None
     entries = [
         _list(kind, entry)

@@ -7,14 +7,12 @@
 #include <optional>
 #include <string_view>
 
+#include "torch_tensors.h"
+
 namespace nb = nanobind;
 
 namespace foveal::python {
 namespace {
-
-/// PyTorch's functions; never given back, as a static object would outlive the interpreter.
-PyObject* torch_to_dlpack = nullptr;
-PyObject* torch_from_dlpack = nullptr;
 
 std::string text_of(const nb::object& object) { return nb::str(object).c_str(); }
 
@@ -86,6 +84,26 @@ std::optional<DType> dtype_of_dlpack(const nb::dlpack::dtype& dtype) {
   return std::nullopt;
 }
 
+nb::object to_numpy(const Tensor& tensor) {
+  auto* kept = new Tensor(tensor);
+  const nb::capsule owner(kept,
+                          [](void* pointer) noexcept { delete static_cast<Tensor*>(pointer); });
+  // NumPy has no bfloat16: its bits go as float16, and are looked at as what they are in Python.
+  const DType dtype = tensor.dtype() == DType::bfloat16 ? DType::float16 : tensor.dtype();
+  const std::vector<std::size_t> shape(tensor.shape().begin(), tensor.shape().end());
+  return nb::ndarray<nb::numpy>(kept->raw_data(), shape.size(), shape.data(), owner,
+                                tensor.strides().data(), dlpack_of(dtype))
+      .cast(nb::rv_policy::reference);
+}
+
+/// A copy as this machine likes it.
+nb::object converted(nb::handle array, bool other_order) {
+  if (!other_order) return array.attr("copy")();
+  return array.attr("astype")(array.attr("dtype").attr("newbyteorder")("="));
+}
+
+}  // namespace
+
 nb::dlpack::dtype dlpack_of(DType dtype) {
   switch (dtype) {
     case DType::float32:
@@ -104,7 +122,7 @@ nb::dlpack::dtype dlpack_of(DType dtype) {
   throw nb::type_error("foveal: a dtype that Python doesn't know");
 }
 
-[[noreturn]] void refuse_dtype(const char* name, std::string dtype) {
+void refuse_dtype(const char* name, std::string dtype) {
   constexpr std::string_view kPrefix = "torch.";
   if (dtype.starts_with(kPrefix)) dtype.erase(0, kPrefix.size());
   throw nb::type_error(
@@ -112,63 +130,6 @@ nb::dlpack::dtype dlpack_of(DType dtype) {
        ": foveal knows float32, float64, bfloat16, float16, and bool and int64 for "
        "masks; convert it")
           .c_str());
-}
-
-nb::object to_numpy(const Tensor& tensor) {
-  auto* kept = new Tensor(tensor);
-  const nb::capsule owner(kept,
-                          [](void* pointer) noexcept { delete static_cast<Tensor*>(pointer); });
-  // NumPy has no bfloat16: its bits go as float16, and are looked at as what they are in Python.
-  const DType dtype = tensor.dtype() == DType::bfloat16 ? DType::float16 : tensor.dtype();
-  const std::vector<std::size_t> shape(tensor.shape().begin(), tensor.shape().end());
-  return nb::ndarray<nb::numpy>(kept->raw_data(), shape.size(), shape.data(), owner,
-                                tensor.strides().data(), dlpack_of(dtype))
-      .cast(nb::rv_policy::reference);
-}
-
-/// DLPack's DLManagedTensor, and the tensor whose memory, shape and strides it shows.
-struct Exported {
-  nb::dlpack::dltensor shown;
-  void* context = nullptr;
-  void (*deleter)(Exported*) = [](Exported* self) { delete self; };
-  Tensor tensor;
-
-  explicit Exported(const Tensor& given) : tensor(given) {
-    shown.data = tensor.raw_data();
-    shown.device = {nb::device::cpu::value, 0};
-    shown.ndim = static_cast<std::int32_t>(tensor.rank());
-    shown.dtype = dlpack_of(tensor.dtype());
-    shown.shape = const_cast<std::int64_t*>(tensor.shape().data());
-    shown.strides = const_cast<std::int64_t*>(tensor.strides().data());
-  }
-};
-
-constexpr const char* kCapsule = "dltensor";
-
-nb::object to_torch(const Tensor& tensor) {
-  auto exported = std::make_unique<Exported>(tensor);
-  // Who takes the tensor over renames the capsule.
-  const nb::object capsule = nb::steal(PyCapsule_New(exported.get(), kCapsule, [](PyObject* self) {
-    if (PyCapsule_IsValid(self, kCapsule) == 0) return;
-    auto* const left = static_cast<Exported*>(PyCapsule_GetPointer(self, kCapsule));
-    left->deleter(left);
-  }));
-  if (!capsule.is_valid()) throw nb::python_error();
-  static_cast<void>(exported.release());
-  return nb::handle(torch_from_dlpack)(capsule);
-}
-
-/// A copy as this machine likes it.
-nb::object converted(nb::handle array, bool other_order) {
-  if (!other_order) return array.attr("copy")();
-  return array.attr("astype")(array.attr("dtype").attr("newbyteorder")("="));
-}
-
-}  // namespace
-
-void set_torch(nb::object to_dlpack, nb::object from_dlpack) {
-  torch_to_dlpack = to_dlpack.release().ptr();
-  torch_from_dlpack = from_dlpack.release().ptr();
 }
 
 struct Borrowed::Buffer {
@@ -185,9 +146,7 @@ Tensor Borrowed::write(nb::handle array, const char* name) { return take(array, 
 Tensor Borrowed::take(nb::handle array, const char* name, bool writes) {
   if (array.is_none()) return Tensor();
   if (PyObject_CheckBuffer(array.ptr()) != 0) return take_buffer(array, name, writes);
-  if (torch_to_dlpack != nullptr && nb::hasattr(array, "data_ptr")) {
-    return take_capsule(array, name);
-  }
+  if (has_torch() && nb::hasattr(array, "data_ptr")) return take_torch(array, name);
   throw nb::type_error((begin_of_error(name) + " is a " + name_of_type(array) +
                         ": give an array of NumPy's, a tensor of PyTorch's, or what has __dlpack__")
                            .c_str());
@@ -227,19 +186,9 @@ Tensor Borrowed::take_buffer(nb::handle array, const char* name, bool writes) {
   return Tensor::from_blob(const_cast<const void*>(data), shape, strides, *dtype);
 }
 
-Tensor Borrowed::take_capsule(nb::handle array, const char* name) {
-  nb::object capsule = nb::handle(torch_to_dlpack)(array);
-  const auto* managed =
-      static_cast<const nb::dlpack::dltensor*>(PyCapsule_GetPointer(capsule.ptr(), kCapsule));
-  if (managed == nullptr) throw nb::python_error();
-  // DLManagedTensor begins with its DLTensor. The capsule, never renamed, frees it at its end.
-  const nb::dlpack::dltensor& given = *managed;
-  if (given.device.device_type != nb::device::cpu::value) {
-    throw nb::value_error((begin_of_error(name) + " is on " +
-                           text_of(nb::getattr(array, "device", nb::str("another device"))) +
-                           ": foveal runs on CPUs; give it with .cpu()")
-                              .c_str());
-  }
+Tensor Borrowed::take_torch(nb::handle array, const char* name) {
+  SeenTensor seen = see_torch(array, name);
+  const nb::dlpack::dltensor& given = seen.lies;
   const std::optional<DType> dtype = dtype_of_dlpack(given.dtype);
   if (!dtype) refuse_dtype(name, text_of(array.attr("dtype")));
   Shape shape(given.shape, given.shape + given.ndim);
@@ -247,7 +196,7 @@ Tensor Borrowed::take_capsule(nb::handle array, const char* name) {
                                              : row_major_strides(shape);
   if (!shape.empty() && shape.back() == 1) strides.back() = 1;
   void* const data = static_cast<char*>(given.data) + given.byte_offset;
-  objects_.push_back(std::move(capsule));
+  objects_.push_back(std::move(seen.holder));
   return Tensor::from_blob(data, shape, strides, *dtype);
 }
 

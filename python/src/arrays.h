@@ -14,9 +14,6 @@ namespace foveal::python {
 /// Makes an array of NumPy's out of a tensor, or a tensor of PyTorch's.
 enum class Kind { numpy = 0, torch = 1 };
 
-/// What PyTorch gives for it: torch.utils.dlpack's two functions. Kept for the process's life.
-void set_torch(nanobind::object to_dlpack, nanobind::object from_dlpack);
-
 /// Holds arrays for as long as tensors look at their memory. Made and destroyed with the GIL held.
 class Borrowed {
  public:
@@ -37,7 +34,7 @@ class Borrowed {
   struct Buffer;
   Tensor take(nanobind::handle array, const char* name, bool writes);
   Tensor take_buffer(nanobind::handle array, const char* name, bool writes);
-  Tensor take_capsule(nanobind::handle array, const char* name);
+  Tensor take_torch(nanobind::handle array, const char* name);
 
   std::vector<std::unique_ptr<Buffer>> buffers_;
   std::vector<nanobind::object> objects_;

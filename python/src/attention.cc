@@ -8,6 +8,7 @@
 #include "bindings.h"
 #include "call.h"
 #include "results.h"
+#include "torch_tensors.h"
 
 namespace nb = nanobind;
 using nb::literals::operator""_a;
@@ -23,6 +24,7 @@ nb::object forward(const Settings& settings, nb::handle query, nb::handle key, n
                    nb::handle sinks, nb::handle mask_arrays, std::uint64_t seed) {
   Call call(settings, {bias, alibi_slopes, sinks, mask_arrays}, seed, threads);
   const Inputs inputs(call.arrays, query, key, value);
+  settings.check_lists(inputs.batch());
   AttentionResult result;
   result.output = call.arrays.write(out, "out");
   {
@@ -52,6 +54,7 @@ nb::tuple backward(const Settings& settings, nb::handle grad_output, nb::handle 
   call.options.gradients = {bias_gradient, sinks_gradient, alibi_gradient};
   Tensor grad = call.arrays.read(grad_output, "grad_output");
   const Inputs inputs(call.arrays, query, key, value);
+  settings.check_lists(inputs.batch());
   AttentionResult result;
   result.output = call.arrays.read(output, "output");
   result.lse = call.arrays.read(lse, "lse");
@@ -104,7 +107,7 @@ void bind_attention(nb::module_& module) {
            "return_weights"_a, "top_k"_a, "entropy"_a, "maximum"_a, "column_mass"_a, "rows"_a,
            "key_lengths"_a.none(), "query_offset"_a.none(), "query_offsets"_a.none(),
            "key_offset"_a, "query_starts"_a.none(), "key_starts"_a.none(), "target"_a, "strict"_a);
-  module.def("set_torch", &set_torch, "to_dlpack"_a, "from_dlpack"_a);
+  module.def("set_torch", &set_torch, "to_dlpack"_a, "from_dlpack"_a, "exchange"_a.none());
   module.def("forward", &forward, "settings"_a, "query"_a, "key"_a, "value"_a, "kind"_a,
              "threads"_a, "out"_a.none() = nb::none(), "bias"_a.none() = nb::none(),
              "alibi_slopes"_a.none() = nb::none(), "sinks"_a.none() = nb::none(),

@@ -47,14 +47,31 @@ Settings::Settings(std::string mask, std::optional<double> scale, double softcap
   options_.return_lse = return_lse;
   options_.return_weights = return_weights;
   options_.statistics = {top_k, entropy, maximum, column_mass, std::move(rows)};
-  if (key_lengths) options_.key_lengths = *std::move(key_lengths);
+  if (key_lengths) options_.key_lengths = *key_lengths;
   options_.query_offset = query_offset;
-  if (query_offsets) options_.query_offsets = *std::move(query_offsets);
+  if (query_offsets) options_.query_offsets = *query_offsets;
   options_.key_offset = key_offset;
-  if (query_starts) options_.query_starts = *std::move(query_starts);
-  if (key_starts) options_.key_starts = *std::move(key_starts);
+  if (query_starts) options_.query_starts = *query_starts;
+  if (key_starts) options_.key_starts = *key_starts;
   options_.target = std::move(target);
   options_.strict = strict;
+  for (const auto& [name, starts] :
+       {std::pair("query_starts", &query_starts), {"key_starts", &key_starts}}) {
+    if (*starts && (*starts)->empty()) {
+      throw Error(std::string("attention: ") + name +
+                      " is empty: it holds n + 1 offsets from 0 to the total length",
+                  ErrorKind::usage);
+    }
+  }
+  if (key_lengths && key_lengths->empty()) empty_list_ = "key_lengths";
+  if (query_offsets && query_offsets->empty()) empty_list_ = "query_offset";
+}
+
+void Settings::check_lists(std::int64_t batch) const {
+  if (empty_list_ == nullptr || batch == 0) return;
+  throw Error(std::string("attention: ") + empty_list_ + " has 0 numbers but the batch has " +
+                  std::to_string(batch) + " entries: give one for each",
+              ErrorKind::usage);
 }
 
 Call::Call(const Settings& settings, const Terms& terms, std::uint64_t seed, int threads)

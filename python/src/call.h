@@ -28,11 +28,15 @@ class Settings {
   const std::string& mask_text() const { return mask_text_; }
   /// Whether the mask must be made at each call: it names arrays, or files, which may change.
   bool mask_is_made_anew() const { return mask_is_made_anew_; }
+  /// Throws where a list of one number for each batch entry is empty, which the library takes for
+  /// absent, and there are entries.
+  void check_lists(std::int64_t batch) const;
 
  private:
   AttentionOptions options_;
   std::string mask_text_;
   bool mask_is_made_anew_;
+  const char* empty_list_ = nullptr;  ///< the name of such a list
 };
 
 /// Text in which each # is the next of `arrays`, which `borrowed` holds for the mask -> mask.
@@ -55,6 +59,7 @@ class Call {
 /// The three that attention is of. Throws TypeError where their dtypes differ or aren't floating.
 struct Inputs {
   Inputs(Borrowed& arrays, nanobind::handle query, nanobind::handle key, nanobind::handle value);
+  std::int64_t batch() const { return query.rank() == 0 ? 0 : query.size(0); }
   Tensor query, key, value;
 };
 

@@ -5,6 +5,10 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <string>
+#include <string_view>
+#include <utility>
+
 #include "bindings.h"
 #include "foveal/error.h"
 #include "foveal/memory.h"
@@ -17,6 +21,16 @@ using nb::literals::operator""_a;
 
 namespace foveal::python {
 namespace {
+
+/// The library's text, with an argument that has another name here by that name.
+std::string in_pythons_words(std::string text) {
+  for (const auto& [library, python] : {std::pair("attention: bias ", "attention: attn_mask "),
+                                        {"attention_into: output ", "attention: out "},
+                                        {"Plan::run_into: output ", "Plan.run: out "}}) {
+    if (text.starts_with(library)) return python + text.substr(std::string_view(library).size());
+  }
+  return text;
+}
 
 /// foveal::Error as Python's exceptions. A call that was stopped has Python's own already set.
 void translate(const std::exception_ptr& pointer, void*) {
@@ -33,7 +47,7 @@ void translate(const std::exception_ptr& pointer, void*) {
         return PyErr_SetString(PyExc_RuntimeError, error.what());
       case ErrorKind::usage:
       case ErrorKind::data:
-        return PyErr_SetString(PyExc_ValueError, error.what());
+        return PyErr_SetString(PyExc_ValueError, in_pythons_words(error.what()).c_str());
     }
   }
 }

@@ -111,10 +111,13 @@ nb::tuple named_array(const std::string& name, const Tensor& tensor) {
 class HeldModule {
  public:
   HeldModule(const std::string& name, int d_in, int d_out, int context_length, double dropout,
-             int num_heads, bool qkv_bias, const std::string& mask, nb::handle mask_arrays)
+             int num_heads, bool qkv_bias, const std::string& mask, nb::handle mask_arrays,
+             bool draws)
       : dropout_(dropout) {
+    const Generator before = generator().clone();
     made_ = make(name, {d_in, d_out, context_length, dropout, num_heads, qkv_bias},
                  mask_of(mask, mask_arrays, mask_arrays_));
+    if (!draws) generator().continue_from(before);
   }
 
   /// The output, and with `need_weights` the weights averaged over the heads.
@@ -163,7 +166,9 @@ class HeldModule {
   void train(bool on) { made_.module->train(on); }
   bool training() const { return made_.module->is_training(); }
   bool fused() const { return made_.fused == nullptr || *made_.fused; }
-  void set_fused(bool on) { *made_.fused = on; }
+  void set_fused(bool on) {
+    if (made_.fused != nullptr) *made_.fused = on;
+  }
   std::int64_t parameter_count() const { return made_.module->parameter_count(); }
   void convert_to(const HeldModule& other) const {
     nn::variants::convert(*made_.variant, *other.made_.variant);
@@ -180,9 +185,9 @@ class HeldModule {
 void bind_nn(nb::module_& module) {
   nb::class_<HeldModule>(module, "Module", "A class of the chapter's, or a variant.")
       .def(nb::init<const std::string&, int, int, int, double, int, bool, const std::string&,
-                    nb::handle>(),
+                    nb::handle, bool>(),
            "name"_a, "d_in"_a, "d_out"_a, "context_length"_a, "dropout"_a, "num_heads"_a,
-           "qkv_bias"_a, "mask"_a, "mask_arrays"_a)
+           "qkv_bias"_a, "mask"_a, "mask_arrays"_a, "draws"_a)
       .def("forward", &HeldModule::forward, "x"_a, "threads"_a, "need_weights"_a)
       .def("state", &HeldModule::state)
       .def("load_state", &HeldModule::load_state, "given"_a)

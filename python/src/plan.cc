@@ -36,7 +36,9 @@ class HeldPlan {
            nb::handle mask_arrays, std::uint64_t seed)
       : call_(std::make_unique<Call>(settings, Terms{bias, alibi_slopes, sinks, mask_arrays}, seed,
                                      0)),
-        plan_(plan_attention(query, key, value, dtype_named(dtype), call_->options)) {}
+        plan_(plan_attention(query, key, value, dtype_named(dtype), call_->options)) {
+    settings.check_lists(query.empty() ? 0 : query[0]);
+  }
 
   std::string explain() const { return plan_.explain(); }
   std::string to_json() const { return plan_.to_json(); }

@@ -30,8 +30,8 @@ struct AdamLoop {
 
 class AdamRule final : public UpdateRule {
  public:
-  AdamRule(const char* optimiser, const AdamOptions& options, bool decoupled)
-      : UpdateRule(optimiser, options.learning_rate, {"exp_avg", "exp_avg_sq"}, true),
+  AdamRule(const char* name, const AdamOptions& options, bool decoupled)
+      : UpdateRule(name, options.learning_rate, {"exp_avg", "exp_avg_sq"}, true),
         options_(options),
         decoupled_(decoupled) {}
 

@@ -63,6 +63,14 @@ void Generator::seed(std::uint64_t seed) {
 
 std::uint64_t Generator::initial_seed() const { return state_->initial_seed; }
 
+Generator Generator::clone() const {
+  Generator copy(0);
+  copy.continue_from(*this);
+  return copy;
+}
+
+void Generator::continue_from(const Generator& other) { *state_ = *other.state_; }
+
 std::uint32_t Generator::next_u32() { return static_cast<std::uint32_t>(state_->engine()); }
 
 std::uint64_t Generator::next_u64() {

@@ -47,6 +47,33 @@ TEST(GeneratorTest, CopiesContinueOneStream) {
   EXPECT_EQ(first.next_u32(), whole.next_u32());
 }
 
+TEST(GeneratorTest, ACloneIsAStreamOfItsOwn) {
+  Generator whole(11), first(11);
+  whole.next_normal();  // leaves the second one of a pair
+  first.next_normal();
+  Generator clone = first.clone();
+  EXPECT_EQ(clone.initial_seed(), 11U);
+  const double cached = whole.next_normal();
+  const std::uint32_t word = whole.next_u32();
+  EXPECT_EQ(clone.next_normal(), cached);
+  EXPECT_EQ(clone.next_u32(), word);
+  EXPECT_EQ(first.next_normal(), cached);  // the clone's draws weren't its own
+  EXPECT_EQ(first.next_u32(), word);
+}
+
+TEST(GeneratorTest, AStreamGoesOnFromWhereAnotherIsInAllItsHandles) {
+  Generator generator(11);
+  Generator handle = generator;
+  const Generator before = generator.clone();
+  const std::uint64_t first = generator.next_u64();
+  generator.seed(3);
+  generator.continue_from(before);
+  EXPECT_EQ(handle.next_u64(), first);
+  generator.continue_from(generator);
+  EXPECT_NE(handle.next_u64(), first);
+  EXPECT_EQ(generator.initial_seed(), 11U);
+}
+
 TEST(GeneratorTest, UniformValuesHave24And53Bits) {
   Generator generator(3);
   for (int i = 0; i < 10000; ++i) {

@@ -8,9 +8,10 @@ from typing import Any
 
 from .. import _foveal
 from .._arrays import any_readable, is_torch, readable
+from .._given import INT32, flag, real, whole
 from .._plan import dtype_name
 from .._threads import threads_of_call
-from ..masks import Mask, causal
+from ..masks import Mask, as_mask, causal
 
 
 class Module:
@@ -28,14 +29,40 @@ class Module:
         dropout: float = 0.0,
         num_heads: int = 1,
         qkv_bias: bool = False,
-        mask: Mask | None = None,
+        mask: Mask | str | None = None,
     ) -> None:
-        mask = causal() if mask is None else mask
-        arrays = tuple([any_readable(array, "mask") for array in mask.arrays])
-        self._native = _foveal.Module(
-            name, d_in, d_out, context_length, dropout, num_heads, qkv_bias, mask.text, arrays
+        self._sizes = (
+            whole(f"{name}: d_in", d_in, INT32),
+            whole(f"{name}: d_out", d_out, INT32),
+            whole(f"{name}: context_length", context_length, INT32),
+            real(f"{name}: dropout", dropout),
+            whole(f"{name}: num_heads", num_heads, INT32),
+            flag(f"{name}: qkv_bias", qkv_bias),
         )
+        self._name = name
+        self._mask = causal() if mask is None else as_mask(name, mask)
+        self._native = self._made(draws=True)
         self._shown = f"d_in={d_in}, d_out={d_out}" + (f", num_heads={num_heads}" if num_heads > 1 else "")
+
+    def _made(self, draws: bool) -> _foveal.Module:
+        """Weights are drawn; without `draws` the generator then stands where it stood."""
+        arrays = tuple([any_readable(array, "mask") for array in self._mask.arrays])
+        return _foveal.Module(self._name, *self._sizes, self._mask.text, arrays, draws)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy.deepcopy: what the native module holds, as arrays."""
+        held = {name: (_exact(array, dtype), dtype) for name, array, dtype in self._native.state()}
+        return {**self.__dict__, "_native": (held, self._native.training(), self._native.fused())}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        held, training, fused = state["_native"]
+        native = self._made(draws=False)
+        native.to(next(dtype for _, dtype in held.values() if dtype != "bool"))
+        native.load_state([(name, array) for name, (array, _) in held.items()])
+        native.train(training)
+        native.set_fused(fused)
+        self._native = native
 
     def __call__(self, x: Any) -> Any:
         return self.forward(x)
@@ -65,6 +92,8 @@ class Module:
         """Takes over values, NumPy arrays or PyTorch tensors, in the parameters' own dtype. All names
         must be there with their shapes, and no others, else ValueError lists what is wrong and
         nothing has changed."""
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"load_state_dict: state_dict is a {type(state_dict).__name__}: give a dict of arrays")
         given = []
         for name, array in state_dict.items():
             if hasattr(array, "detach"):
@@ -104,6 +133,15 @@ class Module:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._shown})"
+
+
+def _exact(array: Any, dtype: str) -> Any:
+    """bfloat16, which comes as bits, as the float32 of the same value."""
+    if dtype != "bfloat16":
+        return array
+    import numpy
+
+    return (array.view("uint16").astype("uint32") << 16).view(numpy.float32)
 
 
 def _as_named(array: Any, dtype: str) -> Any:

@@ -101,7 +101,7 @@ class MaskExpression(Variant):
         dropout: float,
         num_heads: int,
         qkv_bias: bool = False,
-        mask: Mask | None = None,
+        mask: Mask | str | None = None,
     ) -> None:
         Module.__init__(self, self.name, d_in, d_out, context_length, dropout, num_heads, qkv_bias, mask)
 

@@ -1,8 +1,10 @@
 """foveal.nn on NumPy arrays: the chapter's numbers, state_dict, and what is refused."""
 
+import copy
 import json
 import os
 import pathlib
+import pickle
 import threading
 
 import foveal
@@ -10,6 +12,11 @@ import numpy as np
 import pytest
 from foveal import masks, nn
 from foveal.nn import variants
+
+try:
+    import ml_dtypes
+except ImportError:
+    ml_dtypes = None
 
 PROJECT = pathlib.Path(os.environ.get("FOVEAL_PROJECT", pathlib.Path(__file__).parents[3]))
 CASES = {case["id"]: case for case in json.loads((PROJECT / "tests/data/chapter3.json").read_text())["cases"]}
@@ -161,6 +168,62 @@ def test_training_and_evaluation():
     assert module.train() is module and (module(BATCH) != module(BATCH)).any()
 
 
+def pickled(module):
+    return pickle.loads(pickle.dumps(module))
+
+
+EACH = {
+    **{name: lambda made=made, given=given: made(*given) for name, (made, given, _) in CHAPTER.items()},
+    "without_buffers": lambda: nn.CausalAttentionWithoutBuffers(3, 2, 6, 0.0),
+    "with_projection": lambda: nn.MultiHeadAttentionWrapperWithProjection(3, 2, 6, 0.0, 2),
+    **{name: lambda name=name: variants.make(name, 4, 4, 6, 0.5, 2, True) for name in variants.names()},
+    "an array in its mask": lambda: variants.MaskExpression(4, 4, 6, 0.0, 2, mask=masks.dense(np.eye(6, dtype=bool))),
+}
+
+
+@pytest.mark.parametrize("again", [pickled, copy.deepcopy, copy.copy])
+@pytest.mark.parametrize("name", EACH)
+def test_pickle_and_copy(name, again):
+    """The same module once more: its numbers, dtype and mode, with weights of its own; nothing is drawn."""
+    module = EACH[name]()
+    x = random.normal(size=(2, 6, 4 if name in variants.names() or "mask" in name else 3)).astype("float32")
+    x = x[0] if name.startswith("self") else x
+    changes = [lambda m: m.eval(), lambda m: m.to("float64"), lambda m: m.to("bfloat16").train()]
+    # What isn't a buffer isn't converted, which is what that class shows; bfloat16 needs ml_dtypes.
+    for change in changes[: 1 if name == "without_buffers" else 3 if ml_dtypes else 2]:
+        change(module)
+        foveal.manual_seed(7)
+        other = again(module)
+        after = foveal._foveal.next_seed()
+        foveal.manual_seed(7)
+        assert after == foveal._foveal.next_seed()
+        assert type(other) is type(module) and repr(other) == repr(module) and other.training == module.training
+        for ours, theirs in zip(module.state_dict().items(), other.state_dict().items()):
+            assert ours[0] == theirs[0] and ours[1].dtype == theirs[1].dtype
+            np.testing.assert_array_equal(*[array.astype("float64") for array in (ours[1], theirs[1])])
+        dtype = next(a.dtype for a in module.state_dict().values() if a.dtype != bool)
+        results = []
+        for each in (module, other):
+            foveal.manual_seed(3)  # dropout draws from this one, in the copy too
+            results.append(each(x.astype(dtype)).astype("float64"))
+        np.testing.assert_array_equal(*results)
+    other.load_state_dict({key: array * 0 for key, array in other.state_dict().items()})
+    assert any(array.astype("float64").any() for array in module.state_dict().values())
+
+
+def test_what_a_pickle_holds_besides():
+    class Layer(nn.MultiHeadAttention):
+        pass
+
+    layer = Layer(3, 2, 6, 0.0, 2)
+    layer.fused = True
+    layer.note = ["a user's own"]
+    other = copy.deepcopy(layer)
+    assert other.fused and other.note == layer.note and other.note is not layer.note
+    with pytest.raises(TypeError, match="pickle"):
+        pickle.dumps(foveal.plan((1, 1, 2, 2), (1, 1, 2, 2), (1, 1, 2, 2)))
+
+
 def test_inputs_as_they_come():
     module = nn.MultiHeadAttention(3, 4, 6, 0.0, 2)
     expected = module(BATCH)
@@ -204,6 +267,10 @@ def test_from_several_threads():
         (lambda: nn.MultiHeadAttention(3, 2, 6, 0.0, 2)(None), TypeError, "x is None"),
         (lambda: nn.SelfAttention_v1(3, 2).load_state_dict({"W_query": INPUTS}), ValueError, "W_key is missing"),
         (lambda: nn.SelfAttention_v1(3, 2).to("int64"), TypeError, "dtype is int64"),
+        (lambda: nn.SelfAttention_v1("3", 2), TypeError, "SelfAttention_v1: d_in is '3': it must be an integer"),
+        (lambda: nn.CausalAttention(3, 2, 6, "x"), TypeError, "CausalAttention: dropout is 'x'"),
+        (lambda: nn.SelfAttention_v1(3, 2).load_state_dict([1]), TypeError, "state_dict is a list"),
+        (lambda: variants.MaskExpression(4, 4, 4, 0.0, 2, mask=3), TypeError, "mask is a int"),
         (lambda: variants.make("tenth", 3, 2, 6, 0.0, 2), ValueError, "the nine are causal_wrapper"),
         (lambda: variants.PackedProjection(3, 2, 6, 0.0, 2), ValueError, "d_in is 3 and d_out 2"),
         (

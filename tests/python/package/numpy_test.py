@@ -181,6 +181,27 @@ def test_out_is_written_where_it_lies():
     assert np.array_equal(before, out)
 
 
+def test_out_of_other_ranks():
+    """It is written where it lies where its leading axes can be seen as two, else copied; refused alike."""
+    x = np.random.default_rng(1).normal(size=(3, 2, 4, 9, 8)).astype("float32")
+    turned = np.empty((2, 3, 4, 9, 8), "float32").swapaxes(0, 1)
+    for array, out in ((x, np.empty_like(x)), (x, turned), (x[0, 0], np.empty((4, 9, 8), "float32"))):
+        assert attend(array, array, array, out=out) is out and np.array_equal(out, attend(array, array, array))
+        result = attend(array, array, array, out=out, return_lse=True)
+        assert result.output is out and result.lse.shape == out.shape[:-1]
+        before = out.copy()
+        for wrong in (out.astype("float64"), out.astype("int32"), out[..., :7], out[:2]):
+            with pytest.raises((ValueError, TypeError), match="out has"):
+                attend(array, array, array, out=wrong)
+        out.flags.writeable = False
+        with pytest.raises(ValueError, match="read-only"):
+            attend(array, array, array, out=out)
+        assert np.array_equal(out, before)
+    flat = x[0, 0].copy()
+    with pytest.raises(ValueError, match="out shares memory with query"):
+        attend(flat, flat, flat, out=flat)
+
+
 def test_results_keep_their_memory_and_no_more():
     x = np.random.default_rng(1).normal(size=(1, 2, 5, 8)).astype("float32")
     result = attend(x, x, x)

@@ -85,6 +85,29 @@ BAD = [
     (dict(statistics={"rows": [6]}), ValueError, "queries are 0 to 5"),
     (dict(target="riscv"), ValueError, "portable"),
     (dict(strict=True, return_weights=True), ValueError, "strict refuses"),
+    (dict(is_causal=np.ones(2)), TypeError, "is_causal is of type ndarray: it must be True or False"),
+    (dict(scale="0.5"), TypeError, "scale is '0.5': it must be a number"),
+    (dict(softcap=np.ones(2)), TypeError, "softcap is of type ndarray"),
+    (dict(dropout_p="a"), TypeError, "dropout_p is 'a'"),
+    (dict(dropout_p=0.5, seed=1.5), TypeError, "seed is 1.5: it must be an integer"),
+    (dict(dropout_p=0.5, seed=2**64), ValueError, "seed is 18446744073709551616"),
+    (dict(dropout_p=0.5, offset=-1), ValueError, "offset is -1: it must be from 0"),
+    (dict(return_lse="yes"), TypeError, "return_lse is 'yes'"),
+    (dict(strict="no"), TypeError, "strict is 'no'"),
+    (dict(target=3), TypeError, "target is of type int"),
+    (dict(key_lengths="99"), TypeError, "key_lengths is '99'"),
+    (dict(key_lengths=9), TypeError, "key_lengths is 9"),
+    (dict(key_lengths=np.array([4.5, 9])), TypeError, r"key_lengths\[0\] is 4.5"),
+    (dict(key_lengths=[2**70, 9]), ValueError, r"key_lengths\[0\] is 1180591620717411303424"),
+    (dict(key_lengths=[]), ValueError, "key_lengths has 0 numbers but the batch has 2"),
+    (dict(query_offset=[]), ValueError, "query_offset has 0 numbers but the batch has 2"),
+    (dict(query_offset=1.5), TypeError, "query_offset is 1.5"),
+    (dict(key_offset="1"), TypeError, "key_offset is '1'"),
+    (dict(query_starts=[], key_starts=[]), ValueError, "query_starts is empty"),
+    (dict(statistics=True), TypeError, "statistics is of type bool"),
+    (dict(statistics={"top_k": 2.5}), TypeError, r"statistics\['top_k'\] is 2.5"),
+    (dict(statistics={"rows": 3}), TypeError, r"statistics\['rows'\] is 3"),
+    (dict(attn_mask=np.ones((5, 9))), ValueError, r"attn_mask has shape \(5, 9\)"),
 ]
 
 
@@ -109,12 +132,49 @@ def test_what_does_not_fit_is_named(given, kind, words):
         ((Q[0, 0, 0], K, V), ValueError, "two axes or more"),
         ((Q.tolist(), K, V), TypeError, "query is a list"),
         ((None, K, V), TypeError, "query is None"),
+        ((np.ma.masked_array(Q, Q > 0), K, V), TypeError, "query is a masked array"),
         ((np.concatenate([Q, Q[:1]]), K, V), ValueError, "don't broadcast"),
     ],
 )
 def test_wrong_arrays_are_named(arrays, kind, words):
     with pytest.raises(kind, match=words):
         attend(*arrays)
+
+
+def test_numbers_as_numpy_has_them():
+    """Scalars and arrays of one number are taken for what they are; every seed of 64 bits too."""
+    one, few = np.int64(1), attend(Q, K, V, dropout_p=0.5, seed=1, offset=1)
+    assert np.array_equal(attend(Q, K, V, dropout_p=np.float64(0.5), seed=np.uint8(1), offset=one), few)
+    assert np.array_equal(attend(Q, K, V, dropout_p=0.5, seed=-1), attend(Q, K, V, dropout_p=0.5, seed=2**64 - 1))
+    plain = attend(Q, K, V, is_causal=True, scale=0.25, return_lse=True, query_offset=1, key_offset=1)
+    given = dict(scale=np.float32(0.25), query_offset=np.array(1), key_offset=one)
+    same = attend(Q, K, V, is_causal=np.bool_(True), return_lse=np.bool_(True), **given)
+    assert np.array_equal(plain.output, same.output) and np.array_equal(plain.lse, same.lse)
+    empty = np.zeros((0, 2, 3, 4), "float32")
+    assert attend(empty, empty, empty, key_lengths=[], query_offset=[]).shape == empty.shape
+    foveal.manual_seed(np.int64(-1))
+    first = attend(Q, K, V, dropout_p=0.5)
+    foveal.manual_seed(2**64 - 1)
+    assert np.array_equal(first, attend(Q, K, V, dropout_p=0.5))
+
+
+@pytest.mark.parametrize(
+    "call, kind, words",
+    [
+        (lambda: foveal.manual_seed("a"), TypeError, "manual_seed: seed is 'a'"),
+        (lambda: foveal.set_num_threads(2.5), TypeError, "set_num_threads: count is 2.5"),
+        (lambda: foveal.plan("abc", K.shape, V.shape), TypeError, "plan: query_shape is 'abc'"),
+        (lambda: foveal.plan(Q.shape, K.shape, V.shape, seed="a"), TypeError, "plan: seed is 'a'"),
+        (lambda: foveal.plan(Q.shape, K.shape, V.shape, key_lengths=[]), ValueError, "key_lengths has 0 numbers"),
+        (lambda: masks.document(3), TypeError, "document: it is given a int"),
+        (lambda: masks.padding("ab"), TypeError, "padding: it is given a str"),
+        (lambda: masks.causal().lint("a", 4, 4), TypeError, "lint: batch is 'a'"),
+        (lambda: masks.causal().lint(-1, 4, 4), ValueError, "lint: batch is -1"),
+    ],
+)
+def test_other_calls_name_what_does_not_fit(call, kind, words):
+    with pytest.raises(kind, match=words):
+        call()
 
 
 def test_masks_read_as_they_are_written():

@@ -195,6 +195,10 @@ def test_out_and_plans():
     flat = torch.empty(8, 9, 8)
     assert attend(*[x.reshape(8, 9, 8)] * 3, out=flat, return_lse=True).output is flat
     assert torch.equal(flat.reshape(2, 4, 9, 8), out)
+    deep, turned = torch.randn(2, 3, 4, 9, 8), torch.empty(3, 2, 4, 9, 8).transpose(0, 1)  # no view of rank 4
+    assert attend(deep, deep, deep, out=turned) is turned and torch.equal(turned, attend(deep, deep, deep))
+    with pytest.raises(ValueError, match="out has dtype torch.float64"):
+        attend(deep, deep, deep, out=turned.double())
     y = x.clone().requires_grad_()
     with pytest.raises(ValueError, match="isn't recorded"):
         attend(y, y, y, out=out)
@@ -215,10 +219,31 @@ X = torch.randn(1, 2, 5, 8)
         (lambda: attend(X, X.numpy(), X), TypeError, "key is a ndarray"),
         (lambda: attend(X.numpy(), X.numpy(), X), TypeError, "value"),
         (lambda: attend(X, X, X, torch.ones(5, 5, dtype=torch.int32)), TypeError, "attn_mask has dtype int32"),
-        (lambda: attend(X, X, X, torch.ones(4, 5)), ValueError, "bias has shape"),
+        (lambda: attend(X, X, X, torch.ones(4, 5)), ValueError, "attn_mask has shape"),
         (lambda: attend(X, X[..., :4], X), ValueError, "head sizes"),
         (lambda: attend(X, X[:, :1].expand(1, 3, 5, 8), X), ValueError, "."),
-        (lambda: attend(X.to_sparse(), X, X), (TypeError, ValueError, RuntimeError), "."),
+        (lambda: attend(X.to_sparse(), X, X), TypeError, "query has layout torch.sparse_coo"),
+        (lambda: attend(X, X, X.to_mkldnn()), TypeError, "value has layout torch._mkldnn"),
+        (lambda: attend(*[torch.nested.nested_tensor([X[0]] * 2)] * 3), TypeError, "query is nested"),
+        (lambda: attend(*[torch.nested.nested_tensor([X[0]] * 2, layout=torch.jagged)] * 3), TypeError, "is nested"),
+        (lambda: attend(X, torch.quantize_per_tensor(X, 0.1, 0, torch.qint8), X), TypeError, "key has dtype qint8"),
+        (lambda: attend(X.to(torch.complex64), X, X), TypeError, "query has dtype complex64"),
+        (lambda: attend(X, X.to("meta"), X), ValueError, "key is on meta but query on cpu"),
+        (lambda: attend(*[X.to("meta")] * 2, X.to("meta")[:, :, :3]), ValueError, "numbers of keys must match"),
+        (lambda: attend(X, X, X, out=X.numpy()), TypeError, "out is a ndarray"),
+        (lambda: attend(X, X, X, out=X.to("meta")), ValueError, "out is on meta"),
+        (lambda: attend(X[0], X[0], X[0], out=X[0]), ValueError, "out shares memory with query"),
+        (lambda: attend(X[0], X[0], X[0], out=X[0].double()), ValueError, "out has shape .* float64"),
+        (lambda: attend(X, X, X, scale=torch.tensor(1.0, requires_grad=True)), TypeError, "scale requires a gradient"),
+        (lambda: attend(X, X, X, dropout_p=0.5, seed=torch.rand(2)), TypeError, "seed has shape"),
+        (lambda: attend(X, X, X, key_lengths=[]), ValueError, "key_lengths has 0 numbers but the batch has 1"),
+        (lambda: foveal.plan(X.shape, X.shape, X.shape).run(X, X, X.numpy()), TypeError, "value is a ndarray"),
+        (lambda: foveal.plan(X.shape, X.shape, X.shape).run(*[X.to("meta")] * 3), ValueError, "query is on meta"),
+        (
+            lambda: foveal.plan(X.shape, X.shape, X.shape, attn_mask=torch.zeros(5, 5, requires_grad=True)).run(X, X, X),
+            ValueError,
+            "records nothing",
+        ),
     ],
 )
 def test_what_does_not_fit(call, kind, words):
@@ -246,6 +271,36 @@ def test_meta_tensors_and_odd_ones():
 
     with FlopCounterMode(display=False):
         close(attend(X, X, X), theirs(X, X, X))
+
+
+def test_by_capsules_too():
+    """As with a PyTorch that has no __dlpack_c_exchange_api__."""
+    from foveal import _foveal
+    from torch.utils.dlpack import from_dlpack, to_dlpack
+
+    bias, shared = torch.randn(5, 5, requires_grad=True), X.clone().requires_grad_()
+    wrong = [X.to_sparse(), X.to("meta"), X.to(torch.complex64)]
+
+    def results():
+        output = attend(shared, X, X[:, :1].expand(1, 2, 5, 8), bias)
+        gradients = torch.autograd.grad(output.square().sum(), (shared, bias))
+        texts = []
+        for each in wrong:
+            with pytest.raises((TypeError, ValueError)) as error:
+                foveal.plan(X.shape, X.shape, X.shape).run(X, each, X)
+            texts.append(str(error.value))
+        return [output, *gradients], texts
+
+    by_table, texts = results()
+    before = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
+    try:
+        _foveal.set_torch(to_dlpack, from_dlpack, None)
+        by_capsule, same_texts = results()
+    finally:
+        _foveal.set_torch(to_dlpack, getattr(torch._C, "_from_dlpack", from_dlpack), before)
+    assert texts == same_texts
+    for ours, other in zip(by_table, by_capsule):
+        assert torch.equal(ours, other) and ours.stride() == other.stride()
 
 
 def test_threads_are_pytorchs():
