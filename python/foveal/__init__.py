@@ -37,15 +37,14 @@ __all__ = [
     "scores",
     "set_num_threads",
     "targets",
-    "torch",
-    "transformers",
 ]
 
 if TYPE_CHECKING:
     from . import torch as torch
     from . import transformers as transformers
 
-_LATER = ("torch", "transformers")  # modules that import PyTorch: when they are asked for
+# Modules that import PyTorch: when they are asked for, which `import *` doesn't.
+_LATER = ("torch", "transformers")
 
 
 def __getattr__(name: str) -> Any:

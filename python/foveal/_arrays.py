@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 NUMPY, TORCH = range(2)  # what the extension makes of results
+_CPU = 1  # what DLPack calls it
 
 
 def is_torch(array: Any) -> bool:
@@ -36,8 +37,13 @@ def readable(array: Any, name: str) -> Any:
 
     try:
         return np.from_dlpack(array)
-    except (BufferError, RuntimeError, TypeError):  # a dtype that DLPack or NumPy lacks, or a device
-        return np.asarray(array)
+    except (BufferError, RuntimeError, TypeError) as error:  # a dtype that DLPack or NumPy lacks, or a device
+        if hasattr(array, "__dlpack_device__") and array.__dlpack_device__()[0] != _CPU:
+            raise ValueError(f"attention: {name} isn't on a CPU, where foveal runs: give it from there") from error
+        seen = np.asarray(array)
+        if seen.dtype == object:
+            raise TypeError(f"attention: {name} is a {type(array).__name__} that NumPy can't look at: {error}") from error
+        return seen
 
 
 def required(array: Any, name: str) -> Any:

@@ -261,7 +261,7 @@ def _offsets(query_offset: Any) -> dict[str, Any]:
     """A number, or one for each batch entry."""
     if query_offset is None:
         return {}
-    if getattr(query_offset, "ndim", None) == 0 or not hasattr(query_offset, "__iter__"):
+    if isinstance(query_offset, int) or getattr(query_offset, "ndim", None) == 0 or not hasattr(query_offset, "__iter__"):
         return {"query_offset": whole("attention: query_offset", query_offset)}
     return {"query_offsets": wholes("attention: query_offset", query_offset)}
 

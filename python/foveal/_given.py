@@ -11,20 +11,27 @@ UINT64 = (0, 2**64 - 1)
 
 
 def whole(what: str, value: Any, bounds: tuple[int, int] = INT64) -> int:
-    if type(value).__name__ == "SymInt":  # a compiler's, not known yet
+    if type(value).__name__ == "SymInt":  # a tracer's, not known yet
         return value  # type: ignore[no-any-return]
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{what} is {_shown(value)}: it must be an integer")
-    try:
-        number = value.__index__()
-    except (TypeError, RuntimeError, ValueError):  # an array of several, or of floats
-        raise TypeError(f"{what} is {_shown(value)}: it must be an integer") from None
+    # Compilers know of their own numbers that they are int or float, and little else.
+    number = value if isinstance(value, int) and not isinstance(value, bool) else _index(what, value)
     if not bounds[0] <= number <= bounds[1]:
         raise ValueError(f"{what} is {number}: it must be from {bounds[0]} to {bounds[1]}")
     return int(number)
 
 
+def _index(what: str, value: Any) -> int:
+    if not isinstance(value, bool) and hasattr(value, "__index__"):
+        try:
+            return int(value.__index__())
+        except (TypeError, RuntimeError, ValueError):  # an array of several, or of floats
+            pass
+    raise TypeError(f"{what} is {_shown(value)}: it must be an integer")
+
+
 def real(what: str, value: Any) -> float:
+    if isinstance(value, (int, float)):
+        return float(value)
     if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
         raise TypeError(f"{what} is {_shown(value)}: it must be a number")
     if getattr(value, "requires_grad", False):

@@ -12,8 +12,13 @@ all of them as torch.nn.Module, for training.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from . import variants
 from ._module import Module
+
+if TYPE_CHECKING:
+    from . import torch as torch
 
 __all__ = [
     "CausalAttention",
@@ -101,3 +106,11 @@ class MultiHeadAttention(_Chapter):
         self, d_in: int, d_out: int, context_length: int, dropout: float, num_heads: int, qkv_bias: bool = False
     ) -> None:
         super().__init__("MultiHeadAttention", d_in, d_out, context_length, dropout, num_heads, qkv_bias)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "torch":  # it imports PyTorch
+        import importlib
+
+        return importlib.import_module(".torch", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -162,6 +162,31 @@ def test_other_libraries_get_their_own():
     assert np.array_equal(result.output.array, attend(x, x, x))
 
 
+class Elsewhere(Foreign):
+    """In the memory of a GPU, as DLPack says."""
+
+    def __dlpack__(self, **keywords):
+        raise BufferError("not here")
+
+    def __dlpack_device__(self):
+        return 2, 0
+
+
+class Strange(Foreign):
+    """Of a dtype that NumPy doesn't read."""
+
+    def __dlpack__(self, **keywords):
+        raise BufferError("no such dtype")
+
+
+def test_what_cannot_be_looked_at_is_named():
+    x = np.ones((1, 2, 5, 8), "float32")
+    with pytest.raises(ValueError, match="key isn't on a CPU"):
+        attend(x, Elsewhere(x), x)
+    with pytest.raises(TypeError, match="value is a Strange that NumPy can't look at: no such dtype"):
+        attend(x, x, Strange(x))
+
+
 def test_out_is_written_where_it_lies():
     draw = Draw(7)
     q, k, v = draw.array((2, 3, 9, 8)), draw.array((2, 3, 11, 8)), draw.array((2, 3, 11, 5))

@@ -40,6 +40,8 @@ def test_imports_nothing_that_is_not_there_and_is_quick():
         import sys
         sys.modules["numpy"] = sys.modules["torch"] = None  # as if neither were installed
         import foveal
+        from foveal import *
+        from foveal.nn import *
         shape = (1, 2, 8, 8)
         assert "tiles: " in foveal.plan(shape, shape, shape, mask=foveal.masks.causal()).explain()
         assert foveal.targets() and foveal.get_num_threads() >= 1

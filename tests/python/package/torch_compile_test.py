@@ -74,6 +74,22 @@ def test_dynamic_shapes():
         assert torch.allclose(function(x), attend(x, x, x, is_causal=True), atol=1e-6)
 
 
+def test_dynamic_numbers():
+    """Numbers that a compiler doesn't know yet."""
+    functions = (
+        lambda x, n: attend(x, x, x, scale=1 / x.shape[-2]),
+        lambda x, n: attend(x, x, x, mask=masks.causal(), query_offset=n),
+        lambda x, n: attend(x, x, x, mask=masks.causal(), query_offset=n + 2, key_offset=n),
+        lambda x, n: attend(x, x, x, key_lengths=[n, n + 1]),
+        lambda x, n: attend(x, x, x, dropout_p=0.5, seed=n, offset=n),
+    )
+    for function in functions:
+        compiled = torch.compile(function, fullgraph=True, dynamic=True, backend="aot_eager")
+        for length, n in ((9, 3), (8, 5)):
+            x = X[:, :, :length].clone().requires_grad_()
+            assert torch.allclose(compiled(x, n), function(x, n), atol=1e-6)
+
+
 def test_a_module_exports():
     class Layer(torch.nn.Module):
         def forward(self, x):

@@ -3,12 +3,23 @@
 import gc
 
 import pytest
-from process_test import resident
+from process_test import resident, run_python
 
 torch = pytest.importorskip("torch")
 import foveal  # noqa: E402
 
 attend = foveal.scaled_dot_product_attention
+
+
+def test_modules_that_import_pytorch_do_so_when_they_are_asked_for():
+    code = """
+        import sys
+        import foveal
+        assert "torch" not in sys.modules
+        print(foveal.nn.torch.MultiHeadAttention, foveal.torch.report())
+        assert "torch" in sys.modules
+    """
+    assert "no call of attention was seen" in run_python(code).stdout
 
 
 class Attended(torch.utils.data.Dataset):
