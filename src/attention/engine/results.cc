@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "attention/engine/arrays.h"
 #include "attention/engine/overlap.h"
 #include "core/memory.h"
 #include "core/number_text.h"
