@@ -60,7 +60,7 @@ inline DoubleVector load_double(const double* from) { return load(from); }
 inline DoubleVector load_double(const float* from) {
   DoubleHalf numbers;
   __builtin_memcpy(&numbers, from, sizeof numbers);
-  return __builtin_convertvector(numbers, DoubleVector);
+  return in_double<DoubleVector>(numbers);
 }
 
 inline void store_double(double* to, DoubleVector value) { store(to, value); }
@@ -74,7 +74,7 @@ inline void store_double(float* to, DoubleVector value) {
 inline void store_odd(float* to, DoubleVector value) {
   using NarrowBits = int32_t __attribute__((vector_size(kRegisterBytes / 2)));
   const DoubleHalf nearest = __builtin_convertvector(value, DoubleHalf);
-  const DoubleVector back = __builtin_convertvector(nearest, DoubleVector);
+  const DoubleVector back = in_double<DoubleVector>(nearest);
   const NarrowBits away = __builtin_convertvector(back > value, NarrowBits);
   const NarrowBits inexact = __builtin_convertvector(back != value, NarrowBits);
   const NarrowBits bits = ((NarrowBits)nearest + away) | (inexact & 1);

@@ -49,6 +49,12 @@ inline Wide zero_extended(Short bits) {
   return (Wide)_mm512_cvtepu16_epi32((__m256i)bits);
 }
 
+/// float32 numbers as float64, for the same reason.
+template <class Wide, class Half>
+inline Wide in_double(Half numbers) {
+  return (Wide)_mm512_cvtps_pd((__m256)numbers);
+}
+
 constexpr bool kConvertsFloat16 = true;
 
 /// float16 numbers as float32: exact, subnormal ones too.

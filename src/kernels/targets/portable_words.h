@@ -31,6 +31,12 @@ inline V larger(V a, V b) {
 constexpr bool kScalesByPowers = false;
 constexpr bool kConvertsFloat16 = false;
 
+/// float32 numbers as float64.
+template <class Wide, class Half>
+inline Wide in_double(Half numbers) {
+  return __builtin_convertvector(numbers, Wide);
+}
+
 /// Numbers of 16 bits as 32.
 template <class Wide, class Short>
 inline Wide zero_extended(Short bits) {
