@@ -1,13 +1,18 @@
-"""How many threads a call takes."""
+"""How many threads a call takes, and whose."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import re
 import sys
+from typing import Any
 
 from . import _foveal
 from ._given import INT32, whole
 
 _chosen = False  # by set_num_threads
+_looked = False  # for PyTorch's threads
 
 
 def set_num_threads(count: int) -> None:
@@ -28,8 +33,36 @@ def get_num_threads() -> int:
 
 
 def threads_of_call() -> int:
-    """0: the library's own number."""
+    """0: the library's own number. From PyTorch's loading on calls run on the threads that it runs on."""
+    global _looked
     torch = sys.modules.get("torch")
-    if _chosen or torch is None:
+    if torch is None:
         return 0
-    return get_num_threads()
+    if not _looked and hasattr(torch, "__config__"):
+        _looked = True
+        _join_threads_of(torch)
+    return 0 if _chosen else get_num_threads()
+
+
+def _join_threads_of(torch: Any) -> None:
+    """Two pools would take the CPUs from one another: OpenMP's threads spin after each of PyTorch's operations."""
+    if "backend: OpenMP" not in torch.__config__.parallel_info():
+        return
+    path = _openmp_of(os.path.dirname(torch.__file__))
+    if path is None:
+        return
+    fork = getattr(ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_NOLOAD), "GOMP_parallel", None)
+    if fork is not None:
+        _foveal.run_on_openmp(ctypes.cast(fork, ctypes.c_void_p).value or 0)
+
+
+def _openmp_of(folder: str) -> str | None:
+    """The OpenMP library that is loaded: PyTorch's own, else the only one."""
+    try:
+        with open("/proc/self/maps") as maps:
+            paths = {line.split(maxsplit=5)[5].rstrip() for line in maps if "omp" in line}
+    except OSError:
+        return None
+    found = [path for path in paths if re.match(r"lib(gomp|iomp5|omp)\b", os.path.basename(path))]
+    own = [path for path in found if path.startswith(folder)]  # torch/lib, or torch.libs beside it
+    return own[0] if len(own) == 1 else found[0] if len(found) == 1 else None

@@ -18,6 +18,7 @@ DType dtype_named(const std::string& name);
 
 void bind_attention(nanobind::module_& module);
 void bind_nn(nanobind::module_& module);
+void bind_openmp(nanobind::module_& module);
 void bind_plan(nanobind::module_& module);
 void bind_timing(nanobind::module_& module);
 void bind_trace(nanobind::module_& module);

@@ -71,6 +71,7 @@ NB_MODULE(_foveal, module) {
   module.def("next_seed", [] { return generator().next_u64(); });
   bind_attention(module);
   bind_nn(module);
+  bind_openmp(module);
   bind_plan(module);
   bind_timing(module);
   bind_trace(module);

@@ -22,6 +22,48 @@ def test_modules_that_import_pytorch_do_so_when_they_are_asked_for():
     assert "no call of attention was seen" in run_python(code).stdout
 
 
+def test_calls_run_on_pytorchs_threads():
+    code = """
+        import os
+        import torch
+        torch.set_num_threads(3)
+        import foveal
+        foveal.set_num_threads(3)
+        threads = lambda: len(os.listdir("/proc/self/task"))
+        x, matrix = torch.randn(4, 8, 200, 16), torch.randn(500, 500)
+        matrix @ matrix
+        before = threads()
+        first = foveal.scaled_dot_product_attention(x, x, x)
+        assert threads() == before, (before, threads())
+        foveal.set_num_threads(1)
+        assert torch.equal(foveal.scaled_dot_product_attention(x, x, x), first)
+        print("same")
+    """
+    if "backend: OpenMP" not in torch.__config__.parallel_info():
+        pytest.skip("this PyTorch has no OpenMP")
+    assert run_python(code).stdout == "same\n"
+
+
+def test_a_forked_child_has_threads_of_its_own():
+    code = """
+        import os
+        import torch
+        import foveal
+        foveal.set_num_threads(2)
+        x = torch.randn(4, 8, 200, 16)
+        expected = foveal.scaled_dot_product_attention(x, x, x)
+        child = os.fork()
+        if child == 0:
+            # Not torch.equal: PyTorch's own operations may wait for threads that a child doesn't have.
+            same = bytes(foveal.scaled_dot_product_attention(x, x, x).numpy()) == bytes(expected.numpy())
+            os._exit(0 if same and len(os.listdir("/proc/self/task")) == 2 else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert torch.equal(foveal.scaled_dot_product_attention(x, x, x), expected)
+        print("same")
+    """
+    assert run_python(code).stdout == "same\n"
+
+
 class Attended(torch.utils.data.Dataset):
     def __init__(self, x):
         self.x = x
