@@ -117,7 +117,7 @@ SeenTensor see_by_capsule(nb::handle tensor, const char* name) {
 
 }  // namespace
 
-void set_torch(nb::object to_dlpack, nb::object from_dlpack, nb::object exchange) {
+void set_torch(nb::object to_dlpack, nb::object from_dlpack, nb::handle exchange) {
   torch_to_dlpack = to_dlpack.release().ptr();
   torch_from_dlpack = from_dlpack.release().ptr();
   torch_exchange = exchange_in(exchange);

@@ -13,7 +13,7 @@ namespace foveal::python {
 /// PyTorch's to_dlpack and from_dlpack, and its table of C functions for both
 /// (__dlpack_c_exchange_api__), which versions before 2.10 lack: None. Given once PyTorch is
 /// imported.
-void set_torch(nanobind::object to_dlpack, nanobind::object from_dlpack, nanobind::object exchange);
+void set_torch(nanobind::object to_dlpack, nanobind::object from_dlpack, nanobind::handle exchange);
 bool has_torch();
 
 /// Where a tensor of PyTorch's lies. `holder` keeps that so.
