@@ -61,6 +61,11 @@ def any_readable(array: Any, name: str) -> Any:
     return readable(array, name)
 
 
+def held(array: Any) -> Any:
+    """What a plan or a module keeps, whose memory stays whatever becomes of the tensor that was given."""
+    return array.detach().resolve_neg() if is_torch(array) else array
+
+
 def as_given(array: Any, like: Any) -> Any:
     """A NumPy array as one of the library that `like` is from."""
     numpy = sys.modules["numpy"]

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import _foveal
-from ._arrays import NUMPY, TORCH, any_readable, as_given, is_torch, readable, required
+from ._arrays import NUMPY, TORCH, any_readable, as_given, held, is_torch, readable, required
 from ._attention import options_of
 from ._given import wholes
 from ._options import Options, settings_of, wants_more_than_output
 from ._results import result_of
 from ._seeds import seed_number
 from ._terms import Terms
+from ._threads import threads_of_call
 from .masks import Mask
 
 
@@ -41,16 +42,17 @@ class Plan:
 
             query = _torch.without_gradient("query", query)
             key, value = _torch.without_gradient("key", key), _torch.without_gradient("value", value)
-            others = zip(("out", "attn_mask", "alibi_slopes", "sinks"), (out, *self._arrays[:3]))
-            for name, array in others:
-                if array is not None:
+            if out is not None:
+                _torch.without_gradient("out", out)
+            for name, array in zip(("attn_mask", "alibi_slopes", "sinks"), self._arrays[:3]):
+                if array is not None and is_torch(array):
                     _torch.without_gradient(name, array)
             kind = TORCH
         else:
             query, key, value = required(query, "query"), required(key, "key"), required(value, "value")
             kind = NUMPY
         given = out if kind == TORCH else readable(out, "out")
-        parts = self._native.run(query, key, value, kind, given)
+        parts = self._native.run(query, key, value, kind, threads_of_call(), given)
         if kind == NUMPY:
             from ._attention import as_bfloat16
 
@@ -127,7 +129,7 @@ def plan(
         wholes("plan: key_shape", key_shape) or (),
         wholes("plan: value_shape", value_shape) or (),
         dtype_name(dtype),
-        *arrays,
+        *arrays.each(held),
         seed_number("plan: seed", seed),
     )
     return Plan(native, options, arrays)

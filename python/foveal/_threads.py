@@ -15,6 +15,15 @@ _chosen = False  # by set_num_threads
 _looked = False  # for PyTorch's threads
 
 
+def _leave_threads() -> None:
+    """A forked child has none of its parent's OpenMP threads, which OpenMP would wait for."""
+    global _looked
+    _looked = True
+
+
+os.register_at_fork(after_in_child=_leave_threads)
+
+
 def set_num_threads(count: int) -> None:
     """Threads that later calls use, the caller's included: 1 to 1024."""
     global _chosen
@@ -46,14 +55,23 @@ def threads_of_call() -> int:
 
 def _join_threads_of(torch: Any) -> None:
     """Two pools would take the CPUs from one another: OpenMP's threads spin after each of PyTorch's operations."""
-    if "backend: OpenMP" not in torch.__config__.parallel_info():
+    if _may_be_forked() or "backend: OpenMP" not in torch.__config__.parallel_info():
         return
-    path = _openmp_of(os.path.dirname(torch.__file__))
+    path = _openmp_of(os.path.dirname(torch.__file__ or ""))
     if path is None:
         return
-    fork = getattr(ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_NOLOAD), "GOMP_parallel", None)
-    if fork is not None:
-        _foveal.run_on_openmp(ctypes.cast(fork, ctypes.c_void_p).value or 0)
+    try:
+        library = ctypes.CDLL(path, mode=os.RTLD_NOW | os.RTLD_NOLOAD)
+        fork, most = library.GOMP_parallel, library.omp_get_max_threads
+    except (AttributeError, OSError):
+        return
+    _foveal.run_on_openmp(*(ctypes.cast(function, ctypes.c_void_p).value or 0 for function in (fork, most)))
+
+
+def _may_be_forked() -> bool:
+    """Whether this is a child of multiprocessing's, whose parent may have had OpenMP's threads."""
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and process.parent_process() is not None
 
 
 def _openmp_of(folder: str) -> str | None:

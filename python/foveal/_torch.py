@@ -31,6 +31,7 @@ def attention(
     if terms is not NO_TERMS:
         for name, array in _named(terms):
             _check(name, array)
+        terms = terms.each(torch.resolve_neg)
     if getattr(forward_ad, "_current_level", 0) >= 0:
         _refuse_tangents(query, key, value, *terms[:3])
     if torch.is_autocast_enabled("cpu"):
@@ -128,7 +129,7 @@ def without_gradient(name: str, array: Any) -> Any:
         raise ValueError(
             "Plan.run: a tensor requires a gradient, but a plan records nothing: call it under torch.no_grad()"
         )
-    return array
+    return array.resolve_neg()
 
 
 def _named(terms: Terms) -> list[tuple[str, Any]]:

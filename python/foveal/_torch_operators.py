@@ -174,16 +174,16 @@ def _fake_attention(
 def _check_shapes(query: Any, key: Any, value: Any) -> None:
     """As far as a tracer must know; the rest is refused where it runs."""
     same = (
-        ("key", key, 3, query, 3, "head sizes"),
-        ("value", value, 2, key, 2, "numbers of keys"),
-        ("key", key, 0, query, 0, "batches"),
-        ("value", value, 0, query, 0, "batches"),
-        ("value", value, 1, key, 1, "heads"),
+        ("key", key, 3, "query", query, "head sizes"),
+        ("value", value, 2, "key", key, "numbers of keys"),
+        ("key", key, 0, "query", query, "batches"),
+        ("value", value, 0, "query", query, "batches"),
+        ("value", value, 1, "key", key, "heads"),
     )
-    for name, shape, axis, other, other_axis, what in same:
+    for name, shape, axis, other, its_shape, what in same:
         torch._check_value(
-            shape[axis] == other[other_axis],
-            lambda: f"attention: {name} has shape {tuple(shape)} but query has {tuple(query)}: {what} must match",
+            shape[axis] == its_shape[axis],
+            lambda: f"attention: {name} has shape {tuple(shape)} but {other} has {tuple(its_shape)}: {what} must match",
         )
 
 

@@ -20,6 +20,14 @@ namespace {
 /// GOMP_parallel: work(data) on each of `threads` threads. LLVM's and Intel's OpenMP have it too.
 using Fork = void (*)(void (*work)(void*), void* data, unsigned threads, unsigned flags);
 
+/// Of the library that is joined, from then on.
+struct OpenMp {
+  Fork fork = nullptr;
+  int (*most)() = nullptr;  // omp_get_max_threads: PyTorch's number
+};
+
+OpenMp openmp;
+
 struct Tasks {
   std::int64_t count;
   ParallelBody body;
@@ -34,10 +42,13 @@ struct Tasks {
   }
 };
 
-void run(std::int64_t count, ParallelBody body, void* context, void* fork) {
+/// No more threads than PyTorch's operations take: OpenMP ends the process where it gets fewer than
+/// it is asked for.
+void run(std::int64_t count, ParallelBody body, void* context, void*) {
   Tasks tasks{count, body, context};
-  const auto threads = std::min<std::int64_t>(count, threads_of_call());
-  reinterpret_cast<Fork>(fork)(Tasks::take, &tasks, static_cast<unsigned>(threads), 0);
+  const int most = std::max(1, std::min(threads_of_call(), openmp.most()));
+  const auto threads = static_cast<unsigned>(std::min<std::int64_t>(count, most));
+  openmp.fork(Tasks::take, &tasks, threads, 0);
 }
 
 /// A forked child has none of OpenMP's threads, which OpenMP would wait for: the library's pool
@@ -49,11 +60,13 @@ void leave_to_parent() { set_parallel_runner(nullptr); }
 void bind_openmp(nb::module_& module) {
   module.def(
       "run_on_openmp",
-      [](std::uintptr_t fork) {
+      [](std::uintptr_t fork, std::uintptr_t most) {
         static const int registered = pthread_atfork(nullptr, nullptr, leave_to_parent);
-        if (registered == 0) set_parallel_runner(run, reinterpret_cast<void*>(fork));
+        if (registered != 0) return;
+        openmp = {reinterpret_cast<Fork>(fork), reinterpret_cast<int (*)()>(most)};
+        set_parallel_runner(run);
       },
-      "fork"_a);
+      "fork"_a, "most"_a);
 }
 
 }  // namespace foveal::python

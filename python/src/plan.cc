@@ -11,6 +11,8 @@
 
 #include "bindings.h"
 #include "call.h"
+#include "core/call_scope.h"
+#include "interrupt.h"
 #include "results.h"
 
 namespace nb = nanobind;
@@ -43,7 +45,7 @@ class HeldPlan {
   std::string explain() const { return plan_.explain(); }
   std::string to_json() const { return plan_.to_json(); }
 
-  nb::tuple run(nb::handle query, nb::handle key, nb::handle value, int kind,
+  nb::tuple run(nb::handle query, nb::handle key, nb::handle value, int kind, int threads,
                 nb::handle out) const {
     Interrupt::begin_call();
     Borrowed arrays;
@@ -52,6 +54,7 @@ class HeldPlan {
     result.output = arrays.write(out, "out");
     {
       const nb::gil_scoped_release released;
+      const CallScope call(threads, Interrupt::question(), nullptr);
       plan_.run_into(result, inputs.query, inputs.key, inputs.value);
     }
     return to_python(result, kind == 0 ? Kind::numpy : Kind::torch);
@@ -72,7 +75,7 @@ void bind_plan(nb::module_& module) {
            "alibi_slopes"_a.none(), "sinks"_a.none(), "mask_arrays"_a, "seed"_a)
       .def("explain", &HeldPlan::explain)
       .def("to_json", &HeldPlan::to_json)
-      .def("run", &HeldPlan::run, "query"_a, "key"_a, "value"_a, "kind"_a,
+      .def("run", &HeldPlan::run, "query"_a, "key"_a, "value"_a, "kind"_a, "threads"_a,
            "out"_a.none() = nb::none());
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import _foveal
-from .._arrays import any_readable, is_torch, readable
+from .._arrays import any_readable, held, is_torch, readable
 from .._given import INT32, flag, real, whole
 from .._plan import dtype_name
 from .._threads import threads_of_call
@@ -46,7 +46,7 @@ class Module:
 
     def _made(self, draws: bool) -> _foveal.Module:
         """Weights are drawn; without `draws` the generator then stands where it stood."""
-        arrays = tuple([any_readable(array, "mask") for array in self._mask.arrays])
+        arrays = tuple([held(any_readable(array, "mask")) for array in self._mask.arrays])
         return _foveal.Module(self._name, *self._sizes, self._mask.text, arrays, draws)
 
     def __getstate__(self) -> dict[str, Any]:

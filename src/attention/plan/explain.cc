@@ -24,12 +24,10 @@ bool walks_tiles(const PlanData& plan) {
   return !plan.decodes_all() || needs_second_pass(plan.options);
 }
 
-/// Those that are walked.
 TileCounts count_tiles(const PlanData& plan) {
   TileCounts counts;
   const Problem& problem = plan.problem;
   for (const SequencePlan& sequence : plan.sequences) {
-    if (sequence.decode && !needs_second_pass(plan.options)) continue;
     const auto planes = static_cast<std::int64_t>(sequence.order.size());
     if (planes == 0) continue;
     // Planes that don't differ are planned once.
@@ -265,12 +263,11 @@ std::string Plan::explain() const try {
   text += "mask: " + to_string(plan.options.mask) + "\n";
   const std::string places = places_text(plan.options);
   if (!places.empty()) text += "places: " + places + "\n";
-  if (walks_tiles(plan)) {
-    text += "tiles: " + number(tiles.all) + " of " + number(plan.query_tile) + " queries by " +
-            number(kPlanKeyTile) + " keys: " + number(tiles.full) + " full, " +
-            number(tiles.partial) + " partial, " + number(tiles.all - tiles.full - tiles.partial) +
-            " empty and skipped\n";
-  }
+  text += "tiles: " + number(tiles.all) + " of " + number(plan.query_tile) + " queries by " +
+          number(kPlanKeyTile) + " keys: " + number(tiles.full) + " full, " +
+          number(tiles.partial) + " partial, " + number(tiles.all - tiles.full - tiles.partial) +
+          " empty and skipped" +
+          (walks_tiles(plan) ? "\n" : "; the forward goes by rows instead\n");
   if (plan.decodes_any()) text += "grouped rows: " + grouped_rows_text(plan) + "\n";
   text += work_text(plan) + "\n";
   text += "memory: " + bytes_text(result_bytes(plan)) + " of results, " +

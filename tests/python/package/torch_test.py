@@ -310,3 +310,23 @@ def test_threads_are_pytorchs():
         assert foveal.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_plan_keeps_the_memory_of_its_terms():
+    query = torch.randn(1, 2, 300, 16)
+    bias = torch.zeros(1, 2, 300, 300)
+    plan = foveal.plan(query.shape, query.shape, query.shape, attn_mask=bias)
+    before = plan.run(query, query, query)
+    bias.data = torch.full((1,), 7.0)  # the memory is the plan's alone now
+    noise = torch.randn(1, 2, 300, 300)
+    assert torch.equal(plan.run(query, query, query), before) and noise is not None
+
+
+def test_tensors_whose_sign_waits_are_read_with_it():
+    negative = torch.randn(1, 2, 40, 40, dtype=torch.complex64).conj().imag
+    query = torch.randn(1, 2, 40, 8)
+    assert negative.is_neg()
+    expected = foveal.scaled_dot_product_attention(query, query, query, negative.resolve_neg().contiguous())
+    assert torch.allclose(foveal.scaled_dot_product_attention(query, query, query, negative), expected, atol=1e-6)
+    plan = foveal.plan(query.shape, query.shape, query.shape, attn_mask=negative)
+    assert torch.allclose(plan.run(query, query, query), expected, atol=1e-6)
