@@ -12,7 +12,7 @@
 #include "foveal/threads.h"
 
 namespace nb = nanobind;
-using namespace nanobind::literals;
+using nanobind::literals::operator""_a;
 
 namespace foveal::python {
 namespace {
