@@ -6,6 +6,8 @@
 
 #define FOVEAL_VECTOR_REGISTER "+w"
 
+#include "kernels/targets/extension_words.h"
+
 namespace foveal {
 namespace {
 
@@ -25,18 +27,6 @@ inline V larger(V a, V b) {
 
 constexpr bool kScalesByPowers = false;
 constexpr bool kConvertsFloat16 = false;
-
-/// float32 numbers as float64.
-template <class Wide, class Half>
-inline Wide in_double(Half numbers) {
-  return __builtin_convertvector(numbers, Wide);
-}
-
-/// Numbers of 16 bits as 32.
-template <class Wide, class Short>
-inline Wide zero_extended(Short bits) {
-  return __builtin_convertvector(bits, Wide);
-}
 
 /// The products of the lower halves of lanes of 64 bits.
 template <class V>
