@@ -53,7 +53,7 @@ torch: tests  ## the Python package's tests and documents that need PyTorch (ins
 conformance: tests  ## PyTorch's and transformers' own tests of attention, unmodified, run here (docs/conformance.md)
 	@tools/setup torch
 	PYTHONPATH=$(RELEASE)/python build/torch/bin/python tools/conformance --where-there --every 60
-	PYTHONPATH=$(RELEASE)/python build/torch/bin/python tools/conformance_transformers
+	PYTHONPATH=$(RELEASE)/python build/torch/bin/python tools/conformance_transformers --where-there
 
 # Which tests go through all targets themselves, `make test` has run.
 targets: tests  ## the C++ tests and the documents on each target that this CPU has besides its best one
