@@ -7,10 +7,14 @@
 #include <cstdio>
 #include <cstdlib>
 
-// The thread sanitizer ends a child that starts threads.
+// The thread sanitizer ends a child that starts threads. The address sanitizer's own lock stays
+// taken in a child that was forked while another thread freed memory: its threads never end.
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define FOVEAL_NO_FORK
+#define FOVEAL_NO_FORK_BESIDE_FREES
+#elif __has_feature(address_sanitizer)
+#define FOVEAL_NO_FORK_BESIDE_FREES
 #endif
 #endif
 

@@ -99,7 +99,7 @@ TEST_F(ThreadMemoryTest, ManyThreadsUseAndFreeAtOnce) {
   EXPECT_EQ(free_thread_blocks(), 0U);  // theirs ended with them
 }
 
-#if !defined(FOVEAL_NO_FORK)
+#if !defined(FOVEAL_NO_FORK_BESIDE_FREES)
 TEST_F(ThreadMemoryTest, AChildUsesAndFreesWhateverThreadsTheParentHas) {
   std::atomic<bool> stop{false};
   std::thread busy([&] {

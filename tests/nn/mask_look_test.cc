@@ -136,7 +136,7 @@ TEST(MaskLook, ServesSeveralThreads) {
   EXPECT_EQ(watched.looks(), 0);
 }
 
-#if !defined(FOVEAL_NO_FORK)
+#if !defined(FOVEAL_NO_FORK_BESIDE_FREES)
 TEST(MaskLook, AChildIsServedWhateverThreadsOfItsParentWereDoing) {
   const Tensor drop = triu(Tensor::ones({64, 64}), 1), other = drop.clone();
   MaskLook look;

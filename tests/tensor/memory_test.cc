@@ -112,7 +112,7 @@ TEST(Memory, MoreThanIsEverKeptGoesBack) {
   for (void* block : blocks) free_memory(block, kMostKept / 10);
 }
 
-#if !defined(FOVEAL_NO_FORK)
+#if !defined(FOVEAL_NO_FORK_BESIDE_FREES)
 void take_and_let_go() {
   constexpr std::size_t kBytes = std::size_t{1} << 17;
   free_memory(allocate_memory(kBytes), kBytes);
