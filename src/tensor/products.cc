@@ -26,16 +26,20 @@ constexpr double kSmall = 1 << 16;
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
+/// Whether kernels read S as it lies in memory; else it is widened to what they read.
+template <class Gemm, class S>
+constexpr bool kAsItLies = std::is_same_v<typename Gemm::Number, Raw<S>>;
+
+/// to, row-major = the numbers of a matrix.
 template <class T>
-const GemmKernels<T>& kernels() {
-  if constexpr (sizeof(T) == sizeof(double)) {
-    return find_target("").gemm_float64;
-  } else {
-    return find_target("").gemm_float32;
+void copy_rows(const T* from, std::int64_t row, std::int64_t step, std::int64_t rows,
+               std::int64_t columns, T* to) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < columns; ++j) to[i * columns + j] = from[i * row + j * step];
   }
 }
 
-/// to, row-major = the numbers of a matrix, widened where they are of a half type.
+/// The same, widened where they are of a half type.
 template <class S, class T>
 void widen_rows(const S* from, std::int64_t row, std::int64_t step, std::int64_t rows,
                 std::int64_t columns, T* to) {
@@ -47,10 +51,26 @@ void widen_rows(const S* from, std::int64_t row, std::int64_t step, std::int64_t
   }
 }
 
-/// One call, in T, of matrices of A and B: T, or a half type that is widened where it is packed.
-template <class T, class A, class B>
+/// to, row-major = the numbers of a matrix, as kernels read them.
+template <class S, class Number>
+void copy_numbers(const S* from, std::int64_t row, std::int64_t step, std::int64_t rows,
+                  std::int64_t columns, Number* to) {
+  if constexpr (std::is_same_v<Number, Raw<S>>) {
+    copy_rows(raw(from), row, step, rows, columns, to);
+  } else {
+    widen_rows(from, row, step, rows, columns, to);
+  }
+}
+
+/// One call, of matrices of A and B.
+template <class Gemm, class A, class B>
 struct Product {
-  const GemmKernels<T>& gemm;
+  using T = typename Gemm::Sum;
+  using Number = typename Gemm::Number;
+  using Lane = typename Gemm::Lane;
+  using Task = GemmTask<T, Number, Lane>;
+
+  const Gemm& gemm;
   const Matrix<A>& a;
   const Matrix<B>& b;
   const T* bias;
@@ -61,12 +81,14 @@ struct Product {
     return std::min(gemm.panel_columns, size.columns - panel * gemm.panel_columns);
   }
   std::int64_t depth(std::int64_t k) const { return std::min(kInnerBlock, size.inner - k); }
+  /// Rows of a panel that hold `inner` rows of B.
+  std::int64_t lanes(std::int64_t inner) const { return divide_up(inner, gemm.lane_numbers); }
 
   /// Rows k .. k + depth - 1 of one panel of B.
-  void pack(std::int64_t k, std::int64_t panel, T* to) const {
+  void pack(std::int64_t k, std::int64_t panel, Lane* to) const {
     const B* const from = b.data + k * b.row + panel * gemm.panel_columns * b.step;
-    if constexpr (std::is_same_v<B, T>) {
-      gemm.pack(from, b.row, b.step, depth(k), panel_width(panel), to);
+    if constexpr (kAsItLies<Gemm, B>) {
+      gemm.pack(raw(from), b.row, b.step, depth(k), panel_width(panel), to);
     } else {
       const std::int64_t columns = panel_width(panel), inner = depth(k);
       const Scratch<T> wide(static_cast<std::size_t>(columns * inner));
@@ -80,10 +102,24 @@ struct Product {
     }
   }
 
+  /// Whether rows of A have unit stride, and hold what the kernels read.
+  bool has_rows() const { return kAsItLies<Gemm, A> && (a.step == 1 || size.inner <= 1); }
+  /// Whether the kernels can read A where it lies, be it slowly.
+  bool reads_rows() const { return kAsItLies<Gemm, A> && (has_rows() || gemm.lane_numbers == 1); }
+
+  /// A where it lies, from row i and column k on; its rows aren't copied.
+  MatrixRows<Number> rows_at(std::int64_t i, std::int64_t k) const {
+    if constexpr (kAsItLies<Gemm, A>) {
+      return {raw(a.data) + i * a.row + k * a.step, a.row, a.step * gemm.lane_numbers};
+    } else {
+      return {};
+    }
+  }
+
   /// `rows` rows of A times one panel, from A's column k on; the caller says what they are.
-  GemmTask<T> task(std::int64_t rows, std::int64_t k, std::int64_t panel) const {
+  Task task(std::int64_t rows, std::int64_t k, std::int64_t panel) const {
     const std::int64_t j = panel * gemm.panel_columns;
-    GemmTask<T> task;
+    Task task;
     task.panel_row = gemm.panel_columns;
     task.inner = depth(k);
     task.rows = rows;
@@ -137,21 +173,21 @@ void for_inner_blocks(std::int64_t inner, const Act& act) {
 }
 
 /// Few rows: each task packs a panel of B, or reads it where it lies, and meets all rows.
-template <class T, class B, class Out>
-void multiply_panel(const Product<T, T, B>& product, std::int64_t panel, Out* out) {
+template <class Gemm, class A, class B, class Out>
+void multiply_panel(const Product<Gemm, A, B>& product, std::int64_t panel, Out* out) {
+  using Lane = typename Gemm::Lane;
   const std::int64_t width = product.gemm.panel_columns, columns = product.panel_width(panel);
-  const bool in_place = std::is_same_v<T, B> && product.b.step == 1 && columns == width;
-  const std::int64_t depth = in_place ? 0 : product.depth(0);
-  const Scratch<T> packed(static_cast<std::size_t>(depth * width));
-  const Sums<T, Out> sums(out + panel * width, product.size.columns, product.size.rows, columns);
+  const bool in_place = std::is_same_v<Lane, B> && product.b.step == 1 && columns == width;
+  const std::int64_t depth = in_place ? 0 : product.lanes(product.depth(0));
+  const Scratch<Lane> packed(static_cast<std::size_t>(depth * width));
+  const Sums<typename Gemm::Sum, Out> sums(out + panel * width, product.size.columns,
+                                           product.size.rows, columns);
   for_inner_blocks(product.size.inner, [&](std::int64_t k) {
-    GemmTask<T> task = product.task(product.size.rows, k, panel);
-    task.a = product.a.data + k * product.a.step;
-    task.a_row = product.a.row;
-    task.a_step = product.a.step;
+    auto task = product.task(product.size.rows, k, panel);
+    task.a = product.rows_at(0, k);
     task.c = sums.data();
     task.c_row = sums.row();
-    if constexpr (std::is_same_v<T, B>) {
+    if constexpr (std::is_same_v<Lane, B>) {
       task.panel = product.b.data + k * product.b.row + panel * width;
       task.panel_row = product.b.row;
     }
@@ -165,26 +201,32 @@ void multiply_panel(const Product<T, T, B>& product, std::int64_t panel, Out* ou
   sums.finish();
 }
 
-/// Copies a block of A, `rows` rows from column k on, so that its rows have unit stride.
-template <class T, class A, class B>
-void copy_block(const Product<T, A, B>& product, const A* from, std::int64_t rows, std::int64_t k,
-                T* to) {
+/// Copies a block of A, `rows` rows from row i and column k on, to where it is read in the order of
+/// memory.
+template <class Gemm, class A, class B>
+MatrixRows<typename Gemm::Number> copy_block(const Product<Gemm, A, B>& product, std::int64_t i,
+                                             std::int64_t rows, std::int64_t k,
+                                             typename Gemm::Number* to) {
   const Matrix<A>& a = product.a;
+  const A* const from = a.data + i * a.row + k * a.step;
   const std::int64_t inner = product.depth(k);
-  if constexpr (std::is_same_v<T, A>) {
-    if (a.row == 1) return product.gemm.transpose(from, a.step, inner, rows, T(1), to, inner);
+  if constexpr (kAsItLies<Gemm, A>) {
+    if (a.row == 1) return product.gemm.turn(raw(from), a.step, inner, rows, to);
   }
-  widen_rows(from, a.row, a.step, rows, inner, to);
+  copy_numbers(from, a.row, a.step, rows, inner, to);
+  return {to, inner, product.gemm.lane_numbers};
 }
 
 /// B in panels: for each block of inner rows, each panel's rows one after the other.
-template <class T, class A, class B>
+template <class Gemm, class A, class B>
 class PackedPanels {
  public:
-  explicit PackedPanels(const Product<T, A, B>& product)
+  using Lane = typename Gemm::Lane;
+
+  explicit PackedPanels(const Product<Gemm, A, B>& product)
       : product_(product),
         data_(static_cast<std::size_t>(product.panels() * product.gemm.panel_columns *
-                                       product.size.inner)) {
+                                       product.lanes(product.size.inner))) {
     const std::int64_t blocks = divide_up(product.size.inner, kInnerBlock);
     parallel_for(product.panels() * blocks, [&](std::int64_t index) {
       const std::int64_t k = index % blocks * kInnerBlock, panel = index / blocks;
@@ -193,45 +235,37 @@ class PackedPanels {
   }
 
   /// The panel's rows k .. k + depth - 1, k a multiple of the inner block.
-  T* at(std::int64_t k, std::int64_t panel) const {
+  Lane* at(std::int64_t k, std::int64_t panel) const {
+    const std::int64_t before = product_.lanes(k) * product_.panels();
     return data_.data() +
-           (k * product_.panels() + panel * product_.depth(k)) * product_.gemm.panel_columns;
+           (before + panel * product_.lanes(product_.depth(k))) * product_.gemm.panel_columns;
   }
 
  private:
-  const Product<T, A, B>& product_;
-  Scratch<T> data_;
+  const Product<Gemm, A, B>& product_;
+  Scratch<Lane> data_;
 };
 
 /// Rows i, i + 1, ... of A times panels first_panel .. last_panel - 1.
-template <class T, class A, class B, class Out>
-void multiply_block(const Product<T, A, B>& product, const PackedPanels<T, A, B>& packed,
+template <class Gemm, class A, class B, class Out>
+void multiply_block(const Product<Gemm, A, B>& product, const PackedPanels<Gemm, A, B>& packed,
                     std::int64_t i, std::int64_t first_panel, std::int64_t last_panel, Out* out) {
   const std::int64_t rows = std::min(kRowBlock, product.size.rows - i);
   const std::int64_t width = product.gemm.panel_columns, first_column = first_panel * width;
   const std::int64_t columns = std::min(last_panel * width, product.size.columns) - first_column;
-  const bool copied = !std::is_same_v<T, A> || (product.a.step != 1 && product.size.inner > 1);
-  const Scratch<T> block(static_cast<std::size_t>(copied ? rows * product.depth(0) : 0));
-  const Sums<T, Out> sums(out + i * product.size.columns + first_column, product.size.columns, rows,
-                          columns);
+  const bool copied = !product.has_rows();
+  const Scratch<typename Gemm::Number> block(static_cast<std::size_t>(
+      copied ? rows * product.lanes(product.depth(0)) * product.gemm.lane_numbers : 0));
+  const Sums<typename Gemm::Sum, Out> sums(out + i * product.size.columns + first_column,
+                                           product.size.columns, rows, columns);
   for_inner_blocks(product.size.inner, [&](std::int64_t k) {
-    const A* const from = product.a.data + i * product.a.row + k * product.a.step;
-    if (copied) copy_block(product, from, rows, k, block.data());
+    const auto a = copied ? copy_block(product, i, rows, k, block.data()) : product.rows_at(i, k);
     for (std::int64_t panel = first_panel; panel < last_panel; ++panel) {
-      GemmTask<T> task = product.task(rows, k, panel);
+      auto task = product.task(rows, k, panel);
+      task.a = a;
       task.panel = packed.at(k, panel);
       task.c = sums.data() + (panel - first_panel) * width;
       task.c_row = sums.row();
-      if constexpr (std::is_same_v<T, A>) {
-        task.a = from;
-        task.a_row = product.a.row;
-        task.a_step = product.a.step;
-      }
-      if (copied) {
-        task.a = block.data();
-        task.a_row = task.inner;
-        task.a_step = 1;
-      }
       product.gemm.multiply(task);
     }
   });
@@ -239,14 +273,28 @@ void multiply_block(const Product<T, A, B>& product, const PackedPanels<T, A, B>
 }
 
 /// Few rows, by panels of B.
-template <class T, class B>
-void multiply_few(const Product<T, T, B>& product, bool alone, B* out) {
+template <class Gemm, class A, class B>
+void multiply_few(const Product<Gemm, A, B>& product, bool alone, B* out) {
   const std::int64_t panels = product.panels();
   if (alone) {
     for (std::int64_t panel = 0; panel < panels; ++panel) multiply_panel(product, panel, out);
   } else {
     parallel_for(panels, [&](std::int64_t panel) { multiply_panel(product, panel, out); });
   }
+}
+
+/// Many rows, by blocks of them and groups of panels.
+template <class Gemm, class A, class B, class Out>
+void multiply_many(const Product<Gemm, A, B>& product, Out* out) {
+  const PackedPanels<Gemm, A, B> packed(product);
+  const std::int64_t panels = product.panels(), blocks = divide_up(product.size.rows, kRowBlock);
+  const std::int64_t group = divide_up(panels, divide_up(kTasks, blocks));
+  const std::int64_t groups = divide_up(panels, group);
+  parallel_for(blocks * groups, [&](std::int64_t index) {
+    const std::int64_t first = index % groups * group;
+    multiply_block(product, packed, index / groups * kRowBlock, first,
+                   std::min(first + group, panels), out);
+  });
 }
 
 template <class S>
@@ -292,38 +340,43 @@ void multiply_row(const Matrix<S>& a, const Matrix<S>& b, const Compute<S>* bias
   }
 }
 
+/// On the kernels that the caller has chosen.
+template <class Gemm, class S>
+void multiply_by(const Gemm& gemm, const Matrix<S>& a, const Matrix<S>& b, const Compute<S>* bias,
+                 S* out, const ProductSize& size) {
+  using Number = typename Gemm::Number;
+  const Product<Gemm, S, S> product{gemm, a, b, bias, size};
+  const bool small =
+      static_cast<double>(size.rows * size.columns) * static_cast<double>(size.inner) < kSmall;
+  if (small || size.rows <= kRowBlock) {
+    if (product.reads_rows()) return multiply_few(product, small, out);
+    const Scratch<Number> rows(static_cast<std::size_t>(size.rows * size.inner));
+    copy_numbers(a.data, a.row, a.step, size.rows, size.inner, rows.data());
+    const Matrix<Number> copied{rows.data(), size.inner, 1};
+    multiply_few(Product<Gemm, Number, S>{gemm, copied, b, bias, size}, small, out);
+  } else {
+    multiply_many(product, out);
+  }
+}
+
 }  // namespace
 
 template <class S>
 void multiply_matrices(const Matrix<S>& a, const Matrix<S>& b, const Compute<S>* bias, S* out,
                        const ProductSize& size) {
-  using T = Compute<S>;
   if (size.rows == 0 || size.columns == 0) return;
   if (size.rows == 1 && b.row == 1 && size.inner >= kLongRow)
     return multiply_row(a, b, bias, out, size);
-  const bool small =
-      static_cast<double>(size.rows * size.columns) * static_cast<double>(size.inner) < kSmall;
-  if (small || size.rows <= kRowBlock) {
-    if constexpr (std::is_same_v<S, T>) {
-      multiply_few(Product<T, T, S>{kernels<T>(), a, b, bias, size}, small, out);
-    } else {
-      const Scratch<T> wide(static_cast<std::size_t>(size.rows * size.inner));
-      widen_rows(a.data, a.row, a.step, size.rows, size.inner, wide.data());
-      const Matrix<T> rows{wide.data(), size.inner, 1};
-      multiply_few(Product<T, T, S>{kernels<T>(), rows, b, bias, size}, small, out);
+  const Target& target = find_target("");
+  if constexpr (std::is_same_v<S, double>) {
+    multiply_by(target.gemm_float64, a, b, bias, out, size);
+  } else if (std::is_same_v<S, BFloat16> && target.gemm_bfloat16.multiply != nullptr) {
+    if constexpr (std::is_same_v<S, BFloat16>) {
+      multiply_by(target.gemm_bfloat16, a, b, bias, out, size);
     }
-    return;
+  } else {
+    multiply_by(target.gemm_float32, a, b, bias, out, size);
   }
-  const Product<T, S, S> product{kernels<T>(), a, b, bias, size};
-  const PackedPanels<T, S, S> packed(product);
-  const std::int64_t panels = product.panels(), blocks = divide_up(size.rows, kRowBlock);
-  const std::int64_t group = divide_up(panels, divide_up(kTasks, blocks));
-  const std::int64_t groups = divide_up(panels, group);
-  parallel_for(blocks * groups, [&](std::int64_t index) {
-    const std::int64_t first = index % groups * group;
-    multiply_block(product, packed, index / groups * kRowBlock, first,
-                   std::min(first + group, panels), out);
-  });
 }
 
 #define FOVEAL_MULTIPLY_MATRICES(S)                                                             \

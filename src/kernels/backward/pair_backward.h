@@ -56,9 +56,9 @@ void pair_backward_begin(BackwardTask<float>& task) {
       pair_queries(task.bfloat16_query, task.query_stride, count, d, state.query_rows) |
       pair_queries(task.bfloat16_output_gradient, task.output_gradient_stride, count, dv,
                    state.output_gradient_rows);
-  pair_columns(task.bfloat16_query, task.query_stride, count, d, state.query_columns);
-  pair_columns(task.bfloat16_output_gradient, task.output_gradient_stride, count, dv,
-               state.output_gradient_columns);
+  pair_columns<kPairTile>(task.bfloat16_query, task.query_stride, count, d, state.query_columns);
+  pair_columns<kPairTile>(task.bfloat16_output_gradient, task.output_gradient_stride, count, dv,
+                          state.output_gradient_columns);
   start_queries(task, sums, elements_of(task.bfloat16_output_gradient),
                 elements_of(task.bfloat16_output));
   if (!may_widen(task, state)) return;

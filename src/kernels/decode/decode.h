@@ -148,7 +148,8 @@ void add_rows(const DecodeTask<typename Math::Sum>& task,
   constexpr int64_t kLane = kLanes<typename Math::Sum>, N = Math::kNumbers;
   const int64_t width = decode_width(task.value_size);
   auto* const output = task.output + row * width;
-  const Rows<typename Math::Number> rows{weights + row * N * kDecodeChunk, N * kDecodeChunk, N};
+  const MatrixRows<typename Math::Number> rows{weights + row * N * kDecodeChunk, N * kDecodeChunk,
+                                               N};
   int64_t d = 0;
   for (; d + C * kLane <= width; d += C * kLane) {
     add_block<Math, R, C>(rows, values.data + d, values.stride, values.count, output + d, width);

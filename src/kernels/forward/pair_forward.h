@@ -11,8 +11,8 @@ namespace {
 
 void pair_forward_begin(PairTask& task) {
   const PairState state(task);
-  pair_columns(task.bfloat16_query, task.query_stride, task.query_count, task.head_size,
-               state.query);
+  pair_columns<kPairTile>(task.bfloat16_query, task.query_stride, task.query_count, task.head_size,
+                          state.query);
   for (int64_t n = 0; n < task.value_size * kPairTile; ++n) state.output[n] = 0;
   for (int64_t q = 0; q < kPairTile; ++q) {
     state.maximum[q] = 0;

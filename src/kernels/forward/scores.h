@@ -200,7 +200,7 @@ inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& tas
                                                        const ForwardState<T>& state,
                                                        const KeyTile& tile, const Corner& corner,
                                                        Before& before) {
-  const Rows<T> keys{row_at<T>(tile.key, corner.row, task.key_stride), task.key_stride, 1};
+  const MatrixRows<T> keys{row_at<T>(tile.key, corner.row, task.key_stride), task.key_stride, 1};
   if (task.keys_are_new && corner.lane < kStripLanes<T>) {
     prefetch_next_tile<T>(task, tile, corner.row, R);
   }

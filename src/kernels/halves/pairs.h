@@ -72,6 +72,13 @@ inline void interleave(const uint16_t* lower, const uint16_t* upper, int64_t siz
     store_pairs(pairs + d, first);
     store_pairs(pairs + d + kLanes<float>, second);
   }
+  if (upper != nullptr && d + kLanes<float> <= size) {
+    PairVector first, second;
+    mix(load_numbers(lower + d, kLanes<float>), load_numbers(upper + d, kLanes<float>), first,
+        second);
+    store_pairs(pairs + d, first);
+    d += kLanes<float>;
+  }
   for (; d < size; ++d) {
     pairs[d] = lower[d] | static_cast<uint32_t>(upper == nullptr ? 0 : upper[d]) << 16;
   }
@@ -116,8 +123,9 @@ inline uint64_t pairs_not_finite(const uint32_t* pairs, int64_t count, int64_t s
   return rows;
 }
 
-/// The transpose of `count` rows of `size` numbers (Q or dO) in pairs along the row, lanes queries;
-/// zeros past the last query and the last number.
+/// The transpose of `count` rows of `size` numbers, in pairs along the row: `width` lanes side by
+/// side, one a row; zeros past the last row and the last number.
+template <int64_t width>
 inline void pair_columns(const uint16_t* from, int64_t stride, int64_t count, int64_t size,
                          uint32_t* pairs) {
   constexpr int kSquare = kLanes<float>;
@@ -133,16 +141,16 @@ inline void pair_columns(const uint16_t* from, int64_t stride, int64_t count, in
       turn<float, kSquare / 2>(square);
 #pragma GCC unroll 16
       for (int n = 0; n < kSquare; ++n) {
-        store_pairs(pairs + (k + n) * kPairTile + q, (PairVector)square[n]);
+        store_pairs(pairs + (k + n) * width + q, (PairVector)square[n]);
       }
     }
   }
-  for (int64_t q = 0; q < kPairTile; ++q) {
+  for (int64_t q = 0; q < width; ++q) {
     const uint16_t* const row = from + q * stride;
     for (int64_t k = q < rows ? columns : 0; k < (size + 1) / 2; ++k) {
       const uint32_t lower = q < count ? row[2 * k] : 0;
       const uint32_t upper = q < count && k < whole ? row[2 * k + 1] : 0;
-      pairs[k * kPairTile + q] = lower | upper << 16;
+      pairs[k * width + q] = lower | upper << 16;
     }
   }
 }

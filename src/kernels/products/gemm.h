@@ -17,8 +17,12 @@ constexpr int kGemmVectors = 3;
 template <class T>
 constexpr int kPanelColumns = kGemmVectors * kLanes<T>;
 
-/// Copies `columns` columns (at most a panel's) of `inner` rows of B, element (k, j) at
-/// b[k * row + j * step], into a panel whose rows follow each other.
+template <class T>
+MatrixRows<T> gemm_turn(const T* a, int64_t step, int64_t inner, int64_t rows, T* to) {
+  transpose(a, step, inner, rows, T(1), to, inner);
+  return {to, inner, 1};
+}
+
 template <class T>
 void gemm_pack(const T* b, int64_t row, int64_t step, int64_t inner, int64_t columns, T* panel) {
   constexpr int64_t width = kPanelColumns<T>;
@@ -55,9 +59,13 @@ inline void store_some(T* to, Vector<T> value, int64_t count) {
   for (int64_t n = 0; n < count; ++n) to[n] = some[n];
 }
 
+template <class Math>
+using TaskOf = GemmTask<typename Math::Sum, typename Math::Number, typename Math::Column>;
+
 /// Rows i .. i + R - 1. `whole`: all C vectors are of the task's columns.
-template <class T, int R, int C, bool whole>
-inline __attribute__((always_inline)) void gemm_rows(const GemmTask<T>& task, int64_t i) {
+template <class Math, int R, int C, bool whole>
+inline __attribute__((always_inline)) void gemm_rows(const TaskOf<Math>& task, int64_t i) {
+  using T = typename Math::Sum;
   Block<T, R, C> block;
   T* const c = task.c + i * task.c_row;
   const T* const start = task.add ? c : task.bias;
@@ -73,8 +81,9 @@ inline __attribute__((always_inline)) void gemm_rows(const GemmTask<T>& task, in
       }
     }
   }
-  add_product<Plain<T>>(block, Rows<T>{task.a + i * task.a_row, task.a_row, task.a_step},
-                        task.panel, task.panel_row, task.inner);
+  MatrixRows<typename Math::Number> rows = task.a;
+  rows.data += i * rows.row_stride;
+  add_rows<Math>(block, rows, task.inner, task.panel, task.panel_row);
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 16
@@ -86,24 +95,25 @@ inline __attribute__((always_inline)) void gemm_rows(const GemmTask<T>& task, in
 }
 
 /// All rows, C vectors of columns.
-template <class T, int C, bool whole>
-void gemm_columns(const GemmTask<T>& task) {
+template <class Math, int C, bool whole>
+void gemm_columns(const TaskOf<Math>& task) {
   int64_t i = 0;
-  for (; i + kGemmRows <= task.rows; i += kGemmRows) gemm_rows<T, kGemmRows, C, whole>(task, i);
-  for (; i + 3 <= task.rows; i += 3) gemm_rows<T, 3, C, whole>(task, i);
-  for (; i < task.rows; ++i) gemm_rows<T, 1, C, whole>(task, i);
+  for (; i + kGemmRows <= task.rows; i += kGemmRows) gemm_rows<Math, kGemmRows, C, whole>(task, i);
+  for (; i + 3 <= task.rows; i += 3) gemm_rows<Math, 3, C, whole>(task, i);
+  for (; i < task.rows; ++i) gemm_rows<Math, 1, C, whole>(task, i);
 }
 
-template <class T>
-void gemm(const GemmTask<T>& task) {
-  if (task.columns == kPanelColumns<T>) {
-    gemm_columns<T, kGemmVectors, true>(task);
-  } else if (task.columns > 2 * kLanes<T>) {
-    gemm_columns<T, kGemmVectors, false>(task);
-  } else if (task.columns > kLanes<T>) {
-    gemm_columns<T, 2, false>(task);
+template <class Math>
+void gemm(const TaskOf<Math>& task) {
+  constexpr int64_t lanes = kLanes<typename Math::Sum>;
+  if (task.columns == kGemmVectors * lanes) {
+    gemm_columns<Math, kGemmVectors, true>(task);
+  } else if (task.columns > 2 * lanes) {
+    gemm_columns<Math, kGemmVectors, false>(task);
+  } else if (task.columns > lanes) {
+    gemm_columns<Math, 2, false>(task);
   } else {
-    gemm_columns<T, 1, false>(task);
+    gemm_columns<Math, 1, false>(task);
   }
 }
 

@@ -3,16 +3,10 @@
 
 #include "kernels/products/key_runs.h"
 #include "kernels/products/math.h"
+#include "kernels/products/matrix_rows.h"
 
 namespace foveal {
 namespace {
-
-/// A matrix whose element (row, k) lies at data[row * row_stride + k * step].
-template <class N>
-struct Rows {
-  const N* data;
-  int64_t row_stride, step;
-};
 
 template <class T, int R, int C>
 struct Block {
@@ -67,7 +61,8 @@ inline __attribute__((always_inline)) void add_step(Block<T, R, C>& block, const
 /// block[r] += sum over k of a(r, k) * b[k] for the vectors from First on, where row k of b begins
 /// at b + k * b_stride.
 template <class Math, int First = 0, class N, class T, int R, int C>
-inline __attribute__((always_inline)) void add_product(Block<T, R, C>& block, const Rows<N>& a,
+inline __attribute__((always_inline)) void add_product(Block<T, R, C>& block,
+                                                       const MatrixRows<N>& a,
                                                        const typename Math::Column* b,
                                                        int64_t b_stride, int64_t count) {
   if constexpr (Math::kUnrolls) {
@@ -85,17 +80,18 @@ inline __attribute__((always_inline)) void add_product(Block<T, R, C>& block, co
 /// The same, and work(n) for n < R * C between its steps: a run of exponentials alone would leave
 /// the multipliers waiting. The steps of `a` are 1 apart.
 template <class Math, class T, int R, int C, class Work>
-inline __attribute__((always_inline)) void add_product_and(Block<T, R, C>& block, const Rows<T>& a,
-                                                           const T* b, int64_t b_stride,
-                                                           int64_t count, const Work& work) {
+inline __attribute__((always_inline)) void add_product_and(Block<T, R, C>& block,
+                                                           const MatrixRows<T>& a, const T* b,
+                                                           int64_t b_stride, int64_t count,
+                                                           const Work& work) {
   constexpr int64_t kShare = 2;
   int64_t done = 0;
   if (count >= kShare * R * C) {
 #pragma GCC unroll 16
     for (int n = 0; n < R * C; ++n) {
       const int64_t k = n * kShare;
-      add_product<Math>(block, Rows<T>{a.data + k, a.row_stride, 1}, b + k * b_stride, b_stride,
-                        kShare);
+      add_product<Math>(block, MatrixRows<T>{a.data + k, a.row_stride, 1}, b + k * b_stride,
+                        b_stride, kShare);
       work(n);
     }
     done = kShare * R * C;
@@ -103,8 +99,33 @@ inline __attribute__((always_inline)) void add_product_and(Block<T, R, C>& block
 #pragma GCC unroll 1
     for (int n = 0; n < R * C; ++n) work(n);
   }
-  add_product<Math>(block, Rows<T>{a.data + done, a.row_stride, 1}, b + done * b_stride, b_stride,
-                    count - done);
+  add_product<Math>(block, MatrixRows<T>{a.data + done, a.row_stride, 1}, b + done * b_stride,
+                    b_stride, count - done);
+}
+
+/// block += the product of R rows of `size` numbers with columns. The steps of `rows` are those of
+/// whole lanes.
+template <class Math, class T, int R, int C>
+inline __attribute__((always_inline)) void add_rows(Block<T, R, C>& block,
+                                                    const MatrixRows<typename Math::Number>& rows,
+                                                    int64_t size,
+                                                    const typename Math::Column* columns,
+                                                    int64_t column_stride) {
+  using Number = typename Math::Number;
+  constexpr int N = Math::kNumbers;
+  const int64_t whole = size / N;
+  add_product<Math>(block, rows, columns, column_stride, whole);
+  if constexpr (N > 1) {
+    if (size % N == 0) return;
+    // The last numbers have none beside them: the row may end there.
+    Number last[R][N] = {};
+    for (int r = 0; r < R; ++r) {
+      const Number* const from = rows.data + r * rows.row_stride + whole * rows.step;
+      for (int64_t n = 0; n < size % N; ++n) last[r][n] = from[n];
+    }
+    add_product<Math>(block, MatrixRows<Number>{last[0], N, 0}, columns + whole * column_stride,
+                      column_stride, 1);
+  }
 }
 
 /// block = minus `first` (or 0), plus the product of R rows of `size` numbers with columns.
@@ -112,26 +133,14 @@ template <class Math, class T, int R, int C>
 inline __attribute__((always_inline)) void multiply(
     Block<T, R, C>& block, const typename Math::Number* rows, int64_t row_stride, int64_t size,
     const typename Math::Column* columns, int64_t column_stride, const typename Math::Sum* first) {
-  using Number = typename Math::Number;
-  constexpr int N = Math::kNumbers;
-  const int64_t whole = size / N;
   block.start(first);
-  add_product<Math>(block, Rows<Number>{rows, row_stride, N}, columns, column_stride, whole);
-  if constexpr (N > 1) {
-    if (size % N == 0) return;
-    // The last numbers have none beside them: the row may end there.
-    Number last[R][N] = {};
-    for (int r = 0; r < R; ++r) {
-      for (int64_t n = whole * N; n < size; ++n) last[r][n % N] = rows[r * row_stride + n];
-    }
-    add_product<Math>(block, Rows<Number>{last[0], N, 0}, columns + whole * column_stride,
-                      column_stride, 1);
-  }
+  add_rows<Math>(block, MatrixRows<typename Math::Number>{rows, row_stride, Math::kNumbers}, size,
+                 columns, column_stride);
 }
 
 /// sum[r] += a(r, k) * b[k] for R rows of C vectors; rows of sum begin sum_stride apart.
 template <class Math, int R, int C, class N>
-inline __attribute__((always_inline)) void add_block(const Rows<N>& a,
+inline __attribute__((always_inline)) void add_block(const MatrixRows<N>& a,
                                                      const typename Math::Column* b,
                                                      int64_t b_stride, int64_t count,
                                                      typename Math::Sum* sum, int64_t sum_stride) {
@@ -182,7 +191,7 @@ inline void add_runs_to(const KeyRuns<typename Math::Column>& runs, int64_t d, T
   block.load_from(sum, sum_stride);
   for (int n = 0; n < runs.count; ++n) {
     const auto& run = runs.run[n];
-    const Rows<typename Math::Column> rows{run.rows + d, 1, runs.row_step};
+    const MatrixRows<typename Math::Column> rows{run.rows + d, 1, runs.row_step};
     from_vector(run.first_vector, [&]<int First>() __attribute__((always_inline)) {
       add_product<Math, First>(block, rows, run.columns, runs.column_stride, run.count);
     });

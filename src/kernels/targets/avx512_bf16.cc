@@ -4,6 +4,7 @@
 #include "kernels/decode/pair_decode.h"
 #include "kernels/forward/pair_forward.h"
 #include "kernels/halves/pair_peak.h"
+#include "kernels/products/pair_gemm.h"
 #include "kernels/targets/target.h"
 
 namespace foveal {
@@ -13,6 +14,7 @@ const Target& avx512_bf16_target() noexcept {
   static const Target target = []() noexcept {
     Target made = avx512_target();
     made.name = "avx512_bf16";
+    made.gemm_bfloat16 = {kPanelColumns<float>, Pairs::kNumbers, pair_turn, pair_pack, gemm<Pairs>};
     made.peak_bfloat16 = {kPairPeakOperations, multiply_add_pairs};
     made.forward_bfloat16 = {PairState::size, pair_forward_begin, pair_forward_tile,
                              pair_forward_end};

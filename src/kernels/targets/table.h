@@ -23,7 +23,7 @@ constexpr ForwardKernels<T> forward_kernels() {
 
 template <class T>
 constexpr GemmKernels<T> gemm_kernels() {
-  return {kPanelColumns<T>, transpose<T>, gemm_pack<T>, gemm<T>};
+  return {kPanelColumns<T>, 1, gemm_turn<T>, gemm_pack<T>, gemm<Plain<T>>};
 }
 
 template <class T>
@@ -44,6 +44,7 @@ constexpr Target make_target(const char* name) {
           softmax<float, true>,
           gemm_kernels<float>(),
           gemm_kernels<double>(),
+          {},
           dots<float, float>,
           dots<float, BFloat16Bits>,
           dots<float, Float16Bits>,

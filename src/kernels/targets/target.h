@@ -45,15 +45,25 @@ struct PairForwardKernels {
   uint64_t (*end)(PairTask& task);
 };
 
-template <class T>
+/// T is what is summed, N what A and B hold, P a lane of a panel of B: a number, or a pair.
+template <class T, class N = T, class P = T>
 struct GemmKernels {
+  using Sum = T;
+  using Number = N;
+  using Lane = P;
   int64_t panel_columns;
-  /// to[c * to_stride + r] = from[r * from_stride + c] * factor for r < rows and c < columns.
-  void (*transpose)(const T* from, int64_t from_stride, int64_t rows, int64_t columns, T factor,
-                    T* to, int64_t to_stride);
-  void (*pack)(const T* b, int64_t row, int64_t step, int64_t inner, int64_t columns, T* panel);
-  void (*multiply)(const GemmTask<T>& task);
+  int64_t lane_numbers;  ///< of a column of B that a lane holds: 1, or 2
+  /// Copies `rows` rows of `inner` numbers, element (i, k) at a[i + k * step], to where they are
+  /// read in the order of memory. `to` takes rows * inner numbers, inner rounded up to whole lanes.
+  MatrixRows<N> (*turn)(const N* a, int64_t step, int64_t inner, int64_t rows, N* to);
+  /// Copies `columns` columns (at most a panel's) of `inner` rows of B, element (k, j) at
+  /// b[k * row + j * step], into a panel whose rows follow each other.
+  void (*pack)(const N* b, int64_t row, int64_t step, int64_t inner, int64_t columns, P* panel);
+  void (*multiply)(const GemmTask<T, N, P>& task);
 };
+
+/// Of bfloat16 tensors, multiplied as pairs.
+using PairGemmKernels = GemmKernels<float, uint16_t, uint32_t>;
 
 /// One row times the rows of a matrix; by what the matrix holds.
 template <class T>
@@ -105,6 +115,8 @@ struct Target {
   void (*softmax_for_halves)(const float* from, int64_t count, double* room, float* to);
   GemmKernels<float> gemm_float32;
   GemmKernels<double> gemm_float64;
+  /// All null where the target has none: then bfloat16 is widened to float32.
+  PairGemmKernels gemm_bfloat16;
   DotsKernel<float> dots_float32, dots_bfloat16, dots_float16;
   DotsKernel<double> dots_float64;
   ForwardKernels<float> forward_float32;
