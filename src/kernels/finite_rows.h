@@ -57,15 +57,15 @@ inline void clear(T* to, int64_t count) {
   for (int64_t n = 0; n < count; ++n) to[n] = 0;
 }
 
-/// Rows `width` apart, those of `skipped` and what pads them as zeros.
+/// Rows times `factor`, `width` apart, those of `skipped` and what pads them as zeros.
 template <class T>
 void copy_rows(const T* from, int64_t stride, int64_t count, int64_t size, uint64_t skipped,
-               int64_t width, T* to) {
+               T factor, int64_t width, T* to) {
   for (int64_t q = 0; q < count; ++q) {
     if ((skipped >> q) & 1) {
       clear(to + q * width, width);
     } else {
-      copy_row(from + q * stride, size, T(1), to + q * width, width);
+      copy_row(from + q * stride, size, factor, to + q * width, width);
     }
   }
 }

@@ -98,7 +98,8 @@ Rows compute(const Call<T>& call, const DoubtfulTile& at, const RowStatistics<T>
             score == -INFINITY ? 0 : std::exp(score - rows.sums.maximum[q]) / rows.sums.sum[q];
         if (gatherer) gatherer->add(q, score, weight, j);
         if (dropout != nullptr) weight *= DropoutRow(*dropout, task.first_query + q).factor(j);
-        const T* const value = task.value + j * task.value_stride;
+        weight *= static_cast<double>(keys.value_scale);
+        const T* const value = row_at<T>(keys.value, k, task.value_stride);
         double* const output = rows.output.data() + q * size;
         for (std::int64_t d = 0; d < size; ++d) output[d] += weight * static_cast<double>(value[d]);
       });

@@ -66,9 +66,9 @@ void find_rows(BackwardTask<T>& task, const BackwardState<T>& state) {
   task.queries_not_finite = aside;
   task.rows_in_place = aside == 0 && d == padded<T>(d) && dv == padded<T>(dv);
   if (task.rows_in_place) return;
-  copy_rows(task.query, task.query_stride, count, d, aside, padded<T>(d), state.query_rows);
-  copy_rows(task.output_gradient, task.output_gradient_stride, count, dv, aside, padded<T>(dv),
-            state.output_gradient_rows);
+  copy_rows(task.query, task.query_stride, count, d, aside, T(1), padded<T>(d), state.query_rows);
+  copy_rows(task.output_gradient, task.output_gradient_stride, count, dv, aside, T(1),
+            padded<T>(dv), state.output_gradient_rows);
 }
 
 /// delta and lse of the tile's queries; their gradient begins at 0.
@@ -113,7 +113,8 @@ uint64_t set_keys_aside(const BackwardTask<T>& task, const BackwardState<T>& sta
   const T* const key = static_cast<const T*>(tile.key);
   const uint64_t rows = rows_not_finite(key, task.key_stride, tile.count, task.head_size);
   if (rows != 0) {
-    copy_rows(key, task.key_stride, tile.count, task.head_size, rows, task.head_size, state.key);
+    copy_rows(key, task.key_stride, tile.count, task.head_size, rows, T(1), task.head_size,
+              state.key);
   }
   return rows;
 }

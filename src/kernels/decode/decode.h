@@ -87,17 +87,17 @@ inline __attribute__((always_inline)) void add_products(const V (&part)[P],
 }
 
 template <class Math, int R>
-void score_keys(const DecodeTask<typename Math::Sum>& task, const typename Math::Stored* key,
-                int row, int64_t first, int64_t count) {
+void score_keys(const DecodeTask<typename Math::Sum>& task, const DecodeChunk& chunk, int row,
+                int64_t first, int64_t count) {
   using T = typename Math::Sum;
   using S = typename Math::Stored;
+  const S* const key = row_at<S>(chunk.key, first, task.key_stride);
   using Part = decltype(Math::load(key));
   constexpr int P = kTogether<Math>;
   constexpr int64_t kStep = kLanes<T> * Math::kNumbers;
   const auto [queries, width] = query_rows(Math{}, task);
   const int64_t stride = task.key_stride, size = task.head_size, whole = size / kStep * kStep;
   const auto* const query = queries + row * width;
-  key += first * stride;
   const auto product = [=](int64_t k, Vector<T>(&sum)[P][R]) __attribute__((always_inline)) {
     const S* from[P];
     Part part[P];
@@ -117,19 +117,19 @@ void score_keys(const DecodeTask<typename Math::Sum>& task, const typename Math:
     for (int p = 0; p < P; ++p) part[p] = Math::load(from[p] + whole, size - whole);
     add_products<Math>(part, query + whole, width, sum);
   };
-  score_vector<T, R, P>(count, task.scale, task.scores + row * kDecodeChunk + first, product);
+  const T scale = task.scale * static_cast<T>(chunk.key_scale);
+  score_vector<T, R, P>(count, scale, task.scores + row * kDecodeChunk + first, product);
 }
 
 /// The scores of a chunk: a few keys for all rows, so that they are still in the first cache.
 template <class Math>
 void score_chunk(const DecodeTask<typename Math::Sum>& task, const DecodeChunk& chunk) {
   constexpr int64_t kKeys = kLanes<typename Math::Sum>;
-  const auto* const key = static_cast<const typename Math::Stored*>(chunk.key);
   for (int64_t k = 0; k < chunk.count; k += kKeys) {
     const int64_t left = chunk.count - k, count = left < kKeys ? left : kKeys;
     int row = 0;
-    for (; row + 4 <= task.rows; row += 4) score_keys<Math, 4>(task, key, row, k, count);
-    for (; row < task.rows; ++row) score_keys<Math, 1>(task, key, row, k, count);
+    for (; row + 4 <= task.rows; row += 4) score_keys<Math, 4>(task, chunk, row, k, count);
+    for (; row < task.rows; ++row) score_keys<Math, 1>(task, chunk, row, k, count);
   }
 }
 

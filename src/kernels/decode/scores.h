@@ -64,6 +64,13 @@ inline Vector<T> finished_scores(const DecodeTask<T>& task, const DecodeChunk& c
   return lanes_of<T>(visible[k / 64] >> (k % 64)) ? score : broadcast(kMasked<T>);
 }
 
+/// Multiplies the row's weights by the values' scale; their sum stays.
+template <class T>
+void scale_weights(const DecodeTask<T>& task, const DecodeChunk& chunk, int row) {
+  T* const weights = task.scores + row * kDecodeChunk;
+  for (int64_t k = 0; k < chunk.count; ++k) weights[k] *= static_cast<T>(chunk.value_scale);
+}
+
 /// Multiplies the row's weights by the factors of dropout; their sum stays.
 template <class T>
 void drop_row(const DecodeTask<T>& task, const DecodeChunk& chunk, int row) {
@@ -103,6 +110,7 @@ void weigh_row(DecodeTask<T>& task, const DecodeChunk& chunk, int row, ChunkBits
   }
   state.sum += sum_of_lanes<T>(sum);
   if (task.dropout != nullptr) drop_row(task, chunk, row);
+  if (chunk.value_scale != 1) scale_weights(task, chunk, row);
 }
 
 }  // namespace

@@ -46,8 +46,9 @@ struct DecodeTask {
 struct DecodeChunk {
   int64_t first = 0, count = 0;
   const uint64_t (*bits)[kDecodeChunk / 64] = nullptr;
-  const void* key = nullptr;    ///< row `first` of K
-  const void* value = nullptr;  ///< row `first` of V
+  const void* key = nullptr;             ///< row `first` of K
+  const void* value = nullptr;           ///< row `first` of V
+  float key_scale = 1, value_scale = 1;  ///< as KeyTile's
 };
 
 /// `size` numbers as whole vectors of any target.

@@ -67,8 +67,9 @@ void add_skipped_rows(const ForwardTask<T>& task, const ForwardState<T>& state, 
   const uint64_t keys = skipped & lane_bits(static_cast<int>(rows.first), rows.last - rows.first);
   const uint64_t queries = lane_bits(lane, vectors * kLanes<T>) & lane_bits(0, task.query_count);
   for_cells(tile, keys, queries, [&](int64_t k, int64_t q) {
-    add_row(state.weights[place<T>(kKeyTile, k, q)], row_at<T>(tile.value, k, task.value_stride),
-            task.value_size, state.output + place<T>(task.value_size, 0, q), kStripLanes<T>);
+    const T weight = state.weights[place<T>(kKeyTile, k, q)] * static_cast<T>(tile.value_scale);
+    add_row(weight, row_at<T>(tile.value, k, task.value_stride), task.value_size,
+            state.output + place<T>(task.value_size, 0, q), kStripLanes<T>);
   });
 }
 
@@ -79,19 +80,20 @@ void forward_tile(const ForwardTask<T>& task, const KeyTile& tile) {
   const uint64_t skipped =
       tile.bits == nullptr ? 0
                            : rows_not_finite(value, task.value_stride, tile.count, task.value_size);
-  if (skipped != 0) {
-    copy_rows(value, task.value_stride, tile.count, task.value_size, skipped, task.value_size,
-              state.value);
+  const bool copied = skipped != 0 || tile.value_scale != 1;
+  if (copied) {
+    copy_rows(value, task.value_stride, tile.count, task.value_size, skipped,
+              static_cast<T>(tile.value_scale), task.value_size, state.value);
   }
   for (int strip = 0; strip * kStripLanes<T> < task.query_count; ++strip) {
     for_each_segment<T>(tile, strip, task.query_count, [&]<int C>(const Segment& segment) {
       score_rows<T, C>(task, state, tile, segment);
-      if (skipped == 0) {
-        add_values<T, C>(task, state, value, task.value_stride, segment);
-      } else {
+      if (copied) {
         add_values<T, C>(task, state, state.value, task.value_size, segment);
-        add_skipped_rows(task, state, tile, skipped, segment);
+      } else {
+        add_values<T, C>(task, state, value, task.value_stride, segment);
       }
+      if (skipped != 0) add_skipped_rows(task, state, tile, skipped, segment);
     });
   }
 }

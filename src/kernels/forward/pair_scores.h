@@ -61,8 +61,9 @@ inline __attribute__((always_inline)) void score_pair_block(
   Block<float, R, C> scores;
   multiply<Pairs>(scores, key, task.key_stride, task.head_size, state.query + corner.lane,
                   kPairTile, nullptr);
-  float factor = task.scale * kLog2E<float>;
+  float factor = task.scale * kLog2E<float> * tile.key_scale;
   if (!is_simple(task)) {
+    if (tile.key_scale != 1) scores.scale(tile.key_scale);
     Block<float, R, C> copy = scores;  // so that `scores` itself needs no memory
     make_pair_scores<R, C>(task, bias, tile, corner, copy);
     scores = copy;
@@ -245,16 +246,25 @@ __attribute__((noinline)) bool raise_pair_maximum(const PairTask& task, const Pa
   return far;
 }
 
-/// What dropout multiplies the chunk's weights by. The row sums stay: weights are dropped after
-/// softmax.
+/// What dropout and the values' scale multiply the chunk's weights by. The row sums stay: both come
+/// after softmax.
 __attribute__((noinline)) void drop_pair_weights(const PairTask& task, const PairState& state,
                                                  const KeyTile& tile, const Chunk& chunk) {
   float* const dropped = state.dropped + chunk.lane;
+  if (task.dropout == nullptr) {
+    for (int64_t k = 0; k < chunk.count; ++k) {
+      for (int v = 0; v < chunk.vectors; ++v) {
+        store(dropped + k * kPairTile + v * kLanes<float>, broadcast(tile.value_scale));
+      }
+    }
+    return;
+  }
   for_factors<float>(
       *task.dropout,
       {task.first_query + chunk.lane, chunk.vectors, tile.first + chunk.first, chunk.count},
-      [&](int64_t row, int lane, FloatVector factors)
-          __attribute__((always_inline)) { store(dropped + row * kPairTile + lane, factors); });
+      [&](int64_t row, int lane, FloatVector factors) __attribute__((always_inline)) {
+        store(dropped + row * kPairTile + lane, factors * tile.value_scale);
+      });
 }
 
 /// A segment's scores become weights; the tile's first pair is `row` of those that wait.
@@ -265,7 +275,7 @@ void score_pair_rows(const PairTask& task, const PairState& state, const KeyTile
     const int64_t left = segment.rows.last - k;
     const Chunk chunk{k, left < kChunk ? left : kChunk, segment.lane, C, row + k / 2};
     const float* dropped = nullptr;
-    if (task.dropout != nullptr) {
+    if (task.dropout != nullptr || tile.value_scale != 1) {
       drop_pair_weights(task, state, tile, chunk);
       dropped = state.dropped;
     }

@@ -125,6 +125,7 @@ inline void keep_row_of_scores(const ForwardTask<T>& task, const ForwardState<T>
     multiply<Plain<T>>(scores, row_at<T>(tile.key, row, task.key_stride), task.key_stride,
                        task.head_size, state.query + place<T>(task.head_size, 0, segment.lane),
                        kStripLanes<T>, nullptr);
+    if (tile.key_scale != 1) scores.scale(static_cast<T>(tile.key_scale));
     make_scores(task, bias_rows(state, row, segment.lane), tile, corner, scores);
     scores.store_to(state.weights + place<T>(kKeyTile, row, segment.lane), kStripLanes<T>);
   }

@@ -216,6 +216,7 @@ inline __attribute__((always_inline)) void score_block(const ForwardTask<T>& tas
   } else {
     add_product<Plain<T>>(scores, keys, columns, kStripLanes<T>, task.head_size);
   }
+  if (tile.key_scale != 1) scores.scale(static_cast<T>(tile.key_scale));
   if (!is_simple(task)) {
     Block<T, R, C> copy = scores;  // so that `scores` itself needs no memory
     finish_scores<T, R, C>(task, state, tile, corner, copy);

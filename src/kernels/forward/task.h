@@ -91,6 +91,9 @@ struct KeyTile {
   const uint64_t* bits = nullptr;
   const void* key = nullptr;    ///< row `first` of K
   const void* value = nullptr;  ///< row `first` of V
+  /// What K and V stand for are these times what is stored, as a quantised block's are. The
+  /// backward takes tiles whose scales are 1.
+  float key_scale = 1, value_scale = 1;
 };
 
 /// Row `row` of those that begin at `first`.

@@ -29,6 +29,14 @@ struct Block {
     }
   }
 
+  inline __attribute__((always_inline)) void scale(T factor) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+      for (int c = 0; c < C; ++c) at[r][c] *= factor;
+    }
+  }
+
   /// Minus `first` (a number a lane), or zeros where it is null.
   inline __attribute__((always_inline)) void start(const T* first) {
 #pragma GCC unroll 16
