@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes a program that initialises every public struct of an installed foveal by parts.
 
-initialise.py INCLUDE > initialise.cc
+initialise.py INCLUDE all|few > initialise.cc
 
-Each struct gets each of its members alone, each two of them, and all but each, by name, from values
+Each struct gets each of its members alone, each two of them (where all ways are asked for), and all but each, by name, from values
 that may throw as they are copied: a compiler with -Wall -Wextra must have nothing to say. Read from the
 headers, so that a new struct or member is among them.
 """
@@ -36,9 +36,10 @@ def names_of(declaration):
     return [re.sub(r"=.*", "", part, flags=re.S).split()[-1].lstrip("*&") for part in plain.split(",")]
 
 
-def subsets(members):
+def subsets(members, ways):
     chosen = [(member,) for member in members]
-    chosen += itertools.combinations(members, 2)
+    if ways == "all":
+        chosen += itertools.combinations(members, 2)
     chosen += [tuple(m for m in members if m != left_out) for left_out in members]
     return sorted(set(chosen) - {()}, key=lambda some: (len(some), some))
 
@@ -53,12 +54,12 @@ def function(number, struct, some):
 
 
 def main():
-    include = pathlib.Path(sys.argv[1])
+    include, ways = pathlib.Path(sys.argv[1]), sys.argv[2]
     headers = sorted(include.glob("foveal/**/*.h"))
     found = [one for header in headers for one in structs(header.read_text())]
     print("".join(f"#include <{header.relative_to(include)}>\n" for header in headers))
     print("template <class T>\nvoid look(const T& whole);\n")
-    cases = [(struct, some) for struct, members in found for some in subsets(members)]
+    cases = [(struct, some) for struct, members in found for some in subsets(members, ways)]
     for number, (struct, some) in enumerate(cases):
         print(function(number, struct, some))
     print(f"initialise: {len(found)} structs, {len(cases)} ways", file=sys.stderr)
