@@ -58,14 +58,18 @@ inline std::vector<OperationCase> all() {
   std::vector<OperationCase> cases = {
       {"a + b", same, [](const Tensors& t) { return t[0] + t[1]; }},
       {"a + row", row_and_all, [](const Tensors& t) { return t[0] + t[1]; }},
+      {"a - b", same, [](const Tensors& t) { return t[0] - t[1]; }},
       {"row - a", row_and_all, [](const Tensors& t) { return t[1] - t[0]; }},
       {"a * b", same, [](const Tensors& t) { return t[0] * t[1]; }},
       {"a * column", columns, [](const Tensors& t) { return t[0] * t[1]; }},
       {"a * a", one, [](const Tensors& t) { return t[0] * t[0]; }},
       {"a / column", columns, [](const Tensors& t) { return t[0] / t[1]; }},
       {"a + 2", one, [](const Tensors& t) { return t[0] + 2.0; }},
+      {"a - 2", one, [](const Tensors& t) { return t[0] - 2.0; }},
+      {"2 + a", one, [](const Tensors& t) { return 2.0 + t[0]; }},
       {"2 - a", one, [](const Tensors& t) { return 2.0 - t[0]; }},
       {"a * 3", one, [](const Tensors& t) { return t[0] * 3.0; }},
+      {"3 * a", one, [](const Tensors& t) { return 3.0 * t[0]; }},
       {"a / 3", one, [](const Tensors& t) { return t[0] / 3.0; }},
       {"2 / a", positive, [](const Tensors& t) { return 2.0 / t[0]; }},
       {"-a", one, [](const Tensors& t) { return -t[0]; }},
@@ -220,6 +224,7 @@ inline std::vector<OperationCase> all() {
        [](const Tensors& t) { return t[0].squeeze(1); }},
       {"contiguous", one, [](const Tensors& t) { return t[0].transpose(0, 1).contiguous(); }},
       {"clone", one, [](const Tensors& t) { return t[0].clone(); }},
+      {"to", one, [](const Tensors& t) { return t[0].to(DType::float64) * 0.5; }},
       {"fill_", one,
        [](const Tensors& t) {
          Tensor a = t[0] * 2.0;

@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -83,6 +84,14 @@ std::string read_text(const std::string& path, std::int64_t context_length) {
               " characters: it must have " + std::to_string(context_length + 2) + " or more");
 }
 
+/// What can't be written is told before the training.
+void require_folder(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (folder.empty() || std::filesystem::is_directory(folder)) return;
+  throw Error(path + ": there is no folder '" + folder.string() + "': make it first",
+              ErrorKind::file);
+}
+
 /// How far it is, on a terminal alone; wiped when the next line is printed.
 void show_progress(int step, int steps, double loss) {
   if (isatty(STDERR_FILENO) == 0) return;
@@ -110,6 +119,7 @@ void train_for(int steps, const train::LanguageModel& model, const Tensor& ids, 
 }
 
 void run(const Options& options) {
+  if (!options.out.empty()) require_folder(options.out);
   train::ModelOptions shape;
   const std::string text = read_text(options.text, shape.context_length);
   const train::Characters characters(text);

@@ -12,6 +12,7 @@
 #include "draw/text.h"
 #include "foveal/error.h"
 #include "foveal/version.h"
+#include "measure/compare/peer.h"
 
 namespace {
 
@@ -63,7 +64,7 @@ int parse_and_run(CLI::App& program, int argc, char** argv, const int& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  foveal::cli::end_on_signals();
+  foveal::cli::end_on_signals(foveal::measure::kill_peer);
   try {
     CLI::App program("Attention, from first principles to full speed.", "foveal");
     program.set_version_flag("--version", "foveal " FOVEAL_VERSION);

@@ -14,7 +14,10 @@ constexpr int kOpen = 0, kHeld = -1, kEnding = -2;
 std::atomic<int> state{kOpen};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may not wait for a lock");
 
+std::atomic<void (*)() noexcept> before_the_end{nullptr};
+
 void end_by(int number) {
+  if (auto* const first = before_the_end.load()) first();
   ::signal(number, SIG_DFL);
   sigset_t own;
   sigemptyset(&own);
@@ -34,7 +37,8 @@ void on_signal(int number) {
 
 }  // namespace
 
-void end_on_signals() {
+void end_on_signals(void (*first)() noexcept) {
+  before_the_end = first;
   for (int number : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction action{};
     if (::sigaction(number, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) continue;

@@ -4,8 +4,9 @@
 namespace foveal::cli {
 
 /// From here on each of the three, unless it was ignored, ends the process at once, on whichever
-/// thread it arrives, but for the time when it is held back.
-void end_on_signals();
+/// thread it arrives, but for the time when it is held back. `first` is called before that, in the
+/// handler: what it does must be allowed there.
+void end_on_signals(void (*first)() noexcept = nullptr);
 
 /// Holds them back for all threads; what came meanwhile ends the process when this goes. One at a
 /// time.

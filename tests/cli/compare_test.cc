@@ -1,7 +1,9 @@
 // foveal compare as people and scripts meet it; PyTorch's part with a stand-in for Python.
 
+#include <signal.h>
 #include <sys/stat.h>
 
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
@@ -134,6 +136,57 @@ TEST_F(CompareCommand, APythonThatIsMissingOrBrokenEndsWith4) {
   expect_failure(with(stand_in("echo '{}'; sleep 1")), 4, {"doesn't answer"});
   expect_failure(with(stand_in("echo '{\"broken\": \"ImportError: lib\", \"bytes\": 0}'")), 4,
                  {"can't be imported", "ImportError: lib"});
+}
+
+/// Seconds until the process whose number stands in the file has ended; at most 5.
+double seconds_to_end(const std::string& file) {
+  std::string number;
+  std::ifstream(file) >> number;
+  double seconds = 0;
+  for (; seconds < 5; seconds += 0.01) {
+    std::string id, name, state;
+    std::ifstream("/proc/" + number + "/stat") >> id >> name >> state;
+    if (state.empty() || state == "Z") break;
+    usleep(10000);
+  }
+  return number.empty() ? 5 : seconds;
+}
+
+/// Neither the Python nor what it has started, which knows nothing of either.
+TEST_F(CompareCommand, CtrlCLeavesNothingRunning) {
+  const std::string own = path("own"), started = path("started"), result = path("result.json");
+  const std::string python = stand_in("sleep 60 &\necho $! > " + started + ".new\nmv " + started +
+                                      ".new " + started + "\necho $$ > " + own + "\nwait");
+  for (const int number : {SIGINT, SIGTERM}) {
+    std::filesystem::remove(own);
+    const pid_t child =
+        start(small({"--with", "torch", "--python", python, "--json", "--out", result}));
+    for (int waited = 0; waited < 2000 && read(own).empty(); ++waited) usleep(5000);
+    usleep(20000);
+    kill(child, number);
+    EXPECT_EQ(finish(child).status, 128 + number);
+    EXPECT_LT(seconds_to_end(own), 4) << "the Python runs on";
+    EXPECT_LT(seconds_to_end(started), 4) << "what the Python started runs on";
+    EXPECT_FALSE(std::filesystem::exists(result));
+    EXPECT_EQ(names_in_folder().size(), 3U) << "the stand-in, and its two numbers";
+  }
+}
+
+/// What it started still holds its standard output.
+TEST_F(CompareCommand, APythonThatDiesTakesWithItWhatItStarted) {
+  const std::string started = path("started");
+  const std::string python = stand_in("sleep 60 &\necho $! > " + started + "\nexit 3");
+  const std::time_t begin = std::time(nullptr);
+  expect_failure(small({"--with", "torch", "--python", python}), 4, {"ended with status 3"});
+  EXPECT_LT(std::time(nullptr) - begin, 40) << "it waited for what the Python started";
+  EXPECT_LT(seconds_to_end(started), 4);
+}
+
+/// Before anything is allocated: 3.2 TB of scores.
+TEST_F(CompareCommand, ScoresThatCanNotFitEndWith3) {
+  expect_failure({"compare", "--batch", "4", "--tokens", "10000", "--width", "2000", "--heads",
+                  "2000", "--variants", "fused"},
+                 3, {"scores (4, 2000, 10000, 10000)", "GB", "smaller"});
 }
 
 /// A Python with other numbers than ours: it says what it is asked for, all zeros.

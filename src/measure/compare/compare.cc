@@ -10,6 +10,7 @@
 #include "measure/compare/candidate.h"
 #include "measure/compare/peak_memory.h"
 #include "measure/compare/peer.h"
+#include "measure/inputs.h"
 #include "measure/machine.h"
 #include "tensor/operation_times.h"
 
@@ -45,6 +46,13 @@ void check(const CompareSettings& settings) {
     throw Error("compare: there is no variant '" + name + "': the nine are " + list,
                 ErrorKind::usage);
   }
+}
+
+/// The scores of all heads, which the chapter's variant makes, and all are compared with it.
+void require_scores(const CompareSettings& settings) {
+  const Shape scores = {settings.batch, settings.heads, settings.tokens, settings.tokens};
+  require_memory("compare: scores " + foveal::to_string(scores) + " of the chapter's variant",
+                 bytes_of(scores, settings.dtype));
 }
 
 /// One of ours, or of PyTorch's, on its way through the comparison.
@@ -214,6 +222,7 @@ void Compare::look_where(Runner& runner) {
 
 Comparison Compare::run() {
   check(settings_);
+  require_scores(settings_);
   if (settings_.with_torch) require_torch();
   measure_peaks();
   Comparison result;

@@ -119,21 +119,25 @@ double draw_chart(Svg& svg, const Comparison& comparison, const Chart& chart, co
   return y + draw::kAround - kBarGap;
 }
 
-/// What is too small for a label counts as "other".
-std::map<std::string, double> shown_shares(const CompareRow& row) {
-  constexpr double kLeast = 0.035;
+/// With room at both ends, since a reader's fonts may be wider than those that were measured.
+bool fits(const std::string& text, double width) {
+  return draw::text_width(text, draw::kLabelSize, draw::Font::sans) + 14 <= width;
+}
+
+/// What is too small for its name, in a bar as long as `whole`, counts as "other".
+std::map<std::string, double> shown_shares(const CompareRow& row, double whole) {
   std::map<std::string, double> shares;
   for (const auto& [operation, share] : row.where) {
-    shares[share < kLeast ? "other" : operation] += share;
+    shares[fits(operation, share * whole) ? operation : "other"] += share;
   }
   return shares;
 }
 
 /// Operations by their share of all rows' time, the largest first, "other" last.
-std::vector<std::string> operations_of(const Comparison& comparison) {
+std::vector<std::string> operations_of(const Comparison& comparison, double whole) {
   std::map<std::string, double> totals;
   for (const CompareRow& row : comparison.rows) {
-    for (const auto& [operation, share] : shown_shares(row)) totals[operation] += share;
+    for (const auto& [operation, share] : shown_shares(row, whole)) totals[operation] += share;
   }
   std::vector<std::string> names;
   names.reserve(totals.size());
@@ -153,13 +157,13 @@ std::string shade(const draw::Palette& palette, std::size_t place) {
 
 double draw_where(Svg& svg, const Comparison& comparison, const Layout& layout, double y) {
   const draw::Palette& palette = svg.palette();
-  const std::vector<std::string> operations = operations_of(comparison);
+  const double whole = layout.right() - layout.left();
+  const std::vector<std::string> operations = operations_of(comparison, whole);
   if (operations.empty()) return y;
   svg.text(layout.edge(), y + draw::kStepSize, "Where the time of forward + backward goes",
            {draw::kStepSize, palette.ink, false, 600});
   y += kTitleHeight;
   constexpr double kHeight = 22;
-  const double whole = layout.right() - layout.left();
   for (const CompareRow& row : comparison.rows) {
     if (row.where.empty()) continue;
     const draw::TextStyle label{draw::kLabelSize, palette.ink, true, 600,
@@ -171,18 +175,17 @@ double draw_where(Svg& svg, const Comparison& comparison, const Layout& layout, 
       svg.text(layout.left() - draw::kInside, y + kHeight - 7, row.variant, label);
     }
     double x = layout.left();
-    const std::map<std::string, double> shares = shown_shares(row);
+    const std::map<std::string, double> shares = shown_shares(row, whole);
     for (std::size_t n = 0; n < operations.size(); ++n) {
       const auto found = shares.find(operations[n]);
       if (found == shares.end()) continue;
       const double width = found->second * whole;
-      svg.fill({x, y, std::max(width - 1, 0.5), kHeight}, shade(palette, n), 2);
+      const std::string colour = operations[n] == "other" ? palette.rule : shade(palette, n);
+      svg.fill({x, y, std::max(width - 1, 0.5), kHeight}, colour, 2);
       const std::string text = fmt::format("{} {:.0f} %", operations[n], found->second * 100);
-      const std::string shown =
-          draw::text_width(text, draw::kLabelSize, draw::Font::sans) + 8 <= width ? text
-          : draw::text_width(operations[n], draw::kLabelSize, draw::Font::sans) + 8 <= width
-              ? operations[n]
-              : "";
+      const std::string shown = fits(text, width)            ? text
+                                : fits(operations[n], width) ? operations[n]
+                                                             : "";
       if (!shown.empty()) {
         svg.text(x + 4, y + kHeight - 7, shown, {draw::kLabelSize, palette.ink});
       }

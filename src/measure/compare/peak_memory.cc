@@ -43,11 +43,12 @@ std::optional<std::int64_t> peak_bytes_of(const std::string& variant,
                                           const CompareSettings& settings) {
   int ends[2];
   if (pipe(ends) != 0) return std::nullopt;
-  const pid_t child = fork();
+  const pid_t parent = getpid(), child = fork();
   if (child == 0) {
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
+    if (getppid() != parent) _exit(1);  // it ended before
     std::int64_t peak = 0;
     try {
       peak = measured_peak(variant, settings);

@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -23,6 +25,26 @@ extern char** environ;  // NOLINT: POSIX asks the program to declare it.
 
 namespace foveal::measure {
 namespace {
+
+/// The group of the Python that runs, which is its process id; 0: none.
+std::atomic<pid_t> running{0};
+static_assert(std::atomic<pid_t>::is_always_lock_free, "a signal handler may not wait for a lock");
+
+/// The program in a group of its own, so that it ends with what it starts: a Ctrl-C in the terminal
+/// reaches this process alone. Gives what errno would be.
+int spawn_group(const char* program, const char* const* arguments,
+                const posix_spawn_file_actions_t& actions, pid_t& child) {
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  const int error = posix_spawnp(&child, program, &actions, &attributes,
+                                 const_cast<char* const*>(arguments), environ);
+  posix_spawnattr_destroy(&attributes);
+  if (error != 0) child = 0;
+  running = child;
+  return error;
+}
 
 [[noreturn]] void fail(const std::string& what) {
   throw Error("compare: " + what, ErrorKind::file);
@@ -43,6 +65,11 @@ std::string last_line(std::FILE* file) {
 
 }  // namespace
 
+void kill_peer() noexcept {
+  const pid_t group = running.load();
+  if (group > 0) ::kill(-group, SIGKILL);
+}
+
 /// The Python: bytes to its standard input and from its standard output, by one socket.
 struct Peer::Process {
   explicit Process(const std::string& program) : program_(program), errors_(std::tmpfile()) {
@@ -59,12 +86,10 @@ struct Peer::Process {
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, fileno(errors_), STDERR_FILENO);
-    const int error = posix_spawnp(&child_, program.c_str(), &actions, nullptr,
-                                   const_cast<char* const*>(arguments.data()), environ);
+    const int error = spawn_group(program.c_str(), arguments.data(), actions, child_);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     if (error == 0) return;
-    child_ = 0;
     release();
     fail("'" + program + "' can't be run (" + std::strerror(error) +
          "): name a Python with --python or FOVEAL_PYTHON");
@@ -100,6 +125,11 @@ struct Peer::Process {
 
  private:
   void receive() {
+    // What the Python started may hold the other end open after it.
+    pollfd ready{socket_, POLLIN, 0};
+    for (bool over = false; poll(&ready, 1, 200) == 0; over = has_ended()) {
+      if (over) ended();
+    }
     std::array<char, 65536> buffer{};
     const ssize_t count = recv(socket_, buffer.data(), buffer.size(), 0);
     if (count < 0 && errno == EINTR) return;
@@ -109,10 +139,7 @@ struct Peer::Process {
 
   /// The Python ended although it was asked something.
   [[noreturn]] void ended() {
-    int status = 0;
-    while (waitpid(child_, &status, 0) < 0 && errno == EINTR) {
-    }
-    child_ = 0;
+    const int status = reap();
     const std::string how = WIFSIGNALED(status)
                                 ? fmt::format("was ended by signal {}", WTERMSIG(status))
                                 : fmt::format("ended with status {}", WEXITSTATUS(status));
@@ -121,15 +148,33 @@ struct Peer::Process {
          (said.empty() ? ": name a Python with PyTorch with --python" : ": " + said));
   }
 
+  /// Its number stays its own until reap().
+  bool has_ended() const {
+    siginfo_t info{};
+    waitid(P_PID, static_cast<id_t>(child_), &info, WEXITED | WNOWAIT | WNOHANG);
+    return info.si_pid != 0;
+  }
+
+  /// Gives the Python two seconds to end, and ends it and what it has left running. Gives its
+  /// status.
+  int reap() {
+    for (int waited = 0; waited < 2000 && !has_ended(); ++waited) usleep(1000);
+    kill_peer();
+    running = 0;
+    int status = 0;
+    while (waitpid(child_, &status, 0) < 0 && errno == EINTR) {
+    }
+    child_ = 0;
+    return status;
+  }
+
   void release() {
     if (socket_ >= 0) close(socket_);
     socket_ = -1;
     if (child_ > 0) {
-      kill(child_, SIGKILL);
-      while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
-      }
+      kill_peer();
+      reap();
     }
-    child_ = 0;
     if (errors_ != nullptr) std::fclose(errors_);
     errors_ = nullptr;
   }

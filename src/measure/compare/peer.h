@@ -8,6 +8,11 @@
 
 namespace foveal::measure {
 
+/// Ends the Python that runs, with all that it started (compilers, where it compiles): for signal
+/// handlers, after which this process ends.
+void kill_peer() noexcept;
+
+/// One at a time.
 class Peer {
  public:
   struct Reply {
