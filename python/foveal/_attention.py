@@ -138,7 +138,7 @@ def options_of(
         options, terms = _with_masks(attn_mask, is_causal, mask)
     if scale is not None:
         options = options._replace(scale=real("attention: scale", scale))
-    if dropout_p:
+    if not isinstance(dropout_p, (int, float)) or dropout_p:
         options = options._replace(
             dropout=real("attention: dropout_p", dropout_p), offset=whole("attention: offset", offset, UINT64)
         )
@@ -156,7 +156,7 @@ def options_of(
             target=_name("target", target),
             strict=flag("attention: strict", strict),
         )
-    if key_lengths is not None or query_offset is not None or key_offset:
+    if key_lengths is not None or query_offset is not None or not isinstance(key_offset, int) or key_offset:
         options = options._replace(
             key_lengths=wholes("attention: key_lengths", key_lengths),
             key_offset=whole("attention: key_offset", key_offset),

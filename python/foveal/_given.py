@@ -45,8 +45,8 @@ def real(what: str, value: Any) -> float:
 def flag(what: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    if isinstance(value, (str, bytes)) or hasattr(value, "__len__") or not hasattr(value, "__bool__"):
-        # NumPy's own bool has no length.
+    # NumPy's own bool has no length.
+    if isinstance(value, (str, bytes, float)) or hasattr(value, "__len__") or not hasattr(value, "__bool__"):
         raise TypeError(f"{what} is {_shown(value)}: it must be True or False")
     return bool(value)
 
