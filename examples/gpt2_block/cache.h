@@ -50,16 +50,20 @@ class Cache {
   foveal::Tensor attend_many(const foveal::Tensor& queries) const {
     foveal::AttentionResult seen;
     seen.output = heads_of(sizes_, queries.size(2), queries.dtype());
-    const std::vector<std::int64_t> lengths(static_cast<std::size_t>(sizes_.batch), used_);
-    attention_into(seen, queries, keys_, values_, {.mask = mask_, .key_lengths = lengths});
+    attention_into(seen, queries, keys_, values_, {.mask = mask_, .key_lengths = lengths()});
     return seen.output;
   }
 
-  /// The plan of the steps is kept. It learns the new length, and writes where it wrote before.
+  /// The plan of the steps is kept. It learns the new lengths, and writes where it wrote before.
   foveal::Tensor attend_step(const foveal::Tensor& query) {
-    step_.set_lengths(used_);
-    step_.run_into(seen_by_step_, query, keys_.narrow(2, 0, used_), values_.narrow(2, 0, used_));
+    step_.set_lengths(keys_.size(2), lengths());
+    step_.run_into(seen_by_step_, query, keys_, values_);
     return seen_by_step_.output;
+  }
+
+  /// Each sequence's tokens so far.
+  std::vector<std::int64_t> lengths() const {
+    return std::vector<std::int64_t>(static_cast<std::size_t>(sizes_.batch), used_);
   }
 
   const foveal::Mask mask_ = foveal::causal(foveal::Corner::bottom_right);

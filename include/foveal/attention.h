@@ -172,7 +172,7 @@ AttentionResult finish(const AttentionState& state, DType dtype);
 /// The same into the tensors that `result` holds: output of any floating dtype, lse of the state's,
 /// any strides but for a last one of 1. What is undefined is made, in the state's dtype. Throws
 /// Error, and writes nothing, where finish does, where a tensor doesn't fit or shares memory with
-/// another or the state, and where weights or statistics are given.
+/// another or the state, and where weights or statistics are given. The result is of no plan then.
 void finish_into(AttentionResult& result, const AttentionState& state);
 
 }  // namespace foveal

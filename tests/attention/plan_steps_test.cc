@@ -112,6 +112,19 @@ TEST(PlanSteps, ResultsPutTogetherByHandAreNotChecked) {
             "no error");
 }
 
+TEST(PlanSteps, WhatAStateIsFinishedIntoIsOfNoPlan) {
+  Asked asked;
+  AttentionResult result = attention(asked.query, asked.key, asked.key, asked.options);
+  const AttentionOptions narrower{.mask = causal(), .return_lse = true};
+  finish_into(result, attention_state(asked.query, asked.key, asked.key, narrower));
+  const AttentionResult want = attention(asked.query, asked.key, asked.key, narrower);
+  const auto backward = [&](const AttentionResult& of) {
+    return attention_backward(asked.query, asked.query, asked.key, asked.key, of, narrower);
+  };
+  EXPECT_TRUE(allclose(backward(result).q, backward(want).q, 1e-4, 1e-5));
+  EXPECT_EQ(result.plan, PlanFingerprint());
+}
+
 TEST(PlanSteps, LengthsMayChangeWithinThePlan) {
   Cases cases(5);
   for (const DType dtype : {DType::float32, DType::bfloat16}) {
@@ -252,29 +265,56 @@ TEST(PlanSteps, ThreadsAreThoseOfTheCall) {
   expect_words(message_of([&] { attention(x, x, x, options); }), {"threads is -1"});
 }
 
-TEST(PlanSteps, OnePlanServesSeveralThreads) {
-  Cases cases(2);
-  const BackwardCase one = make_backward_case(cases, DType::float32);
-  const auto& [query, key, value, options] = one.forward;
-  const Plan plan = plan_for(one.forward);
+/// What four threads get of one plan, each into tensors of its own, and of a copy that learns other
+/// lengths meanwhile.
+void expect_served(const Tensor& query, const Tensor& key, const Tensor& value,
+                   const AttentionOptions& options) {
+  const Plan plan =
+      plan_attention(query.shape(), key.shape(), value.shape(), query.dtype(), options);
   const AttentionResult want = plan.run(query, key, value);
-  const AttentionGradients gradients = plan.backward(one.grad_output, query, key, value, want);
-  std::vector<std::thread> threads;
+  const AttentionState state = plan.state(query, key, value);
+  const AttentionGradients gradients = plan.backward(query, query, key, value, want);
+  const bool grows = options.query_starts.empty();
+  const std::int64_t fewer = key.size(2) - 20;
+  const Tensor first = key.narrow(2, 0, fewer), values = value.narrow(2, 0, fewer);
+  const AttentionResult shorter =
+      grows ? attention(query, first, values, options) : AttentionResult();
   std::atomic<int> wrong{0};
-  for (int n = 0; n < 4; ++n) {
-    threads.emplace_back([&, &q = query, &k = key, &v = value] {
-      Plan own = plan;
-      for (int round = 0; round < 5; ++round) {
-        const AttentionResult result = plan.run(q, k, v);
-        if (!equal(result.lse, want.lse)) ++wrong;
-        const AttentionGradients g = plan.backward(one.grad_output, q, k, v, result);
-        if (!equal(g.q, gradients.q)) ++wrong;
-        own.set_lengths(k.size(2) / 2);
-      }
-    });
-  }
+  const auto serve = [&] {
+    Plan own = plan;
+    AttentionResult result = plan.run(query, key, value);
+    AttentionGradients into = plan.backward(query, query, key, value, result);
+    for (int round = 0; round < 3; ++round) {
+      plan.run_into(result, query, key, value);
+      plan.backward_into(into, query, query, key, value, result);
+      const bool same = equal(result.output, want.output) && equal(result.lse, want.lse) &&
+                        equal(into.q, gradients.q) && equal(into.k, gradients.k) &&
+                        equal(into.v, gradients.v) &&
+                        equal(plan.state(query, key, value).sum, state.sum);
+      if (!same) ++wrong;
+      if (!grows) continue;
+      own.set_lengths(fewer);
+      if (!equal(own.run(query, first, values).output, shorter.output)) ++wrong;
+      own.set_lengths(key.size(2));
+      if (!equal(own.run(query, key, value).output, want.output)) ++wrong;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int n = 0; n < 4; ++n) threads.emplace_back(serve);
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0);
+}
+
+TEST(PlanSteps, OnePlanServesSeveralThreads) {
+  Cases cases(2);
+  const auto normal = [&](const Shape& shape) { return cases.normal(shape).to(DType::float32); };
+  AttentionOptions options{.mask = causal(Corner::bottom_right), .return_lse = true};
+  const Tensor key = normal({2, 2, 150, 16}), value = normal({2, 2, 150, 16});
+  expect_served(normal({2, 4, 100, 16}), key, value, options);  // tiles
+  expect_served(normal({2, 4, 2, 16}), key, value, options);    // decodes
+  options.query_starts = {0, 70, 72};
+  options.key_starts = {0, 60, 150};
+  expect_served(normal({1, 4, 72, 16}), normal({1, 2, 150, 16}), normal({1, 2, 150, 16}), options);
 }
 
 TEST(PlanSteps, WhatACallNeedsIsCheckedAtItsDoor) {

@@ -272,6 +272,7 @@ void run_merge(AttentionState& a, const AttentionState& b, const char* function)
 void run_finish(const AttentionState& state, AttentionResult& result, const char* function) {
   check_state(state, function);
   check_finished(state, result, function);
+  result.plan = {};  // of what was there before; a state tells nothing of its plan
   const DType dtype = state.output.dtype();
   for (const auto& [tensor, shape] : {std::pair(&result.output, &state.output.shape()),
                                       std::pair(&result.lse, &state.maximum.shape())}) {
