@@ -84,10 +84,11 @@ std::string read_text(const std::string& path, std::int64_t context_length) {
               " characters: it must have " + std::to_string(context_length + 2) + " or more");
 }
 
-/// What can't be written is told before the training.
+/// A folder that isn't there is told before the training.
 void require_folder(const std::string& path) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  if (folder.empty() || std::filesystem::is_directory(folder)) return;
+  std::error_code none;  // what can't be looked at isn't there
+  if (folder.empty() || std::filesystem::is_directory(folder, none)) return;
   throw Error(path + ": there is no folder '" + folder.string() + "': make it first",
               ErrorKind::file);
 }

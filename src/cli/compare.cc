@@ -62,10 +62,11 @@ std::string with_time_left(const std::string& what, double done, double seconds)
   return fmt::format("{}, about {:.0f} s left", what, std::ceil(seconds * (1 - done) / done));
 }
 
-/// What can't be written is told before anything takes long.
+/// A folder that isn't there is told before anything takes long.
 void require_folder(const std::string& path) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  if (folder.empty() || std::filesystem::is_directory(folder)) return;
+  std::error_code none;  // what can't be looked at isn't there
+  if (folder.empty() || std::filesystem::is_directory(folder, none)) return;
   throw Error(path + ": there is no folder '" + folder.string() + "': make it first",
               ErrorKind::file);
 }

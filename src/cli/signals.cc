@@ -15,6 +15,7 @@ std::atomic<int> state{kOpen};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may not wait for a lock");
 
 std::atomic<void (*)() noexcept> before_the_end{nullptr};
+static_assert(std::atomic<void (*)() noexcept>::is_always_lock_free, "likewise");
 
 void end_by(int number) {
   if (auto* const first = before_the_end.load()) first();

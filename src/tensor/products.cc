@@ -13,6 +13,7 @@ namespace {
 
 // A block of A and a panel of B of this depth lie in the second cache.
 constexpr std::int64_t kInnerBlock = 768;
+static_assert(kInnerBlock % 2 == 0, "pairs end with their block");
 constexpr std::int64_t kRowBlock = 96;
 // Tasks enough that threads end together.
 constexpr std::int64_t kTasks = 32;
@@ -370,11 +371,11 @@ void multiply_matrices(const Matrix<S>& a, const Matrix<S>& b, const Compute<S>*
   const Target& target = find_target("");
   if constexpr (std::is_same_v<S, double>) {
     multiply_by(target.gemm_float64, a, b, bias, out, size);
-  } else if (std::is_same_v<S, BFloat16> && target.gemm_bfloat16.multiply != nullptr) {
-    if constexpr (std::is_same_v<S, BFloat16>) {
-      multiply_by(target.gemm_bfloat16, a, b, bias, out, size);
-    }
   } else {
+    if constexpr (std::is_same_v<S, BFloat16>) {
+      const bool pairs = target.gemm_bfloat16.multiply != nullptr;
+      if (pairs) return multiply_by(target.gemm_bfloat16, a, b, bias, out, size);
+    }
     multiply_by(target.gemm_float32, a, b, bias, out, size);
   }
 }

@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
+#include <algorithm>
+#include <bit>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -12,7 +14,7 @@
 namespace foveal {
 namespace {
 
-constexpr std::int64_t kHeadSize = 24, kValueSize = 20, kKeys = 50, kQueries = 7;
+constexpr std::int64_t kHeadSize = 23, kValueSize = 21, kKeys = 51, kQueries = 7;
 constexpr float kKeyScale = 0.125F, kValueScale = 4;
 
 template <class T>
@@ -44,6 +46,8 @@ struct Case {
   std::vector<T> query, key, value;
   std::vector<std::uint64_t> bits;
   T softcap = 0;
+  DropoutCounter dropout{.key = 5, .threshold = std::uint64_t{1} << 31, .scale = 2};
+  bool drops = false;
 
   explicit Case(std::mt19937& engine)
       : query(draw<T>(engine, kQueries * kHeadSize)),
@@ -96,6 +100,7 @@ std::vector<T> forward(const Target& target, const Case<T>& one, bool scaled) {
   task.value_size = kValueSize;
   task.scale = T(0.25);
   task.softcap = one.softcap;
+  if (one.drops) task.dropout = &one.dropout;
   task.output = results.data();
   task.lse = results.data() + kQueries * kValueSize;
   task.workspace = workspace.data();
@@ -121,6 +126,7 @@ std::vector<float> pair_forward(const Target& target, const Case<float>& one, bo
   task.value_size = kValueSize;
   task.scale = 0.25F;
   task.softcap = one.softcap;
+  if (one.drops) task.dropout = &one.dropout;
   task.bfloat16_output = output.data();
   task.lse = lse.data();
   task.workspace = workspace.data();
@@ -173,11 +179,16 @@ std::vector<T> decode(DecodeKernel<T> kernel, const Case<T>& one, const void* ke
   task.value_size = kValueSize;
   task.rows = kRows;
   task.softcap = one.softcap;
+  if (one.drops) task.dropout = &one.dropout;
   task.scores = room.data();
   task.values = values.data();
   task.output = output.data();
   DecodeChunk chunk;
   chunk.count = kKeys;
+  std::uint64_t bits[kDecodeRows][kDecodeChunk / 64] = {};
+  for (std::int64_t row = 0; row < kRows; ++row)
+    bits[row][0] = one.bits.empty() ? 0 : one.bits[row];
+  if (!one.bits.empty()) chunk.bits = bits;
   chunk.key = key;
   chunk.value = value;
   if (scaled) {
@@ -192,13 +203,21 @@ std::vector<T> decode(DecodeKernel<T> kernel, const Case<T>& one, const void* ke
   return output;
 }
 
+/// The n-th of eight kinds.
+template <class T>
+Case<T> drawn(std::mt19937& engine, int n) {
+  Case<T> one(engine);
+  if ((n & 1) != 0) one.hide_some(engine);
+  if ((n & 2) != 0) one.softcap = 3;
+  one.drops = (n & 4) != 0;
+  return one;
+}
+
 template <class T>
 void check(const Target& target) {
   std::mt19937 engine(7);
-  for (int n = 0; n < 4; ++n) {
-    Case<T> one(engine);
-    if (n % 2 == 1) one.hide_some(engine);
-    if (n >= 2) one.softcap = 3;
+  for (int n = 0; n < 8; ++n) {
+    const Case<T> one = drawn<T>(engine, n);
     const Case<T> stored = one.stored_by_scale();
     EXPECT_EQ(forward(target, stored, true), forward(target, one, false)) << n;
     EXPECT_NE(forward(target, stored, false), forward(target, one, false)) << n;
@@ -218,9 +237,9 @@ TEST(BlockScale, TilesOfPairs) {
   std::mt19937 engine(8);
   for (const Target* target : usable_targets()) {
     if (target->forward_bfloat16.tile == nullptr) continue;
-    for (const float softcap : {0.0F, 3.0F}) {
-      Case<float> one(engine);
-      one.softcap = softcap;
+    for (int n = 0; n < 8; ++n) {
+      SCOPED_TRACE(n);
+      const Case<float> one = drawn<float>(engine, n);
       const Case<float> stored = one.stored_by_scale();
       EXPECT_EQ(pair_forward(*target, stored, true), pair_forward(*target, one, false));
       EXPECT_NE(pair_forward(*target, stored, false), pair_forward(*target, one, false));
@@ -232,26 +251,31 @@ TEST(BlockScale, ChunksOfADecode) {
   std::mt19937 engine(9);
   for (const Target* target : usable_targets()) {
     SCOPED_TRACE(target->name);
-    const Case<float> one(engine), stored = one.stored_by_scale();
-    const Case<double> wide(engine), wide_stored = wide.stored_by_scale();
-    const auto run = [&](const auto& of, auto kernel, bool scaled) {
-      return decode(kernel, of, of.key.data(), of.value.data(), nullptr, scaled);
-    };
-    EXPECT_EQ(run(stored, target->decode_float32, true), run(one, target->decode_float32, false));
-    EXPECT_EQ(run(wide_stored, target->decode_float64, true),
-              run(wide, target->decode_float64, false));
-    std::vector<std::uint16_t> query(5 * pair_width(kHeadSize));
-    for (std::int64_t row = 0; row < 5; ++row) {
-      const auto bits = bits_of(one.query);
-      std::copy_n(bits.data() + row * kHeadSize, kHeadSize,
-                  query.data() + row * pair_width(kHeadSize));
+    for (int n = 0; n < 8; ++n) {
+      SCOPED_TRACE(n);
+      const Case<float> one = drawn<float>(engine, n), stored = one.stored_by_scale();
+      const Case<double> wide = drawn<double>(engine, n), wide_stored = wide.stored_by_scale();
+      const auto run = [&](const auto& of, auto kernel, bool scaled) {
+        return decode(kernel, of, of.key.data(), of.value.data(), nullptr, scaled);
+      };
+      EXPECT_EQ(run(stored, target->decode_float32, true), run(one, target->decode_float32, false));
+      EXPECT_NE(run(stored, target->decode_float32, false),
+                run(one, target->decode_float32, false));
+      EXPECT_EQ(run(wide_stored, target->decode_float64, true),
+                run(wide, target->decode_float64, false));
+      std::vector<std::uint16_t> query(5 * pair_width(kHeadSize));
+      for (std::int64_t row = 0; row < 5; ++row) {
+        const auto bits = bits_of(one.query);
+        std::copy_n(bits.data() + row * kHeadSize, kHeadSize,
+                    query.data() + row * pair_width(kHeadSize));
+      }
+      const auto halves = [&](const Case<float>& of, bool scaled) {
+        const auto key = bits_of(of.key), value = bits_of(of.value);
+        return decode(target->decode_bfloat16, of, key.data(), value.data(), query.data(), scaled);
+      };
+      EXPECT_EQ(halves(stored, true), halves(one, false));
+      EXPECT_NE(halves(stored, false), halves(one, false));
     }
-    const auto halves = [&](const Case<float>& of, bool scaled) {
-      const auto key = bits_of(of.key), value = bits_of(of.value);
-      return decode(target->decode_bfloat16, of, key.data(), value.data(), query.data(), scaled);
-    };
-    EXPECT_EQ(halves(stored, true), halves(one, false));
-    EXPECT_NE(halves(stored, false), halves(one, false));
   }
 }
 

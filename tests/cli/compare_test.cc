@@ -162,7 +162,7 @@ TEST_F(CompareCommand, CtrlCLeavesNothingRunning) {
     const pid_t child =
         start(small({"--with", "torch", "--python", python, "--json", "--out", result}));
     for (int waited = 0; waited < 2000 && read(own).empty(); ++waited) usleep(5000);
-    usleep(20000);
+    usleep(200000);  // foveal may not know yet what it started
     kill(child, number);
     EXPECT_EQ(finish(child).status, 128 + number);
     EXPECT_LT(seconds_to_end(own), 4) << "the Python runs on";
@@ -180,6 +180,17 @@ TEST_F(CompareCommand, APythonThatDiesTakesWithItWhatItStarted) {
   expect_failure(small({"--with", "torch", "--python", python}), 4, {"ended with status 3"});
   EXPECT_LT(std::time(nullptr) - begin, 40) << "it waited for what the Python started";
   EXPECT_LT(seconds_to_end(started), 4);
+}
+
+/// As a parent may leave it: children then end without a status, unless that is undone.
+TEST_F(CompareCommand, APythonsStatusIsToldWhereTheEndOfChildrenIsIgnored) {
+  const std::string python = stand_in("exit 3"), said = path("said");
+  std::string line = "trap '' CHLD; exec " FOVEAL_COMMAND;
+  for (const std::string& word : small({"--with", "torch", "--python", python})) {
+    line += " '" + word + "'";
+  }
+  std::system((line + " > /dev/null 2> " + said).c_str());
+  EXPECT_NE(read(said).find("ended with status 3"), std::string::npos) << read(said);
 }
 
 /// Before anything is allocated: 3.2 TB of scores.

@@ -3,8 +3,8 @@
 
 initialise.py INCLUDE all|few > initialise.cc
 
-Each struct gets each of its members alone, each two of them (where all ways are asked for), and all but each, by name, from values
-that may throw as they are copied: a compiler with -Wall -Wextra must have nothing to say. Read from the
+Each struct gets each of its members alone, each two of them (where all ways are asked for), and all but each, by name,
+from values that may throw as they are copied: a compiler with -Wall -Wextra must have nothing to say. Read from the
 headers, so that a new struct or member is among them.
 """
 

@@ -34,6 +34,11 @@ static_assert(std::atomic<pid_t>::is_always_lock_free, "a signal handler may not
 /// reaches this process alone. Gives what errno would be.
 int spawn_group(const char* program, const char* const* arguments,
                 const posix_spawn_file_actions_t& actions, pid_t& child) {
+  // A parent may leave it ignored: then a child that ends is gone, and its status with it.
+  if (struct sigaction child_ends{};
+      sigaction(SIGCHLD, nullptr, &child_ends) == 0 && child_ends.sa_handler == SIG_IGN) {
+    std::signal(SIGCHLD, SIG_DFL);
+  }
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
@@ -151,15 +156,15 @@ struct Peer::Process {
   /// Its number stays its own until reap().
   bool has_ended() const {
     siginfo_t info{};
-    waitid(P_PID, static_cast<id_t>(child_), &info, WEXITED | WNOWAIT | WNOHANG);
-    return info.si_pid != 0;
+    const int failed = waitid(P_PID, static_cast<id_t>(child_), &info, WEXITED | WNOWAIT | WNOHANG);
+    return failed != 0 || info.si_pid != 0;
   }
 
   /// Gives the Python two seconds to end, and ends it and what it has left running. Gives its
   /// status.
   int reap() {
     for (int waited = 0; waited < 2000 && !has_ended(); ++waited) usleep(1000);
-    kill_peer();
+    ::kill(-child_, SIGKILL);
     running = 0;
     int status = 0;
     while (waitpid(child_, &status, 0) < 0 && errno == EINTR) {
@@ -172,7 +177,7 @@ struct Peer::Process {
     if (socket_ >= 0) close(socket_);
     socket_ = -1;
     if (child_ > 0) {
-      kill_peer();
+      ::kill(-child_, SIGKILL);
       reap();
     }
     if (errors_ != nullptr) std::fclose(errors_);
