@@ -7,15 +7,10 @@
 #include <vector>
 
 #include "foveal/foveal.h"
+#include "sanitized.h"
 
 namespace foveal {
 namespace {
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define FOVEAL_SANITIZED
-#endif
-#endif
 
 #if !defined(FOVEAL_SANITIZED)  // a sanitizer holds what is freed
 /// "VmRSS" or "VmHWM" of this process, in bytes; 0 where the system doesn't say.

@@ -17,15 +17,10 @@
 #include "core/thread_pool.h"
 #include "foveal/memory.h"
 #include "foveal/tensor.h"
+#include "sanitized.h"
 
 namespace foveal {
 namespace {
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define FOVEAL_SANITIZED
-#endif
-#endif
 
 #if !defined(FOVEAL_SANITIZED)  // nothing is kept, and what is too large ends the process
 TEST(Memory, ALargeBlockServesTheNextTensorOfItsSize) {
