@@ -184,11 +184,34 @@ void spoil_unused_rows(PlacedCase& placed) {
 }
 
 void expect_zeros_past(const Tensor& tensor, const Numbers& lengths, std::int64_t axis) {
+  if (!tensor.defined()) return;
   for (std::int64_t b = 0; b < tensor.size(0); ++b) {
     const Tensor tail = tensor.slice(0, b, b + 1)
                             .slice(axis, lengths[static_cast<std::size_t>(b)], tensor.size(axis));
     for (const double number : tail.to_vector()) ASSERT_EQ(number, 0) << b;
   }
+}
+
+/// What was asked for of batch entry b is what the entry alone, with `length` keys, gives.
+void expect_same_statistics(const AttentionResult& whole, const AttentionResult& own,
+                            std::int64_t b, std::int64_t length) {
+  const auto expect_same = [&](const Tensor& all, const Tensor& one, const char* name) {
+    ASSERT_EQ(all.defined(), one.defined()) << name;
+    if (!one.defined()) return;
+    EXPECT_TRUE(equal(all.slice(0, b, b + 1), one)) << name << " of entry " << b;
+  };
+  // The same where the last axis is the keys.
+  const auto expect_same_keys = [&](const Tensor& all, const Tensor& one, const char* name) {
+    expect_same(all.defined() ? all.slice(all.rank() - 1, 0, length) : all, one, name);
+  };
+  const Statistics &all = whole.statistics, &one = own.statistics;
+  expect_same(all.top_k_keys, one.top_k_keys, "top_k_keys");
+  expect_same(all.top_k_weights, one.top_k_weights, "top_k_weights");
+  expect_same(all.entropy, one.entropy, "entropy");
+  expect_same(all.maximum, one.maximum, "maximum");
+  expect_same_keys(all.column_mass, one.column_mass, "column_mass");
+  expect_same_keys(all.rows, one.rows, "rows");
+  expect_same_keys(whole.weights, own.weights, "weights");
 }
 
 TEST(Places, AnEntryWithKeyLengthsIsThatEntryAlone) {
@@ -198,6 +221,8 @@ TEST(Places, AnEntryWithKeyLengthsIsThatEntryAlone) {
       auto& [query, key, value, options] = placed.whole.forward;
       options.target = target->name;
       options.statistics.column_mass = options.statistics.entropy = seed % 2 == 0;
+      options.statistics.maximum = seed % 2 == 0;
+      if (seed % 3 == 0) options.statistics.rows = {query.size(2) - 1, 0};
       options.statistics.top_k = seed % 4 == 0 ? 2 : 0;
       options.return_weights = seed % 5 == 0;
       SCOPED_TRACE("seed " + std::to_string(seed) + ": " + describe(placed));
@@ -207,31 +232,24 @@ TEST(Places, AnEntryWithKeyLengthsIsThatEntryAlone) {
           attention_backward(placed.whole.grad_output, query, key, value, whole, options);
       expect_zeros_past(gradients.k, options.key_lengths, 2);
       expect_zeros_past(gradients.v, options.key_lengths, 2);
-      if (whole.weights.defined()) expect_zeros_past(whole.weights, options.key_lengths, 3);
-      if (whole.statistics.column_mass.defined()) {
-        expect_zeros_past(whole.statistics.column_mass, options.key_lengths, 2);
-      }
+      expect_zeros_past(whole.weights, options.key_lengths, 3);
+      expect_zeros_past(whole.statistics.column_mass, options.key_lengths, 2);
+      expect_zeros_past(whole.statistics.rows, options.key_lengths, 3);
       for (std::int64_t b = 0; b < query.size(0); ++b) {
         const BackwardCase one = entry_alone(placed, b);
         const auto& [q, k, v, own_options] = one.forward;
         const AttentionResult own = attention(q, k, v, own_options);
         EXPECT_TRUE(equal(whole.output.slice(0, b, b + 1), own.output)) << b;
         EXPECT_TRUE(equal(whole.lse.slice(0, b, b + 1), own.lse)) << b;
-        if (own.statistics.top_k_keys.defined()) {
-          EXPECT_TRUE(
-              equal(whole.statistics.top_k_keys.slice(0, b, b + 1), own.statistics.top_k_keys))
-              << b;
-        }
         const std::int64_t length = k.size(2);
-        if (own.weights.defined()) {
-          EXPECT_TRUE(equal(whole.weights.slice(0, b, b + 1).slice(3, 0, length), own.weights))
-              << b;
-        }
+        expect_same_statistics(whole, own, b, length);
         const AttentionGradients g = attention_backward(one.grad_output, q, k, v, own, own_options);
         const double unit = unit_of(query.dtype());
         expect_close(gradients.q.slice(0, b, b + 1), g.q, unit * (1 + largest(g.q)), "q");
         expect_close(gradients.k.slice(0, b, b + 1).slice(2, 0, length), g.k,
                      unit * (1 + largest(g.k)), "k");
+        expect_close(gradients.v.slice(0, b, b + 1).slice(2, 0, length), g.v,
+                     unit * (1 + largest(g.v)), "v");
       }
       if (HasFatalFailure() || HasNonfatalFailure()) return;
     }
@@ -252,43 +270,6 @@ TEST(Places, SaidAsTheyAreAnywayChangeNothing) {
     const AttentionResult placed = attention(one.query, one.key, one.value, one.options);
     EXPECT_TRUE(equal(plain.lse, placed.lse));
     expect_close(placed.output, plain.output, 0, "output");
-    if (HasFatalFailure() || HasNonfatalFailure()) return;
-  }
-}
-
-TEST(Places, OfPackedSequencesAreThoseOfEach) {
-  for (unsigned seed = 0; seed < case_count(30); ++seed) {
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    Cases cases(seed);
-    const DType dtype = kDtypes[seed % 3];
-    const std::int64_t count = cases.number(1, 4);
-    AttentionOptions options;
-    options.query_starts = options.key_starts = {0};
-    for (std::int64_t n = 0; n < count; ++n) {
-      options.query_starts.push_back(options.query_starts.back() + cases.number(0, 70));
-      const std::int64_t rows = cases.number(0, 130);
-      options.key_starts.push_back(options.key_starts.back() + rows);
-      options.key_lengths.push_back(cases.number(0, rows));
-      options.query_offsets.push_back(cases.number(0, 140));
-    }
-    options.mask = causal() & window(50, -1);
-    options.return_lse = true;
-    options.key_offset = cases.number(0, 5);
-    const Tensor query = cases.normal({1, 4, options.query_starts.back(), 16}).to(dtype);
-    const Tensor key = cases.normal({1, 2, options.key_starts.back(), 16}).to(dtype);
-    const Tensor value = cases.normal({1, 2, options.key_starts.back(), 8}).to(dtype);
-    const AttentionResult whole = attention(query, key, value, options);
-    for (std::size_t n = 0; n < static_cast<std::size_t>(count); ++n) {
-      AttentionOptions own = options;
-      own.query_starts = own.key_starts = own.key_lengths = own.query_offsets = {};
-      own.query_offset = options.query_offsets[n];
-      const Rows queries{options.query_starts[n], options.query_starts[n + 1]};
-      const Rows keys{options.key_starts[n], options.key_starts[n] + options.key_lengths[n]};
-      const AttentionResult alone =
-          attention(rows_of(query, queries), rows_of(key, keys), rows_of(value, keys), own);
-      EXPECT_TRUE(equal(rows_of(whole.output, queries), alone.output)) << n;
-      EXPECT_TRUE(equal(whole.lse.slice(2, queries.first, queries.last), alone.lse)) << n;
-    }
     if (HasFatalFailure() || HasNonfatalFailure()) return;
   }
 }
