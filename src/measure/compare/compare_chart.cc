@@ -155,6 +155,34 @@ std::string shade(const draw::Palette& palette, std::size_t place) {
   return draw::heat_colour(palette, kShades[place % std::size(kShades)]);
 }
 
+constexpr double kWhereHeight = 22;
+
+/// A part of a bar, with its name and share where they fit, or its name.
+void draw_part(Svg& svg, const std::string& operation, double share, const std::string& colour,
+               const Box& box) {
+  svg.fill({box.x, box.y, std::max(box.width - 1, 0.5), box.height}, colour, 2);
+  std::string shown = fmt::format("{} {:.0f} %", operation, share * 100);
+  if (!fits(shown, box.width)) shown = fits(operation, box.width) ? operation : "";
+  if (shown.empty()) return;
+  svg.text(box.x + 4, box.y + box.height - 7, shown, {draw::kLabelSize, svg.palette().ink});
+}
+
+/// One variant's bar. `operations` are all that have a colour.
+void draw_parts(Svg& svg, const std::map<std::string, double>& shares,
+                const std::vector<std::string>& operations, const Layout& layout, double y) {
+  const double whole = layout.right() - layout.left();
+  double x = layout.left();
+  for (std::size_t n = 0; n < operations.size(); ++n) {
+    const auto found = shares.find(operations[n]);
+    if (found == shares.end()) continue;
+    const double width = found->second * whole;
+    const bool is_rest = operations[n] == "other";
+    draw_part(svg, operations[n], found->second,
+              is_rest ? svg.palette().rule : shade(svg.palette(), n), {x, y, width, kWhereHeight});
+    x += width;
+  }
+}
+
 double draw_where(Svg& svg, const Comparison& comparison, const Layout& layout, double y) {
   const draw::Palette& palette = svg.palette();
   const double whole = layout.right() - layout.left();
@@ -163,7 +191,6 @@ double draw_where(Svg& svg, const Comparison& comparison, const Layout& layout, 
   svg.text(layout.edge(), y + draw::kStepSize, "Where the time of forward + backward goes",
            {draw::kStepSize, palette.ink, false, 600});
   y += kTitleHeight;
-  constexpr double kHeight = 22;
   for (const CompareRow& row : comparison.rows) {
     if (row.where.empty()) continue;
     const draw::TextStyle label{draw::kLabelSize, palette.ink, true, 600,
@@ -172,26 +199,10 @@ double draw_where(Svg& svg, const Comparison& comparison, const Layout& layout, 
       svg.text(layout.left(), y + draw::kLabelSize, row.variant, label);
       y += kLabelLine;
     } else {
-      svg.text(layout.left() - draw::kInside, y + kHeight - 7, row.variant, label);
+      svg.text(layout.left() - draw::kInside, y + kWhereHeight - 7, row.variant, label);
     }
-    double x = layout.left();
-    const std::map<std::string, double> shares = shown_shares(row, whole);
-    for (std::size_t n = 0; n < operations.size(); ++n) {
-      const auto found = shares.find(operations[n]);
-      if (found == shares.end()) continue;
-      const double width = found->second * whole;
-      const std::string colour = operations[n] == "other" ? palette.rule : shade(palette, n);
-      svg.fill({x, y, std::max(width - 1, 0.5), kHeight}, colour, 2);
-      const std::string text = fmt::format("{} {:.0f} %", operations[n], found->second * 100);
-      const std::string shown = fits(text, width)            ? text
-                                : fits(operations[n], width) ? operations[n]
-                                                             : "";
-      if (!shown.empty()) {
-        svg.text(x + 4, y + kHeight - 7, shown, {draw::kLabelSize, palette.ink});
-      }
-      x += width;
-    }
-    y += kHeight + kBarGap + 2;
+    draw_parts(svg, shown_shares(row, whole), operations, layout, y);
+    y += kWhereHeight + kBarGap + 2;
   }
   return y + draw::kAround - kBarGap;
 }
