@@ -85,14 +85,9 @@ const ForwardKernels<T>& forward_of(const Target& target) {
   if constexpr (sizeof(T) == sizeof(float)) return target.forward_float32;
 }
 
-/// Output, then lse.
+/// What tasks of all kinds have in common.
 template <class T>
-std::vector<T> forward(const Target& target, const Case<T>& one, bool scaled) {
-  const ForwardKernels<T>& kernels = forward_of<T>(target);
-  std::vector<T> workspace(static_cast<std::size_t>(kernels.workspace(kHeadSize, kValueSize)));
-  std::vector<T> results(kQueries * (kValueSize + 1));
-  ForwardTask<T> task;
-  task.query = one.query.data();
+void describe(const Case<T>& one, ForwardTask<T>& task) {
   task.query_stride = task.key_stride = kHeadSize;
   task.value_stride = task.output_stride = kValueSize;
   task.query_count = kQueries;
@@ -101,6 +96,17 @@ std::vector<T> forward(const Target& target, const Case<T>& one, bool scaled) {
   task.scale = T(0.25);
   task.softcap = one.softcap;
   if (one.drops) task.dropout = &one.dropout;
+}
+
+/// Output, then lse.
+template <class T>
+std::vector<T> forward(const Target& target, const Case<T>& one, bool scaled) {
+  const ForwardKernels<T>& kernels = forward_of<T>(target);
+  std::vector<T> workspace(static_cast<std::size_t>(kernels.workspace(kHeadSize, kValueSize)));
+  std::vector<T> results(kQueries * (kValueSize + 1));
+  ForwardTask<T> task;
+  describe(one, task);
+  task.query = one.query.data();
   task.output = results.data();
   task.lse = results.data() + kQueries * kValueSize;
   task.workspace = workspace.data();
@@ -118,15 +124,8 @@ std::vector<float> pair_forward(const Target& target, const Case<float>& one, bo
   const auto query = bits_of(one.query), key = bits_of(one.key), value = bits_of(one.value);
   std::vector<float> lse(kQueries);
   PairTask task;
+  describe(one, task);
   task.bfloat16_query = query.data();
-  task.query_stride = task.key_stride = kHeadSize;
-  task.value_stride = task.output_stride = kValueSize;
-  task.query_count = kQueries;
-  task.head_size = kHeadSize;
-  task.value_size = kValueSize;
-  task.scale = 0.25F;
-  task.softcap = one.softcap;
-  if (one.drops) task.dropout = &one.dropout;
   task.bfloat16_output = output.data();
   task.lse = lse.data();
   task.workspace = workspace.data();
@@ -147,12 +146,8 @@ std::vector<T> scores(const Target& target, const Case<T>& one, bool scaled) {
   const ForwardKernels<T>& kernels = forward_of<T>(target);
   std::vector<T> workspace(static_cast<std::size_t>(kernels.workspace(kHeadSize, kValueSize)));
   ForwardTask<T> task;
+  describe(one, task);
   task.query = one.query.data();
-  task.query_stride = task.key_stride = kHeadSize;
-  task.value_stride = kValueSize;
-  task.query_count = kQueries;
-  task.head_size = kHeadSize;
-  task.value_size = kValueSize;
   task.workspace = workspace.data();
   kernels.scores_begin(task);
   const T* const rows = kernels.scores_tile(task, one.tile(scaled));
