@@ -12,7 +12,8 @@ Tensor uniform(const Shape& shape, double bound, Generator& generator) {
   const float low = static_cast<float>(-bound);
   const float width = static_cast<float>(bound) - low;
   float* const values = TensorBuilder::written<float>(result);
-  for (std::int64_t i = 0; i < result.element_count(); ++i) {
+  const std::int64_t count = result.element_count();
+  for (std::int64_t i = 0; i < count; ++i) {
     values[i] = std::fma(values[i], width, low);
   }
   return result;

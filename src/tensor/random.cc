@@ -63,7 +63,8 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, Generato
   const std::uint64_t span = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
   Tensor result = Tensor::zeros(shape, DType::int64);
   std::int64_t* const out = TensorBuilder::written<std::int64_t>(result);
-  for (std::int64_t i = 0; i < result.element_count(); ++i) {
+  const std::int64_t count = result.element_count();
+  for (std::int64_t i = 0; i < count; ++i) {
     const std::uint64_t bits = span < kWideSpan ? generator.next_u32() : generator.next_u64();
     out[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + bits % span);
   }
@@ -92,7 +93,8 @@ namespace {
 template <class T>
 void draw_kept(Tensor& mask, double p, Generator& generator) {
   T* const out = TensorBuilder::written<T>(mask);
-  for (std::int64_t i = 0; i < mask.element_count(); ++i) {
+  const std::int64_t count = mask.element_count();
+  for (std::int64_t i = 0; i < count; ++i) {
     out[i] = static_cast<T>(generator.next_double() < 1 - p);
   }
 }

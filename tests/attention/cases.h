@@ -23,17 +23,26 @@ class Cases {
   }
   bool chance(int percent) { return number(0, 99) < percent; }
 
+  /// Nearly normal, which costs a tenth: the sum of a word's four pieces, of variance 1,
+  /// within 3.5.
   Tensor normal(const Shape& shape, double factor = 1) {
     Tensor tensor = Tensor::zeros(shape, DType::float64);
-    std::normal_distribution<double> draw;
-    for (std::int64_t n = 0; n < tensor.element_count(); ++n) {
-      tensor.data<double>()[n] = draw(random_) * factor;
-    }
+    double* const numbers = tensor.data<double>();
+    const std::int64_t count = tensor.element_count();
+    for (std::int64_t n = 0; n < count; ++n) numbers[n] = nearly_normal() * factor;
     return tensor;
   }
 
  private:
-  std::mt19937 random_;
+  double nearly_normal() {
+    constexpr double kMean = 4 * 32767.5, kDeviation = 37837.2;  // of the sum of four pieces
+    constexpr std::uint64_t kPieces = 0xffff0000ffff;            // of 16 bits each
+    const std::uint64_t word = random_();
+    const std::uint64_t pairs = (word & kPieces) + (word >> 16 & kPieces);
+    return (static_cast<double>((pairs & 0xffffffff) + (pairs >> 32)) - kMean) / kDeviation;
+  }
+
+  std::mt19937_64 random_;
 };
 
 struct Case {
@@ -86,7 +95,8 @@ inline Case make_case(Cases& cases, DType dtype) {
     if (cases.chance(20)) {
       options.bias = options.bias.to(DType::float32);
       float* const numbers = options.bias.data<float>();
-      for (std::int64_t n = 0; n < options.bias.element_count(); ++n) {
+      const std::int64_t count = options.bias.element_count();
+      for (std::int64_t n = 0; n < count; ++n) {
         numbers[n] = static_cast<float>(huge_or_tiny(cases));
       }
     }

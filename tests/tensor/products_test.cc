@@ -17,15 +17,15 @@ using samples::Sampler;
 
 /// The columns of a and the rows of b summed one by one, in float64.
 Tensor plain_product(const Tensor& a, const Tensor& b) {
-  Tensor out = Tensor::zeros({a.size(0), b.size(1)}, DType::float64);
-  const Tensor left = a.to(DType::float64), right = b.to(DType::float64).contiguous();
-  const Tensor rows = left.contiguous();
+  const std::int64_t rows = a.size(0), inner = a.size(1), columns = b.size(1);
+  Tensor out = Tensor::zeros({rows, columns}, DType::float64);
+  const std::vector<double> left = a.to_vector(), right = b.to_vector();
   double* const sums = out.data<double>();
-  for (std::int64_t i = 0; i < a.size(0); ++i) {
-    for (std::int64_t k = 0; k < a.size(1); ++k) {
-      const double factor = rows.data<double>()[i * a.size(1) + k];
-      const double* const from = right.data<double>() + k * b.size(1);
-      for (std::int64_t j = 0; j < b.size(1); ++j) sums[i * b.size(1) + j] += factor * from[j];
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t k = 0; k < inner; ++k) {
+      const double factor = left[static_cast<std::size_t>(i * inner + k)];
+      const double* const from = right.data() + k * columns;
+      for (std::int64_t j = 0; j < columns; ++j) sums[i * columns + j] += factor * from[j];
     }
   }
   return out;

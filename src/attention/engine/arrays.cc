@@ -44,7 +44,8 @@ void check_holds(const Tensor& tensor, const char* name, DType dtype) {
   if (tensor.dtype() != DType::float64) return;
   const Tensor dense = tensor.contiguous();
   const double* const numbers = dense.data<double>();
-  for (std::int64_t n = 0; n < dense.element_count(); ++n) {
+  const std::int64_t count = dense.element_count();
+  for (std::int64_t n = 0; n < count; ++n) {
     if (float32_holds(numbers[n])) continue;
     refuse_for_float32(std::string(name) + " holds " + number_text(numbers[n]));
   }

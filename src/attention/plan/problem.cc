@@ -180,11 +180,6 @@ void check_score_tensors(const AttentionOptions& options, const Problem& problem
                   options);
 }
 
-bool float32_holds(double value) {
-  constexpr double kRoundsToInfinity = 0x1.ffffffp127;
-  return !std::isfinite(value) || std::fabs(value) < kRoundsToInfinity;
-}
-
 void refuse_for_float32(const std::string& what) {
   throw Error(
       "attention: " + what +

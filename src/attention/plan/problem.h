@@ -1,6 +1,8 @@
 #pragma once
 // The sizes of one attention call, once its shapes have been checked.
 
+#include <cmath>
+
 #include "foveal/attention.h"
 
 namespace foveal {
@@ -44,7 +46,10 @@ bool needs_second_pass(const AttentionOptions& options);
 bool gathers_rows(const AttentionOptions& options);
 
 /// Whether a number is one in float32 too: it isn't finite anyway, or doesn't round to infinity.
-bool float32_holds(double value);
+inline bool float32_holds(double value) {
+  constexpr double kRoundsToInfinity = 0x1.ffffffp127;
+  return !std::isfinite(value) || std::fabs(value) < kRoundsToInfinity;
+}
 
 /// Throws Error: `what` ("scale is 1e+39") is too large for float32, which is computed in.
 [[noreturn]] void refuse_for_float32(const std::string& what);
