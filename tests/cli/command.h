@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -72,9 +73,18 @@ class CommandTest : public testing::Test {
     const int flags = O_WRONLY | O_CREAT | O_TRUNC;
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out_path.c_str(), flags, 0600);
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err_path.c_str(), flags, 0600);
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    // A shell's background jobs begin with Ctrl-C ignored, and with them the tests.
+    sigset_t ctrl_c;
+    sigemptyset(&ctrl_c);
+    sigaddset(&ctrl_c, SIGINT);
+    posix_spawnattr_setsigdefault(&attributes, &ctrl_c);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     pid_t child = 0;
     const int failure =
-        posix_spawn(&child, FOVEAL_COMMAND, &actions, nullptr, argv.data(), environ);
+        posix_spawn(&child, FOVEAL_COMMAND, &actions, &attributes, argv.data(), environ);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     EXPECT_EQ(failure, 0) << "can't run " << FOVEAL_COMMAND;
     return failure == 0 ? child : 0;

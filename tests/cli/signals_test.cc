@@ -47,8 +47,11 @@ class Signals : public CommandTest {
   template <class Function>
   pid_t fork_and(Function function) const {
     const pid_t child = ::fork();
-    if (child == 0) function();
-    return child;
+    if (child != 0) return child;
+    // nohup and a shell's background jobs begin with some of them ignored.
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_DFL);
+    function();
+    return 0;
   }
 
   /// Of a child that was told to end; one that doesn't is killed after 20 seconds.
