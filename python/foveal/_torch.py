@@ -9,6 +9,7 @@ import torch
 from torch.autograd import forward_ad
 
 from . import _foveal
+from . import _torch_formula as formula
 from ._arrays import TORCH
 from ._options import Options, recorded, settings_of, wants_more_than_output
 from ._results import result_of
@@ -16,7 +17,7 @@ from ._shapes import Folded, check_out_dtype, fits_as_it_is, fold, fold_out, fol
 from ._terms import NO_TERMS, Terms
 from ._threads import threads_of_call
 from ._torch_functions import Attention, Call, PlainAttention, placed
-from ._torch_look import nobody_looks_on
+from ._torch_look import forward_mode, nobody_looks_on
 from ._torch_operators import as_number, as_tensor, attention_operator, checked_seed
 
 
@@ -32,8 +33,7 @@ def attention(
         for name, array in _named(terms):
             _check(name, array)
         terms = terms.each(torch.resolve_neg)
-    if getattr(forward_ad, "_current_level", 0) >= 0:
-        _refuse_tangents(query, key, value, *terms[:3])
+    by_formula = forward_mode() and not (plain and _still(query, key, value, *terms[:3]))
     if torch.is_autocast_enabled("cpu"):
         query, key, value = (_autocast(array) for array in (query, key, value))
     if not plain:
@@ -49,7 +49,10 @@ def attention(
         seed = torch.randint(-(2**63), 2**63 - 1, (), dtype=torch.int64)
     needs_gradient = torch.is_grad_enabled() and _require_gradient(query, key, value, terms)
     if out is not None:
-        return _into(query, key, value, terms, options, seed, out, folded, plain and not needs_gradient)
+        allowed = plain and not needs_gradient and not by_formula
+        return _into(query, key, value, terms, options, seed, out, folded, allowed)
+    if by_formula:
+        return _finished(_by_formula(query, key, value, terms, options, seed), options, folded)
     if plain and not needs_gradient:
         parts = _foveal.forward(
             settings_of(options), query, key, value, TORCH, threads_of_call(), None, *terms, as_number(seed)
@@ -75,7 +78,12 @@ def attention(
         made = (made[0], *made[2:])
     if not wants_more_than_output(options):
         return _finished(made[0], options, folded)
-    wanted = (
+    return _finished(placed(made, _wanted(options)), options, folded)
+
+
+def _wanted(options: Options) -> tuple[bool, ...]:
+    """Which of the operator's results are there."""
+    return (
         True,
         options.return_lse,
         options.return_weights,
@@ -86,7 +94,6 @@ def attention(
         options.column_mass,
         len(options.rows) > 0,
     )
-    return _finished(placed(made, wanted), options, folded)
 
 
 def _finished(parts: Any, options: Options, folded: Folded | None) -> Any:
@@ -148,13 +155,21 @@ def _check(name: str, array: Any) -> None:
         raise ValueError(f"attention: {name} is on {array.device}: foveal runs on CPUs; give it with .cpu()")
 
 
-def _refuse_tangents(*arrays: Any) -> None:
-    """Without this they would be dropped in silence."""
-    for array in arrays:
-        if array is not None and forward_ad.unpack_dual(array).tangent is not None:
-            raise NotImplementedError(
-                "attention: forward mode (jvp) isn't there: use reverse mode, torch.func.vjp, grad or jacrev"
-            )
+def _still(*arrays: Any) -> bool:
+    """Whether none moves, as forward mode sees it."""
+    return all(array is None or forward_ad.unpack_dual(array).tangent is None for array in arrays)
+
+
+def _by_formula(query: Any, key: Any, value: Any, terms: Terms, options: Options, seed: Any) -> Any:
+    """In forward mode: the output by PyTorch's operations, what else is asked for by the operator, without a
+    derivative."""
+    output = formula.output((query, key, value, *terms[:3]), formula.Unchanging(options, terms.mask_arrays, seed))
+    if not wants_more_than_output(options):
+        return output
+    with torch.no_grad(), forward_ad._set_fwd_grad_enabled(False):
+        arrays = list(terms.mask_arrays)
+        made = attention_operator(query, key, value, *terms[:3], arrays, as_tensor(seed), *options)
+    return placed([output, *made[1:]], _wanted(options))
 
 
 _FLOATING = (torch.float32, torch.float64, torch.bfloat16, torch.float16)

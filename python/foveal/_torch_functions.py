@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import torch
 
 from . import _foveal
+from . import _torch_formula as formula
 from ._arrays import TORCH
 from ._foveal import Settings
 from ._options import Options
 from ._threads import threads_of_call
-from ._torch_look import nobody_looks_on
+from ._torch_look import forward_mode, is_batched, nobody_looks_on
 from ._torch_operators import as_tensor, attention_operator, backward_operator, library
 from ._torch_vmap import batched, batched_backward
 
@@ -105,28 +106,19 @@ class PlainAttention(torch.autograd.Function):
         call = ctx.call
         query, key, value, output, lse, *rest = ctx.saved_tensors
         bias, alibi_slopes, sinks = rest[: len(asked)] or _NO_TERMS
-        mask_arrays = rest[len(asked) :]
-        if torch.is_grad_enabled() or not nobody_looks_on(grad_output):
-            saved, arrays = (query, key, value, output, lse), (bias, alibi_slopes, sinks, mask_arrays)
-            gradients = _by_operator(grad_output, saved, arrays, call.seed, asked or _NOT_ASKED, call.options)
+        terms = (bias, alibi_slopes, sinks, tuple(rest[len(asked) :]))
+        saved = (query, key, value, output, lse)
+        if torch.is_grad_enabled() or forward_mode() or not nobody_looks_on(grad_output):
+            gradients = _by_operator(grad_output, saved, terms, call.seed, asked or _NOT_ASKED, call.options)
         else:
-            gradients = _foveal.backward(
-                call.settings,
-                grad_output,
-                query,
-                key,
-                value,
-                output,
-                lse,
-                TORCH,
-                threads_of_call(),
-                bias,
-                alibi_slopes,
-                sinks,
-                mask_arrays,
-                call.seed,
-                *asked,
-            )
+            try:
+                gradients = _foveal.backward(
+                    call.settings, grad_output, *saved, TORCH, threads_of_call(), *terms, call.seed, *asked
+                )
+            except TypeError:
+                if not is_batched(grad_output):
+                    raise
+                gradients = _by_formula(grad_output, saved, terms, call.seed, asked or _NOT_ASKED, call.options)
         return (None, *gradients[: 3 + len(asked)])
 
 
@@ -139,14 +131,26 @@ def _by_operator(
 ) -> tuple[Any, ...]:
     """The gradients of query, key, value, bias, alibi_slopes and sinks, None for those that aren't asked for.
     saved: query, key, value, output, lse."""
+    if forward_mode():
+        return _by_formula(grad_output, saved, terms, seed, asked, options)
     *arrays, mask_arrays = terms
     made = list(AttentionBackward.apply(grad_output, *saved, *arrays, seed, *asked, *options, *mask_arrays))
     return (*made[:3], *placed(made[3:], asked))
 
 
+def _by_formula(
+    grad_output: Any, saved: tuple[Any, ...], terms: tuple[Any, ...], seed: Any, asked: Any, options: Options
+) -> tuple[Any, ...]:
+    """The same by operations that know how to be batched and to move."""
+    *arrays, mask_arrays = terms
+    call = formula.Unchanging(options, mask_arrays, seed)
+    made = list(formula.gradients(grad_output, (*saved[:3], *arrays), asked, call))
+    return (*made[:3], *placed(made[3:], asked))
+
+
 class AttentionBackward(torch.autograd.Function):
     """apply(grad_output, query, key, value, output, lse, bias, alibi_slopes, sinks, seed, three
-    bools, *options, *mask_arrays): the gradients that are asked for. Has none itself."""
+    bools, *options, *mask_arrays): the gradients that are asked for. Its own are the formula's."""
 
     @staticmethod
     def forward(*arguments: Any) -> Any:
@@ -157,14 +161,19 @@ class AttentionBackward(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        pass
+        *tensors, seed = inputs[:10]
+        ctx.asked, ctx.options = inputs[10:13], Options(*inputs[13 : 13 + _OPTIONS])
+        mask_arrays = inputs[13 + _OPTIONS :]
+        ctx.seed = None if isinstance(seed, torch.Tensor) else seed
+        kept = seed if isinstance(seed, torch.Tensor) else None
+        ctx.save_for_backward(*tensors[:4], *tensors[6:], kept, *mask_arrays)
 
     @staticmethod
-    def backward(ctx: Any, *_: Any) -> Any:
-        raise NotImplementedError(
-            "attention: second derivatives aren't there: use torch.nn.functional.scaled_dot_product_attention under "
-            "torch.nn.attention.sdpa_kernel(SDPBackend.MATH) where a gradient's gradient is needed"
-        )
+    def backward(ctx: Any, *grads: Any) -> Any:
+        *primals, seed = ctx.saved_tensors[:8]
+        call = formula.Unchanging(ctx.options, ctx.saved_tensors[8:], ctx.seed if seed is None else seed)
+        made = formula.second_gradients(grads, tuple(primals), ctx.asked, call)
+        return (*made[:4], None, None, *made[4:], *[None] * (4 + _OPTIONS + len(call.mask_arrays)))
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *arguments: Any) -> Any:

@@ -87,10 +87,6 @@ def test_gradients_by_differences():
     assert check(lambda x, y: attend(x, y, y, dropout_p=0.4, seed=7), (q, k))
     assert check(lambda x, y: attend(x, y, y, key_lengths=[3, 4], query_offset=0, return_lse=True).output, (q, k))
     assert check(lambda x: attend(x, x, x, mask=masks.dense(torch.ones(4, 4).tril().bool())), (q,))
-    with pytest.raises(NotImplementedError, match="second derivatives"):
-        torch.autograd.gradgradcheck(lambda x: attend(x, x, x), (q,))
-    with pytest.raises(NotImplementedError, match="second derivatives"):
-        torch.func.grad(lambda y: torch.func.grad(lambda x: attend(x, k, v).square().sum())(y).square().sum())(q)
 
 
 def test_only_the_output_has_a_gradient():
@@ -136,20 +132,6 @@ def test_func_transforms():
     close(ours, torch.autograd.grad(theirs(y, y, y).sum(), y)[0], 1e-4)
     jacobian = torch.func.jacrev(lambda y: attend(y, y, y))(x[0, :1, :1, :3])
     assert jacobian.shape == (1, 1, 3, 8) * 2
-
-
-def test_forward_mode_is_refused():
-    x = torch.randn(1, 2, 4, 8)
-    function = lambda y: attend(x, y, x)  # noqa: E731
-    for ask in (lambda: torch.func.jvp(function, (x,), (x,)), lambda: torch.func.jacfwd(function)(x)):
-        with pytest.raises(NotImplementedError, match="forward mode"):
-            ask()
-    forward_ad = torch.autograd.forward_ad
-    with forward_ad.dual_level():
-        assert attend(x, x, x).shape == x.shape
-        for leaf in (x, x.clone().requires_grad_()):
-            with pytest.raises(NotImplementedError, match="forward mode"):
-                function(forward_ad.make_dual(leaf, x))
 
 
 def test_autocast_and_checkpoint():
