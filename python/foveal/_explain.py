@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 class Trace:
     """One run, every step with its numbers in float64. A notebook shows it as a page, str() is the
-    report as text."""
+    report as text. Pickles and copies hold the input, and run again."""
 
-    def __init__(self, native: _foveal.Trace) -> None:
-        self._native = native
+    def __init__(self, text: str | None, name: str | None, followed: str | None) -> None:
+        self._native = _foveal.Trace(text, name, followed)
+        self._made_of = text, name, followed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Trace, self._made_of
 
     @property
     def steps(self) -> list[str]:
@@ -137,9 +141,9 @@ def explain(inputs: Any = None, *, query: str | int | None = None, **fields: Unp
     if inputs is None:
         if fields:
             raise TypeError(f"explain: {next(iter(fields))} is given without inputs")
-        return Trace(_foveal.Trace(None, None, followed))
+        return Trace(None, None, followed)
     text, name = document_of("explain", inputs, fields, None)
-    return Trace(_foveal.Trace(text, name, followed))
+    return Trace(text, name, followed)
 
 
 def check(inputs: Any, *, decimals: int | None = None, **fields: Unpack[Fields]) -> Check:

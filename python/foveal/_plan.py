@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import _foveal
 from ._arrays import NUMPY, TORCH, any_readable, as_given, held, is_torch, readable, required
@@ -17,14 +17,37 @@ from ._threads import threads_of_call
 from .masks import Mask
 
 
+class _Recipe(NamedTuple):
+    options: Options
+    query_shape: tuple[int, ...]
+    key_shape: tuple[int, ...]
+    value_shape: tuple[int, ...]
+    dtype: str
+    arrays: Terms
+    seed: int
+
+
 class Plan:
     """Holds the mask bound to its lengths and cut into tiles, so that many runs pay for that once.
-    Made by foveal.plan. Several threads may run it at once. Nothing that it runs has a gradient."""
+    Made by foveal.plan. Several threads may run it at once. Nothing that it runs has a gradient. Pickles
+    and copies are planned again where they are read."""
 
-    def __init__(self, native: _foveal.Plan, options: Options, arrays: Terms) -> None:
-        self._native = native
-        self._options = options
-        self._arrays = arrays  # the plan looks at their memory
+    def __init__(self, made_of: _Recipe) -> None:
+        self._native = _foveal.Plan(
+            settings_of(made_of.options),
+            made_of.query_shape,
+            made_of.key_shape,
+            made_of.value_shape,
+            made_of.dtype,
+            *made_of.arrays.each(held),
+            made_of.seed,
+        )
+        self._made_of = made_of
+        self._options = made_of.options
+        self._arrays = made_of.arrays  # the plan looks at their memory
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Plan, (self._made_of,)
 
     def explain(self) -> str:
         """A few lines in words: target, tiles, work, memory, and why."""
@@ -123,16 +146,16 @@ def plan(
         any_readable(terms.sinks, "sinks"),
         tuple([any_readable(array, "mask") for array in terms.mask_arrays]),
     )
-    native = _foveal.Plan(
-        settings_of(options),
+    recipe = _Recipe(
+        options,
         wholes("plan: query_shape", query_shape) or (),
         wholes("plan: key_shape", key_shape) or (),
         wholes("plan: value_shape", value_shape) or (),
         dtype_name(dtype),
-        *arrays.each(held),
+        arrays,
         seed_number("plan: seed", seed),
     )
-    return Plan(native, options, arrays)
+    return Plan(recipe)
 
 
 def dtype_name(dtype: Any) -> str:

@@ -4,11 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "case_count.h"
 #include "errors.h"
 #include "tensor/targets.h"
 
@@ -35,7 +37,9 @@ TEST(TrainTest, LossesArePyTorchsOnEveryTarget) {
     Generator generator(golden.at("seed").get<std::uint64_t>());
     const train::LanguageModel model(shape_of(characters), generator);
     optim::AdamW optimizer(model.parameters(), {.learning_rate = golden.at("learning_rate")});
-    for (const double expected : golden.at("losses")) {
+    const std::size_t steps = std::min<std::size_t>(golden.at("losses").size(), case_count(20));
+    for (std::size_t step = 0; step < steps; ++step) {
+      const double expected = golden.at("losses").at(step);
       const train::Batch batch = train::draw_batch(ids, 64, golden.at("batch"), generator);
       const double loss = train::train_step(model, optimizer, batch);
       EXPECT_NEAR(loss, expected, 1e-5 * expected);

@@ -1,9 +1,11 @@
 """foveal.explain and foveal.check: what they take, what they show, how they refuse."""
 
+import copy
 import html
 import json
 import os
 import pathlib
+import pickle
 import shutil
 from decimal import Decimal
 
@@ -30,6 +32,14 @@ def test_the_worked_example():
     assert document["schema"] == "foveal.trace/1" and [c["name"] for c in document["corrected"]] == ["unscaled", "scaled"]
     assert trace["S"][0, 2] == 3 and trace.cell("scores[0,2]").endswith("= 2·1 + 1·1 = 3")
     assert "The worked example" in str(trace) and repr(trace) == str(trace)
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))])
+def test_traces_and_checks_pickle_and_copy(again):
+    expected = {"weights": [["0.1", "0.2", "0.7"]]}
+    for made in (foveal.explain(), foveal.explain(DATA, query=1, mask=masks.causal()), foveal.check(DATA, expected=expected)):
+        other = again(made)
+        assert type(other) is type(made) and str(other) == str(made) and other.to_json() == made.to_json()
 
 
 def test_one_input_in_each_form(tmp_path):

@@ -1,5 +1,8 @@
 """What stands after the star, and what doesn't fit."""
 
+import copy
+import pickle
+
 import foveal
 import numpy as np
 import pytest
@@ -255,6 +258,31 @@ def test_the_linter():
     (warning,) = masks.window(100, 0).lint(1, 8, 8)
     assert "wider than the 8 keys" in warning
     assert masks.dense(np.zeros((4, 4), bool)).lint(1, 4, 4)
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda plan: pickle.loads(pickle.dumps(plan))])
+def test_plans_pickle_and_copy(again):
+    slopes, bias = np.array([0.5, 0.25, 0.1, 0.0], "float32"), draw.array((4, 6, 9))
+    visible = np.random.default_rng(2).random((6, 9)) < 0.7
+    made = foveal.plan(
+        Q.shape,
+        K.shape,
+        V.shape,
+        mask=masks.dense(visible) & masks.window(4, 4),
+        attn_mask=bias,
+        alibi_slopes=slopes,
+        dropout_p=0.3,
+        seed=2**63 + 5,
+        statistics={"top_k": 2},
+        key_lengths=[9, 4],
+        query_offset=1,
+        target="portable",
+    )
+    other = again(made)
+    assert other.to_json() == made.to_json() and type(other) is type(made)
+    for ours, theirs in zip(made.run(Q, K, V).statistics[:2], other.run(Q, K, V).statistics[:2]):
+        assert np.array_equal(ours, theirs)
+    assert np.array_equal(made.run(Q, K, V).output, other.run(Q, K, V).output)
 
 
 def test_plans():
