@@ -17,7 +17,7 @@ from ._shapes import Folded, check_out_dtype, fits_as_it_is, fold, fold_out, fol
 from ._terms import NO_TERMS, Terms
 from ._threads import threads_of_call
 from ._torch_functions import Attention, Call, PlainAttention, placed
-from ._torch_look import forward_mode, nobody_looks_on
+from ._torch_look import compiles_gradients_of_gradients, forward_mode, nobody_looks_on
 from ._torch_operators import as_number, as_tensor, attention_operator, checked_seed
 
 
@@ -32,8 +32,12 @@ def attention(
     if terms is not NO_TERMS:
         for name, array in _named(terms):
             _check(name, array)
+            if array.is_meta and not query.is_meta:
+                raise ValueError(f"attention: {name} is on meta but query on {query.device}: give them on one")
         terms = terms.each(torch.resolve_neg)
+        plain = plain and nobody_looks_on(*[array for _, array in _named(terms)])
     by_formula = forward_mode() and not (plain and _still(query, key, value, *terms[:3]))
+    by_formula = by_formula or (not plain and compiles_gradients_of_gradients())
     if torch.is_autocast_enabled("cpu"):
         query, key, value = (_autocast(array) for array in (query, key, value))
     if not plain:
@@ -136,6 +140,11 @@ def without_gradient(name: str, array: Any) -> Any:
         raise ValueError(
             "Plan.run: a tensor requires a gradient, but a plan records nothing: call it under torch.no_grad()"
         )
+    if forward_mode() and not _still(array):
+        raise ValueError(
+            f"Plan.run: {name} has a tangent, but a plan records nothing: call scaled_dot_product_attention, or give "
+            "it without"
+        )
     return array.resolve_neg()
 
 
@@ -161,14 +170,14 @@ def _still(*arrays: Any) -> bool:
 
 
 def _by_formula(query: Any, key: Any, value: Any, terms: Terms, options: Options, seed: Any) -> Any:
-    """In forward mode: the output by PyTorch's operations, what else is asked for by the operator, without a
-    derivative."""
+    """In forward mode, and where gradients of gradients are compiled: the output by PyTorch's operations, what else
+    is asked for by the operator, without a derivative."""
+    with torch.no_grad(), forward_ad._set_fwd_grad_enabled(False):  # and what doesn't fit is refused
+        arrays = list(terms.mask_arrays)
+        made = attention_operator(query, key, value, *terms[:3], arrays, as_tensor(seed), *options)
     output = formula.output((query, key, value, *terms[:3]), formula.Unchanging(options, terms.mask_arrays, seed))
     if not wants_more_than_output(options):
         return output
-    with torch.no_grad(), forward_ad._set_fwd_grad_enabled(False):
-        arrays = list(terms.mask_arrays)
-        made = attention_operator(query, key, value, *terms[:3], arrays, as_tensor(seed), *options)
     return placed([output, *made[1:]], _wanted(options))
 
 

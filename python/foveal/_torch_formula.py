@@ -34,8 +34,9 @@ def gradients(grad_output: Any, primals: Primals, asked: tuple[bool, ...], call:
     """What AttentionBackward gives, differentiable: of query, key, value and of what else is asked for."""
     wanted = (True, True, True, *asked)
     given = [primal for primal, want in zip(primals, wanted) if want]
-    pull = torch.func.vjp(lambda *some: output(_merged(primals, wanted, some), call), *given)[1]
-    made: tuple[Any, ...] = pull(grad_output)
+    with _in_its_own_dtypes():
+        pull = torch.func.vjp(lambda *some: output(_merged(primals, wanted, some), call), *given)[1]
+        made: tuple[Any, ...] = pull(grad_output)
     return made
 
 
@@ -47,8 +48,14 @@ def second_gradients(grads: Any, primals: Primals, asked: tuple[bool, ...], call
         grad_output, *rest = _merged(primals, there, some)
         return gradients(grad_output, tuple(rest), asked, call)
 
-    made = iter(torch.func.vjp(first, *[primal for primal in primals if primal is not None])[1](grads))
+    with _in_its_own_dtypes():
+        made = iter(torch.func.vjp(first, *[primal for primal in primals if primal is not None])[1](grads))
     return tuple([next(made) if is_there else None for is_there in there])
+
+
+def _in_its_own_dtypes() -> Any:
+    """Autocast would compute products in bfloat16."""
+    return torch.autocast("cpu", enabled=False)
 
 
 def _merged(primals: Primals, there: tuple[bool, ...], some: tuple[Any, ...]) -> Primals:
@@ -57,7 +64,13 @@ def _merged(primals: Primals, there: tuple[bool, ...], some: tuple[Any, ...]) ->
 
 
 def output(primals: Primals, call: Unchanging) -> Any:
-    """O, (B, H, L_q, D_v), in query's dtype; computed in float32, or float64."""
+    """O, (B, H, L_q, D_v), in query's dtype; computed in float32, or float64. The engine has taken
+    the same arguments."""
+    with _in_its_own_dtypes():
+        return _output(primals, call)
+
+
+def _output(primals: Primals, call: Unchanging) -> Any:
     query, key, value, bias, slopes, sinks = primals
     options = call.options
     dtype = query.dtype
@@ -67,11 +80,14 @@ def output(primals: Primals, call: Unchanging) -> Any:
     group = query.shape[1] // max(key.shape[1], 1)
     key, value = (array.repeat_interleave(group, 1) for array in (key, value))
     scale = query.shape[3] ** -0.5 if options.scale is None else options.scale
-    shown = _passed_on(query, key, call, dropout=0.0) > 0
+    shown = _shown(query, key, call)
+    # What nobody sees may hold anything, and 0 times NaN is NaN.
+    seen, sees = shown.any(2).unsqueeze(3), shown.any(3, keepdim=True)
+    query = torch.where(sees, query, 0.0)
+    key, value = (torch.where(seen, array, 0.0) for array in (key, value))
     factors = None
     if options.dropout:
-        kept = _passed_on(query, key, call, options.dropout) > 0
-        factors = kept.to(wide) / (1 - options.dropout if options.dropout < 1 else 1)
+        factors = _kept(query, key, call).to(wide) / (1 - options.dropout if options.dropout < 1 else 1)
     parts = []
     for part in _parts(options, query, key):
         cells = (slice(None), slice(None), part.queries, part.keys)
@@ -86,22 +102,32 @@ def output(primals: Primals, call: Unchanging) -> Any:
         if factors is not None:
             weights = weights * factors[cells]
         parts.append(weights @ value[:, :, part.keys])
-    return torch.cat(parts, 2).to(dtype)
+    made = torch.cat(parts, 2) if parts else query @ key.transpose(2, 3) @ value
+    return made.to(dtype)
 
 
-def _passed_on(query: Any, key: Any, call: Unchanging, dropout: float) -> Any:
-    """Above 0 where a weight reaches the output, (B, H, L_q, L_k): the engine's output for equal scores, and for
+def _shown(query: Any, key: Any, call: Unchanging) -> Any:
+    """Whether query i may see key j, (B, H, L_q, L_k): where the engine gives weight to equal scores."""
+    nothing = torch.zeros((query.shape[0], 1, key.shape[2], 1), dtype=torch.float32, device=query.device)
+    return _of_equal_scores(query, nothing, call, return_weights=True)[1] > 0
+
+
+def _kept(query: Any, key: Any, call: Unchanging) -> Any:
+    """Whether dropout keeps a weight that is shown, (B, H, L_q, L_k): the engine's output of equal scores and of
     values of which key j has a 1 in column j."""
-    batch, heads, queries, _ = query.shape
     keys = key.shape[2]
-    kept = ("mask", "offset", "key_lengths", "query_offset", "query_offsets", "key_offset", "query_starts", "key_starts")
-    options = Options(scale=1.0, dropout=dropout)._replace(**{name: getattr(call.options, name) for name in kept})
-    rows = torch.zeros((batch, heads, queries, 1), dtype=torch.float32)
-    ones = torch.eye(keys, dtype=torch.float32).expand(batch, 1, keys, keys)
-    seed = as_tensor(call.seed) if dropout else None
-    arrays = list(call.mask_arrays)
-    made = attention_operator(rows, rows.new_zeros((batch, 1, keys, 1)), ones, None, None, None, arrays, seed, *options)
-    return made[0]
+    ones = torch.eye(keys, dtype=torch.float32, device=query.device).expand(query.shape[0], 1, keys, keys)
+    return _of_equal_scores(query, ones, call, dropout=call.options.dropout)[0] > 0
+
+
+def _of_equal_scores(query: Any, value: Any, call: Unchanging, **asked: Any) -> Any:
+    batch, heads, queries, _ = query.shape
+    places = ("mask", "offset", "key_lengths", "query_offset", "query_offsets", "key_offset", "query_starts", "key_starts")
+    options = Options(scale=1.0, **asked)._replace(**{name: getattr(call.options, name) for name in places})
+    rows = torch.zeros((batch, heads, queries, 1), dtype=torch.float32, device=query.device)
+    key = torch.zeros((batch, 1, value.shape[2], 1), dtype=torch.float32, device=query.device)
+    seed = as_tensor(call.seed) if options.dropout else None
+    return attention_operator(rows, key, value, None, None, None, list(call.mask_arrays), seed, *options)
 
 
 def _softmax(scores: Any, sinks: Any) -> Any:
@@ -145,5 +171,6 @@ def _offsets(options: Options, entries: Any, queries: list[int], keys: list[int]
 
 def _distances(part: _Part, scores: Any) -> Any:
     """|i' - j|, (B, 1, L_q, L_k)."""
-    rows = torch.arange(scores.shape[2]) + torch.tensor(part.offsets).view(-1, 1)
-    return (rows.unsqueeze(2) - torch.arange(scores.shape[3])).abs().unsqueeze(1).to(scores.dtype)
+    device = scores.device
+    rows = torch.arange(scores.shape[2], device=device) + torch.tensor(part.offsets, device=device).view(-1, 1)
+    return (rows.unsqueeze(2) - torch.arange(scores.shape[3], device=device)).abs().unsqueeze(1).to(scores.dtype)

@@ -131,7 +131,7 @@ def _by_operator(
 ) -> tuple[Any, ...]:
     """The gradients of query, key, value, bias, alibi_slopes and sinks, None for those that aren't asked for.
     saved: query, key, value, output, lse."""
-    if forward_mode():
+    if forward_mode() or is_batched(grad_output):
         return _by_formula(grad_output, saved, terms, seed, asked, options)
     *arrays, mask_arrays = terms
     made = list(AttentionBackward.apply(grad_output, *saved, *arrays, seed, *asked, *options, *mask_arrays))

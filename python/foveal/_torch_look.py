@@ -23,13 +23,31 @@ def forward_mode() -> bool:
 
 def is_batched(array: torch.Tensor) -> bool:
     """By the vmap of torch.autograd.grad(is_grads_batched=True) and of jacobian(vectorize=True), which torch.func
-    knows nothing of."""
+    knows nothing of. No compiler comes across one."""
+    if torch.compiler.is_compiling():
+        return False
     batched: bool = torch._C._dispatch_keys(array).has(torch._C._parse_dispatch_key("Batched"))
     return batched
 
 
+def _levels_of_gradients() -> int:
+    """torch.func's that are open."""
+    return sum(str(level.key()).endswith("Grad") for level in _levels())
+
+
+# What torch.compiler.assume_constant_result does, which would load the compiler.
+_levels_of_gradients._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+def compiles_gradients_of_gradients() -> bool:
+    """Dynamo takes what the backward of an autograd.Function gives for constant there, without a word."""
+    return torch.compiler.is_compiling() and _levels_of_gradients() > 1
+
+
 _PLAIN = (torch.Tensor, torch.nn.Parameter)
 # PyTorch's inner names; where a version lacks them, every call goes by the operators.
+_inner = getattr(getattr(torch, "_functorch", None), "pyfunctorch", None)
+_levels = getattr(_inner, "retrieve_all_functorch_interpreters", list)
 _no_modes_inner = getattr(torch._C, "_len_torch_dispatch_stack", None)
 _interpreter = getattr(getattr(torch._C, "_functorch", None), "peek_interpreter_stack", None)
 

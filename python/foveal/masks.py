@@ -156,10 +156,10 @@ def _integer(mask: str, name: str, value: Any, lowest: int | None = None) -> int
 def _of_numbers(kind: str, given: Any) -> Mask:
     if not hasattr(given, "dtype"):
         return Mask(f"{kind}({_list(kind, given)})", (), ATOM)
-    dtype = str(given.dtype).removeprefix("torch.")
+    dtype = getattr(given.dtype, "name", str(given.dtype).removeprefix("torch."))  # NumPy's without its order of bytes
     if not dtype.startswith(("int", "uint")):
         raise TypeError(f"{kind}: dtype is {dtype}: give integers")
-    if dtype != "int64":
+    if dtype != "int64" or str(given.dtype).startswith(">"):
         given = given.long() if hasattr(given, "long") else given.astype("int64")
     return Mask(f"{kind}(#)", (given,), ATOM)
 

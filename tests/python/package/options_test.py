@@ -204,6 +204,13 @@ def test_masks_read_as_they_are_written():
         masks.causal() & np.ones(2, bool)
 
 
+def test_masks_of_any_integers():
+    x = np.random.default_rng(1).normal(size=(1, 2, 5, 8)).astype("float32")
+    for kind, numbers in ((masks.document, [0, 0, 1, 1, 1]), (masks.padding, [3])):
+        for dtype in ("<i8", ">i8", ">i4", ">u2", "u1"):
+            assert np.array_equal(attend(x, x, x, mask=kind(np.array(numbers, dtype))), attend(x, x, x, mask=kind(numbers)))
+
+
 def test_masks_in_files_are_read_at_each_call(tmp_path):
     path = tmp_path / "mask.npy"
     for visible in (np.tri(6, 9, 3, dtype=bool), draw.random.random((6, 9)) < 0.5):

@@ -65,6 +65,16 @@ def test_transforms_compile():
         assert torch.allclose(compiled(many), function(many), atol=1e-4)
 
 
+def test_gradients_of_gradients_compile():
+    grad, jacrev, jacfwd = torch.func.grad, torch.func.jacrev, torch.func.jacfwd
+    length = lambda x: attend(x, x.roll(1, -2), x, is_causal=True).square().sum()  # noqa: E731
+    penalty = grad(lambda x: grad(length)(x).square().sum())
+    small = lambda x: length(X[:1] + x)  # noqa: E731
+    for function, x in ((penalty, X), (jacrev(jacrev(small)), X[0, 0, 0]), (jacfwd(jacrev(small)), X[0, 0, 0])):
+        compiled = torch.compile(function, fullgraph=True, backend="aot_eager")
+        assert torch.allclose(compiled(x), function(x), atol=1e-4) and function(x).abs().max() > 0.1
+
+
 def test_dynamic_shapes():
     function = torch.compile(
         lambda x: attend(x, x, x, is_causal=True), fullgraph=True, dynamic=True, backend="aot_eager"

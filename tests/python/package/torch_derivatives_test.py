@@ -118,6 +118,92 @@ def test_forward_mode_moves_the_output_alone():
             attend(x, forward_ad.make_dual(x, tangent), x, out=torch.empty_like(x))
 
 
+def test_forward_mode_refuses_what_a_call_refuses():
+    x = torch.randn(1, 2, 5, 8)
+    wrong = [
+        lambda q: attend(q, x[..., :3], x),
+        lambda q: attend(q, x.double(), x),
+        lambda q: attend(q, x, x, torch.zeros(3, 1, 5, 5)),
+        lambda q: attend(q, x, x, torch.zeros(5, 5, device="meta")),
+        lambda q: attend(q, x, x, sinks=torch.ones(1)),
+        lambda q: attend(q, x, x, alibi_slopes=torch.ones(2, 1)),
+        lambda q: attend(q, x, x, softcap=-1.0),
+        lambda q: attend(q, x, x, scale=float("nan")),
+        lambda q: attend(q, x, x, target="none"),
+        lambda q: attend(q[..., :0], x[..., :0], x),
+    ]
+    for call in wrong:
+        with pytest.raises((ValueError, TypeError)) as error:
+            call(x)
+        with forward_ad.dual_level(), pytest.raises(error.type) as moved:
+            call(forward_ad.make_dual(x, x))
+        assert str(moved.value) == str(error.value)
+    plan = foveal.plan(x.shape, x.shape, x.shape)
+    with forward_ad.dual_level():
+        assert torch.equal(plan.run(x, x, x), attend(x, x, x))
+        with pytest.raises(ValueError, match="key has a tangent, but a plan records nothing"):
+            plan.run(x, forward_ad.make_dual(x, x), x)
+
+
+@pytest.mark.parametrize("held", [float("nan"), float("inf")])
+@pytest.mark.parametrize("how", ["key_lengths", "attn_mask"])
+def test_what_nobody_sees_may_hold_anything(held, how):
+    query, key, value = (torch.randn(1, 2, 6, 4, dtype=torch.float64) for _ in range(3))
+    visible = torch.ones(6, 6, dtype=torch.bool)
+    visible[:, 4:] = visible[0] = False
+    given = {"key_lengths": [4]} if how == "key_lengths" else {"attn_mask": visible}
+    spoiled = [query.clone(), key.clone(), value.clone()]
+    for x in spoiled[1:]:
+        x[:, :, 4:] = held
+    if how == "attn_mask":
+        spoiled[0][:, :, 0] = held
+
+    def derivatives(tensors):
+        function = lambda *x: attend(*x, **given)  # noqa: E731
+        moved = torch.func.jvp(function, tuple(tensors), tuple(torch.ones_like(x) for x in tensors))
+        leaves = [x.clone().requires_grad_() for x in tensors]
+        return [*moved, *penalty(function, leaves)]
+
+    for got, want in zip(derivatives(spoiled), derivatives([query, key, value])):
+        close(got, want)
+
+
+def test_autocast_is_for_the_arguments_alone():
+    x = torch.randn(1, 2, 40, 16) * 3
+    narrow = x.bfloat16().requires_grad_()
+    ones = torch.ones_like(narrow)
+
+    def results(x):
+        moved = torch.func.jvp(lambda y: attend(y, x, x), (x,), (ones.to(x.dtype),))
+        first = torch.autograd.grad(attend(narrow, narrow, narrow), narrow, ones, create_graph=True)[0]
+        return [*moved, *torch.autograd.grad(first, narrow, ones)]
+
+    with torch.autocast("cpu", torch.bfloat16):
+        under = results(x)
+    for got, want in zip(under, results(narrow.detach())):
+        assert torch.equal(got, want)
+
+
+def test_batched_gradients_have_gradients():
+    x = leaf(1, 2, 4, 3)
+    output = ours(x, x, x)
+    many = torch.randn(3, *output.shape, dtype=torch.float64)
+    batched = torch.autograd.grad(output, x, many, is_grads_batched=True, create_graph=True)[0]
+    each = [torch.autograd.grad(output, x, one, create_graph=True)[0] for one in many]
+    close(batched, torch.stack(each))
+    close(*[torch.autograd.grad(y.square().sum(), x, retain_graph=True)[0] for y in (batched, torch.stack(each))])
+
+
+def test_shapes_without_numbers():
+    x = torch.randn(1, 2, 5, 8, device="meta", requires_grad=True)
+    made = penalty(lambda y: attend(y, y, y, dropout_p=0.5, alibi_slopes=y[0, :, 0, 0]), [x])
+    assert [part.shape for part in made] == [x.shape]
+    none = leaf(1, 2, 0, 8)
+    for given in ({}, {"query_starts": [0], "key_starts": [0]}):
+        assert torch.func.jvp(lambda y: attend(y, y, y, **given), (none,), (none,))[1].shape == none.shape
+        assert penalty(lambda y: attend(y, y, y, **given), [none])[0].shape == none.shape
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_other_dtypes(dtype):
     wide = [torch.randn(1, 2, 5, 4, dtype=torch.float64) for _ in range(3)]

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 import foveal  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 from foveal import masks  # noqa: E402
+from torch.testing._internal.two_tensor import TwoTensor  # noqa: E402
 
 attend = foveal.scaled_dot_product_attention
 theirs = F.scaled_dot_product_attention
@@ -211,6 +212,7 @@ X = torch.randn(1, 2, 5, 8)
         (lambda: attend(X, torch.quantize_per_tensor(X, 0.1, 0, torch.qint8), X), TypeError, "key has dtype qint8"),
         (lambda: attend(X.to(torch.complex64), X, X), TypeError, "query has dtype complex64"),
         (lambda: attend(X, X.to("meta"), X), ValueError, "key is on meta but query on cpu"),
+        (lambda: attend(X, X, X, torch.ones(5, 5, device="meta")), ValueError, "attn_mask is on meta but query on cpu"),
         (lambda: attend(*[X.to("meta")] * 2, X.to("meta")[:, :, :3]), ValueError, "numbers of keys must match"),
         (lambda: attend(X, X, X, out=X.numpy()), TypeError, "out is a ndarray"),
         (lambda: attend(X, X, X, out=X.to("meta")), ValueError, "out is on meta"),
@@ -247,6 +249,10 @@ def test_meta_tensors_and_odd_ones():
     y = X.clone().requires_grad_()
     attend(y, empty, empty).sum().backward()
     assert not y.grad.any()
+    bias = torch.randn(5, 5)
+    two = TwoTensor(bias, bias)  # a subclass that has no memory of its own
+    close(attend(X, X, X, two).a, attend(X, X, X, bias))
+    close(attend(X, X, X, mask=masks.dense(TwoTensor(bias > 0, bias > 0))).a, attend(X, X, X, bias > 0))
     parameter = torch.nn.Parameter(X)
     assert attend(parameter, X, X).requires_grad
     from torch.utils.flop_counter import FlopCounterMode
