@@ -50,7 +50,7 @@ def attention(
     if seed is not None:
         seed = checked_seed(seed)
     elif options.dropout:
-        seed = torch.randint(-(2**63), 2**63 - 1, (), dtype=torch.int64)
+        seed = torch.randint(-(2**63), 2**63 - 1, (), dtype=torch.int64, device="cpu")
     needs_gradient = torch.is_grad_enabled() and _require_gradient(query, key, value, terms)
     if out is not None:
         allowed = plain and not needs_gradient and not by_formula

@@ -8,7 +8,7 @@ from torch.autograd import forward_ad
 
 def nobody_looks_on(*arrays: torch.Tensor) -> bool:
     """Plain tensors on a CPU, and nothing that must see operators: no tracing, transform or mode."""
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return False
     for array in arrays:
         if type(array) not in _PLAIN or not array.is_cpu or array.is_neg() or array.is_nested:

@@ -220,4 +220,4 @@ backward_operator = torch.ops.foveal.attention_backward.default
 def as_tensor(seed: Any) -> Any:
     if seed is None or isinstance(seed, torch.Tensor):
         return seed
-    return torch.tensor(seed - 2**64 if seed >= 2**63 else seed, dtype=torch.int64)
+    return torch.tensor(seed - 2**64 if seed >= 2**63 else seed, dtype=torch.int64, device="cpu")

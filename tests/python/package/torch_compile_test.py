@@ -100,6 +100,12 @@ def test_dynamic_numbers():
             assert torch.allclose(compiled(x, n), function(x, n), atol=1e-6)
 
 
+def test_a_trace_keeps_the_call():
+    traced = torch.jit.trace(lambda x: attend(x, X, X, VISIBLE) + x, (X,))
+    other = X.flip(2)
+    assert torch.allclose(traced(other), attend(other, X, X, VISIBLE) + other, atol=1e-6)
+
+
 def test_a_module_exports():
     class Layer(torch.nn.Module):
         def forward(self, x):

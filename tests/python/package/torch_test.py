@@ -170,6 +170,17 @@ def test_dropout_draws_from_pytorchs_generator():
     assert torch.equal(attend(y, y, y, dropout_p=0.5), first)
 
 
+def test_the_default_device_is_for_new_tensors_alone():
+    x = torch.randn(1, 2, 8, 8)
+    try:
+        torch.set_default_device("meta")
+        assert attend(x, x, x, dropout_p=0.1).device == x.device
+        moved = torch.func.jvp(lambda y: attend(y, x, x, dropout_p=0.1, seed=3), (x,), (x,))[1]
+        assert moved.device == x.device
+    finally:
+        torch.set_default_device(None)
+
+
 def test_out_and_plans():
     x = torch.randn(2, 4, 9, 8)
     rows = torch.zeros(2, 9, 4, 8)
