@@ -40,9 +40,9 @@ inline uint64_t dropout_key(uint64_t seed, uint64_t offset) {
   return words[0] | static_cast<uint64_t>(words[1]) << 32;
 }
 
-/// Whether the caller's mask keeps a weight; a tile's lanes go on past its last query and key.
+/// Whether the caller's mask keeps a weight; a tile's lanes go on past its last query.
 inline bool is_kept(const DropoutCounter& dropout, int64_t i, int64_t j) {
-  if (i >= dropout.query_length || j >= dropout.key_length) return false;
+  if (i >= dropout.query_length) return false;
   // A byte, since foreign memory may hold others than 0 and 1.
   const auto* const kept = reinterpret_cast<const unsigned char*>(dropout.kept);
   return kept[i * dropout.kept_query_stride + j * dropout.kept_key_stride] != 0;

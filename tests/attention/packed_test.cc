@@ -142,8 +142,8 @@ TEST(Packed, TakesBiasMaskAndDropoutMaskOfEachSequence) {
 TEST(Packed, StaysWithinBiasAndDropoutMask) {
   for (const Target* target : usable_targets()) {
     for (const Guard guard : {Guard::before, Guard::after}) {
-      for (unsigned seed = 0; seed < case_count(20); ++seed) {
-        Packed packed = make_packed(seed, DType::float32);
+      for (unsigned seed = 0; seed < case_count(60); ++seed) {
+        Packed packed = make_packed(seed, seed % 2 == 0 ? DType::float32 : DType::bfloat16);
         AttentionOptions& options = packed.whole.forward.options;
         options.target = target->name;
         options.bias = guarded(options.bias, guard);

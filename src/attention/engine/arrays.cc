@@ -29,16 +29,6 @@ Tensor unit_rows(const Tensor& tensor) {
   return unit ? tensor : tensor.contiguous();
 }
 
-namespace {
-
-/// The size of an axis counted from the right; `length` where it is broadcast. In a packed batch an
-/// axis of its own is as long as each sequence.
-std::int64_t size_or(const Tensor& tensor, std::int64_t axis, std::int64_t length) {
-  return tensor.rank() < axis || tensor.size(-axis) == 1 ? length : tensor.size(-axis);
-}
-
-}  // namespace
-
 void check_holds(const Tensor& tensor, const char* name, DType dtype) {
   if (dtype == DType::float64) return;
   if (tensor.dtype() != DType::float64) return;
@@ -144,8 +134,9 @@ HeadDropout::HeadDropout(const PlanData& plan)
   kept_ = broadcast_heads<bool>(mask_);
   counter_.kept_query_stride = kept_.strides[2];
   counter_.kept_key_stride = kept_.strides[3];
-  counter_.query_length = size_or(mask_, 2, plan.problem.query_length);
-  counter_.key_length = size_or(mask_, 1, plan.problem.key_length);
+  // In a packed batch an axis of its own is as long as each sequence.
+  const bool broadcast = mask_.rank() < 2 || mask_.size(-2) == 1;
+  counter_.query_length = broadcast ? plan.problem.query_length : mask_.size(-2);
 }
 
 DropoutCounter HeadDropout::of(const Sequence& sequence, std::int64_t b, std::int64_t h) const {

@@ -18,7 +18,7 @@ struct DropoutCounter {
   double scale = 1;            ///< 1 / (1 - p)
   const bool* kept = nullptr;  ///< the mask of the head's query 0 and key 0, or null: by counter
   int64_t kept_query_stride = 0, kept_key_stride = 0;
-  int64_t query_length = 0, key_length = 0;  ///< the mask's
+  int64_t query_length = 0;  ///< the mask's
 };
 
 /// One query of one head: what it has besides its numbers.
