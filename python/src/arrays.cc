@@ -146,7 +146,7 @@ Tensor Borrowed::write(nb::handle array, const char* name) { return take(array, 
 Tensor Borrowed::take(nb::handle array, const char* name, bool writes) {
   if (array.is_none()) return Tensor();
   if (PyObject_CheckBuffer(array.ptr()) != 0) return take_buffer(array, name, writes);
-  if (has_torch() && nb::hasattr(array, "data_ptr")) return take_torch(array, name);
+  if (has_torch() && nb::hasattr(array, "data_ptr")) return take_torch(array, name, writes);
   throw nb::type_error((begin_of_error(name) + " is a " + name_of_type(array) +
                         ": give an array of NumPy's, a tensor of PyTorch's, or what has __dlpack__")
                            .c_str());
@@ -186,7 +186,7 @@ Tensor Borrowed::take_buffer(nb::handle array, const char* name, bool writes) {
   return Tensor::from_blob(const_cast<const void*>(data), shape, strides, *dtype);
 }
 
-Tensor Borrowed::take_torch(nb::handle array, const char* name) {
+Tensor Borrowed::take_torch(nb::handle array, const char* name, bool writes) {
   SeenTensor seen = see_torch(array, name);
   const nb::dlpack::dltensor& given = seen.lies;
   const std::optional<DType> dtype = dtype_of_dlpack(given.dtype);
@@ -196,6 +196,17 @@ Tensor Borrowed::take_torch(nb::handle array, const char* name) {
                                              : row_major_strides(shape);
   if (!shape.empty() && shape.back() == 1) strides.back() = 1;
   void* const data = static_cast<char*>(given.data) + given.byte_offset;
+  const bool empty = element_count(shape) == 0;
+  if (given.data == nullptr && !empty) {
+    throw nb::value_error(
+        (begin_of_error(name) + " is a tensor without memory: give one that holds its numbers")
+            .c_str());
+  }
+  if (!empty && reinterpret_cast<std::uintptr_t>(data) % size_of(*dtype) != 0) {
+    if (!writes) return take_torch(array.attr("detach")().attr("clone")(), name, false);
+    throw nb::value_error(
+        (begin_of_error(name) + " isn't aligned: give a tensor as torch.empty makes it").c_str());
+  }
   objects_.push_back(std::move(seen.holder));
   return Tensor::from_blob(data, shape, strides, *dtype);
 }

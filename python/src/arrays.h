@@ -34,7 +34,7 @@ class Borrowed {
   struct Buffer;
   Tensor take(nanobind::handle array, const char* name, bool writes);
   Tensor take_buffer(nanobind::handle array, const char* name, bool writes);
-  Tensor take_torch(nanobind::handle array, const char* name);
+  Tensor take_torch(nanobind::handle array, const char* name, bool writes);
 
   std::vector<std::unique_ptr<Buffer>> buffers_;
   std::vector<nanobind::object> objects_;

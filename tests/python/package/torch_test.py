@@ -181,6 +181,24 @@ def test_the_default_device_is_for_new_tensors_alone():
         torch.set_default_device(None)
 
 
+def test_memory_that_is_not_aligned():
+    """Read by a copy, as NumPy's; not written to."""
+    x = torch.randn(1, 2, 6, 8)
+    odd = torch.frombuffer(bytearray(x.numel() * 4 + 1), dtype=torch.float32, offset=1).reshape(x.shape).copy_(x)
+    assert odd.data_ptr() % 4 == 1
+    expected = attend(x, x, x)
+    assert torch.equal(attend(odd, odd, odd), expected)
+    assert torch.equal(foveal.plan(x.shape, x.shape, x.shape).run(x, odd, odd), expected)
+    leaf = odd.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(attend(leaf, odd, odd).square().sum(), leaf)
+    (wanted,) = torch.autograd.grad(attend(leaf, x, x).square().sum(), leaf)
+    assert torch.equal(gradient, wanted)
+    with pytest.raises(ValueError, match="out isn't aligned"):
+        attend(x, x, x, out=odd)
+    with pytest.raises(ValueError, match="key is a tensor without memory"):
+        attend(x, torch._efficientzerotensor(x.shape), x)
+
+
 def test_out_and_plans():
     x = torch.randn(2, 4, 9, 8)
     rows = torch.zeros(2, 9, 4, 8)
