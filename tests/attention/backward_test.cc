@@ -38,7 +38,8 @@ double score_size(const BackwardCase& one) {
   const double d = std::max<double>(1, static_cast<double>(query.size(3)));
   const double sums =
       options.scale.value_or(1 / std::sqrt(d)) * largest(query) * largest(key) * std::sqrt(d) / 4;
-  return std::max(largest(naive_attention(query, key, value, options).scores), std::fabs(sums));
+  const double scores = largest(naive_attention(query, key, value, options).scores);
+  return std::max(scores, std::fabs(sums)) * sum_error(query.size(3));
 }
 
 /// The engine's gradients against the chain rule's; `unit` is the rounding of its numbers.

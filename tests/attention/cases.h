@@ -142,13 +142,18 @@ inline Case make_case(Cases& cases, DType dtype) {
   return one;
 }
 
+/// How much larger a sum of `size` terms errs than one of 64: by the root of its length.
+inline double sum_error(std::int64_t size) {
+  return std::max(1.0, std::sqrt(static_cast<double>(size) / 64));
+}
+
 /// What scores are rounded in proportion to: their size, but for those that a huge bias swallowed.
-inline double score_size(const Tensor& scores) {
+inline double score_size(const Case& one, const Tensor& scores) {
   double top = 0;
   for (double value : scores.to_vector()) {
     if (std::fabs(value) < 1e9) top = std::max(top, std::fabs(value));
   }
-  return top;
+  return top * sum_error(one.query.size(3));
 }
 
 inline double largest(const Tensor& tensor) {

@@ -71,7 +71,7 @@ Case make_decode_case(Cases& cases, DType dtype) {
 void check_case(const Case& one, double unit) {
   const AttentionResult got = attention(one.query, one.key, one.value, one.options);
   const NaiveResult want = naive_attention(one.query, one.key, one.value, one.options);
-  const double scores = score_size(want.scores);
+  const double scores = score_size(one, want.scores);
   const double tolerance = unit * (32 + scores) * std::max(1.0, largest(one.value)) *
                            (drops_weights(one.options) ? 2 : 1);
   expect_close(got.output, want.output, tolerance, "output");

@@ -99,7 +99,7 @@ TEST(State, KeysMayBeSplitAnywhere) {
     const NaiveResult want = naive_attention(one.query, one.key, one.value, options);
     const AttentionResult got = finish(left);
     EXPECT_EQ(got.output.dtype(), DType::float32);
-    const double scores = 32 + score_size(want.scores);
+    const double scores = 32 + score_size(one, want.scores);
     // Weights of at most 2 (dropout scales them) may be rounded to the bfloat16 that V has.
     const double rounded = dtype == DType::bfloat16 ? 0x1p-8 * largest(one.value) : 0;
     expect_close(got.output, want.output, rounded + 0x1p-21 * scores * (1 + largest(one.value)),
