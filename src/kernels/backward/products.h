@@ -40,14 +40,15 @@ void add_key_columns(const KeySums<Math>& sums, const KeyTile& tile, int64_t que
     if (seen == 0) continue;
     const Number* const cells = sums.cells + row * kTile + first * N;
     if (count == 4) {
-      add_block<Math, 4, C>(MatrixRows<Number>{cells, kTile, N}, rows + first * sums.row_stride,
-                            sums.row_stride, seen, sum + row * sums.width, sums.width);
+      add_whole_block<Math, 4, C>(MatrixRows<Number>{cells, kTile, N},
+                                  rows + first * sums.row_stride, sums.row_stride, seen,
+                                  sum + row * sums.width, sums.width);
       continue;
     }
     for (int64_t r = 0; r < count; ++r) {
-      add_block<Math, 1, C>(MatrixRows<Number>{cells + r * kTile, kTile, N},
-                            rows + first * sums.row_stride, sums.row_stride, seen,
-                            sum + (row + r) * sums.width, sums.width);
+      add_whole_block<Math, 1, C>(MatrixRows<Number>{cells + r * kTile, kTile, N},
+                                  rows + first * sums.row_stride, sums.row_stride, seen,
+                                  sum + (row + r) * sums.width, sums.width);
     }
   }
 }

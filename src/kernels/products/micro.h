@@ -29,6 +29,17 @@ struct Block {
     }
   }
 
+  inline __attribute__((always_inline)) void add_to(T* to, int64_t stride) const {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 16
+      for (int c = 0; c < C; ++c) {
+        T* const place = to + r * stride + c * kLanes<T>;
+        store(place, load(place) + at[r][c]);
+      }
+    }
+  }
+
   inline __attribute__((always_inline)) void scale(T factor) {
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
@@ -156,6 +167,19 @@ inline __attribute__((always_inline)) void add_block(const MatrixRows<N>& a,
   block.load_from(sum, sum_stride);
   add_product<Math>(block, a, b, b_stride, count);
   block.store_to(sum, sum_stride);
+}
+
+/// The same; the product is summed for itself first, so that its terms aren't rounded as `sum` is,
+/// which may have grown.
+template <class Math, int R, int C, class N>
+inline __attribute__((always_inline)) void add_whole_block(const MatrixRows<N>& a,
+                                                           const typename Math::Column* b,
+                                                           int64_t b_stride, int64_t count,
+                                                           typename Math::Sum* sum,
+                                                           int64_t sum_stride) {
+  Block<typename Math::Sum, R, C> block{};
+  add_product<Math>(block, a, b, b_stride, count);
+  block.add_to(sum, sum_stride);
 }
 
 /// Calls act.template operator()<First>() for `first`, the first of the vectors that a product
