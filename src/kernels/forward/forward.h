@@ -49,12 +49,14 @@ void add_values(const ForwardTask<T>& task, const ForwardState<T>& state, const 
   value += first * value_stride;
   int64_t d = 0;
   for (; d + R <= task.value_size; d += R) {
-    add_block<Plain<T>, R, C>(MatrixRows<T>{value + d, 1, value_stride}, weights, kStripLanes<T>,
-                              last - first, output + d * kStripLanes<T>, kStripLanes<T>);
+    add_whole_block<Plain<T>, R, C>(MatrixRows<T>{value + d, 1, value_stride}, weights,
+                                    kStripLanes<T>, last - first, output + d * kStripLanes<T>,
+                                    kStripLanes<T>);
   }
   for (; d < task.value_size; ++d) {
-    add_block<Plain<T>, 1, C>(MatrixRows<T>{value + d, 1, value_stride}, weights, kStripLanes<T>,
-                              last - first, output + d * kStripLanes<T>, kStripLanes<T>);
+    add_whole_block<Plain<T>, 1, C>(MatrixRows<T>{value + d, 1, value_stride}, weights,
+                                    kStripLanes<T>, last - first, output + d * kStripLanes<T>,
+                                    kStripLanes<T>);
   }
 }
 

@@ -169,8 +169,8 @@ inline __attribute__((always_inline)) void add_block(const MatrixRows<N>& a,
   block.store_to(sum, sum_stride);
 }
 
-/// The same; the product is summed for itself first, so that its terms aren't rounded as `sum` is,
-/// which may have grown.
+/// The same; the product is summed for itself first: beside a sum that has grown each term would be
+/// rounded more. Costs more where products are short.
 template <class Math, int R, int C, class N>
 inline __attribute__((always_inline)) void add_whole_block(const MatrixRows<N>& a,
                                                            const typename Math::Column* b,
@@ -215,12 +215,11 @@ inline __attribute__((always_inline)) void with_vectors(int64_t vectors, const A
   }
 }
 
-/// R rows of sums from row d on, kQueryVectors wide, over all runs.
+/// R rows of sums from row d on, kQueryVectors wide, over all runs, as add_whole_block adds.
 template <class Math, int R, class T>
 inline void add_runs_to(const KeyRuns<typename Math::Column>& runs, int64_t d, T* sum,
                         int64_t sum_stride) {
-  Block<T, R, kQueryVectors> block;
-  block.load_from(sum, sum_stride);
+  Block<T, R, kQueryVectors> block{};
   for (int n = 0; n < runs.count; ++n) {
     const auto& run = runs.run[n];
     const MatrixRows<typename Math::Column> rows{run.rows + d, 1, runs.row_step};
@@ -228,7 +227,7 @@ inline void add_runs_to(const KeyRuns<typename Math::Column>& runs, int64_t d, T
       add_product<Math, First>(block, rows, run.columns, runs.column_stride, run.count);
     });
   }
-  block.store_to(sum, sum_stride);
+  block.add_to(sum, sum_stride);
 }
 
 /// sum[d] += rows[k][d] * columns[k] for d < size, over all k of all runs.
