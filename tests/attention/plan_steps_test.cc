@@ -227,8 +227,8 @@ TEST(PlanSteps, StopIsAskedOnTheCallersThreadUnderAHostsRunnerToo) {
     std::thread other([&] {
       for (std::int64_t n = 1; n < count; n += 2) body(context, n);
     });
+    other.join();  // first, while nothing is stopped
     for (std::int64_t n = 0; n < count; n += 2) body(context, n);
-    other.join();
   };
   set_parallel_runner(runner);
   Cases cases(1);
