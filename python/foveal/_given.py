@@ -56,6 +56,8 @@ def wholes(what: str, given: Any) -> tuple[int, ...] | None:
     if given is None:
         return None
     if hasattr(given, "tolist"):
+        if getattr(given, "is_meta", False):
+            raise ValueError(f"{what} is on meta, where there are no numbers: give a list")
         given = given.tolist()
     if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
         raise TypeError(f"{what} is {_shown(given)}: it must be a list of integers, or an array of one axis")

@@ -250,6 +250,7 @@ X = torch.randn(1, 2, 5, 8)
         (lambda: attend(X, X, X, scale=torch.tensor(1.0, requires_grad=True)), TypeError, "scale requires a gradient"),
         (lambda: attend(X, X, X, dropout_p=0.5, seed=torch.rand(2)), TypeError, "seed has shape"),
         (lambda: attend(X, X, X, key_lengths=[]), ValueError, "key_lengths has 0 numbers but the batch has 1"),
+        (lambda: attend(X, X, X, key_lengths=torch.ones(1, device="meta").long()), ValueError, "key_lengths is on meta"),
         (lambda: foveal.plan(X.shape, X.shape, X.shape).run(X, X, X.numpy()), TypeError, "value is a ndarray"),
         (lambda: foveal.plan(X.shape, X.shape, X.shape).run(*[X.to("meta")] * 3), ValueError, "query is on meta"),
         (
