@@ -222,6 +222,29 @@ TEST(Into, StatesAreMadeAndFinishedInAnyStrides) {
   }
 }
 
+/// Nothing is computed for them.
+TEST(Into, StatesOfSequencesWithoutKeysAreEmpty) {
+  Cases cases(3);
+  const Tensor query = cases.normal({1, 2, 80, 8}).to(DType::float32);
+  const Tensor key = cases.normal({1, 2, 4, 8}).to(DType::float32);
+  AttentionOptions options;
+  for (const std::vector<std::int64_t>& ends : {std::vector<std::int64_t>{0, 1, 80}, {0, 79, 80}}) {
+    options.query_starts = ends;
+    options.key_starts = {0, 0, 4};
+    const Framed output({1, 2, 80, 8}, DType::float32, 0);
+    const Framed maximum({1, 2, 80}, DType::float32, 0), sum({1, 2, 80}, DType::float32, 0);
+    AttentionState got{output.view, maximum.view, sum.view};
+    attention_state_into(got, query, key, key, options);
+    const AttentionState want = attention_state(query, key, key, options);
+    EXPECT_TRUE(same_bits(got.output, want.output));
+    EXPECT_TRUE(same_bits(got.maximum, want.maximum));
+    EXPECT_TRUE(same_bits(got.sum, want.sum));
+    EXPECT_EQ(got.maximum.at({0, 1, 0}), -INFINITY);
+    EXPECT_EQ(got.sum.at({0, 1, 0}), 0);
+    EXPECT_EQ(got.output.at({0, 1, 0, 5}), 0);
+  }
+}
+
 TEST(Into, GradientsWithoutAPlanAreThoseOfOne) {
   for (unsigned seed = 0; seed < case_count(10); ++seed) {
     Cases cases(seed);
