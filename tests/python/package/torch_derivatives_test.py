@@ -59,6 +59,25 @@ def test_differences_agree(seed):
     assert gradgradcheck(call, tensors, check_fwd_over_rev=True, fast_mode=True)
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_the_formulas_output_is_the_engines(seed):
+    call, tensors = generated(seed)
+    with torch.no_grad(), forward_ad.dual_level():
+        moving = [forward_ad.make_dual(x.detach(), torch.ones_like(x)) for x in tensors]
+        close(forward_ad.unpack_dual(call(*moving)).primal, call(*tensors))
+
+
+def test_a_gradient_moves_with_what_it_is_given():
+    x, tangent = leaf(1, 2, 5, 4), torch.randn(1, 2, 5, 4, dtype=torch.float64)
+    output = ours(x, x, x)
+    with forward_ad.dual_level():
+        given = forward_ad.make_dual(torch.ones_like(tangent), tangent)
+        (gradient,) = torch.autograd.grad(output, x, given, retain_graph=True)
+        moved = forward_ad.unpack_dual(gradient)
+    close(moved.primal, torch.autograd.grad(output, x, torch.ones_like(tangent), retain_graph=True)[0])
+    close(moved.tangent, torch.autograd.grad(output, x, tangent)[0])
+
+
 def plain(query, key, value):
     return F.scaled_dot_product_attention(query, key, value, is_causal=True)
 
