@@ -67,6 +67,14 @@ def test_the_formulas_output_is_the_engines(seed):
         close(forward_ad.unpack_dual(call(*moving)).primal, call(*tensors))
 
 
+@pytest.mark.parametrize("places", [{"key_lengths": [5, 3]}, {"query_offset": [0, 2]}, {"query_offset": 3, "key_offset": 1}])
+def test_distances_are_counted_from_places(places):
+    query, key, slopes = torch.randn(2, 2, 3, 4), torch.randn(2, 2, 5, 4), torch.tensor([0.5, 2.0])
+    with forward_ad.dual_level():
+        moved = attend(forward_ad.make_dual(query, query), key, key, alibi_slopes=slopes, **places)
+        close(forward_ad.unpack_dual(moved).primal, attend(query, key, key, alibi_slopes=slopes, **places), 1e-6)
+
+
 def test_a_gradient_moves_with_what_it_is_given():
     x, tangent = leaf(1, 2, 5, 4), torch.randn(1, 2, 5, 4, dtype=torch.float64)
     output = ours(x, x, x)
