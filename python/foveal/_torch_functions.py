@@ -118,7 +118,7 @@ class PlainAttention(torch.autograd.Function):
             except TypeError:
                 if not is_batched(grad_output):
                     raise
-                gradients = _by_formula(grad_output, saved, terms, call.seed, asked or _NOT_ASKED, call.options)
+                gradients = _by_operator(grad_output, saved, terms, call.seed, asked or _NOT_ASKED, call.options)
         return (None, *gradients[: 3 + len(asked)])
 
 
@@ -131,20 +131,12 @@ def _by_operator(
 ) -> tuple[Any, ...]:
     """The gradients of query, key, value, bias, alibi_slopes and sinks, None for those that aren't asked for.
     saved: query, key, value, output, lse."""
-    if forward_mode() or is_batched(grad_output):
-        return _by_formula(grad_output, saved, terms, seed, asked, options)
     *arrays, mask_arrays = terms
-    made = list(AttentionBackward.apply(grad_output, *saved, *arrays, seed, *asked, *options, *mask_arrays))
-    return (*made[:3], *placed(made[3:], asked))
-
-
-def _by_formula(
-    grad_output: Any, saved: tuple[Any, ...], terms: tuple[Any, ...], seed: Any, asked: Any, options: Options
-) -> tuple[Any, ...]:
-    """The same by operations that know how to be batched and to move."""
-    *arrays, mask_arrays = terms
-    call = formula.Unchanging(options, mask_arrays, seed)
-    made = list(formula.gradients(grad_output, (*saved[:3], *arrays), asked, call))
+    if forward_mode() or is_batched(grad_output):  # by operations that know how to move and to be batched
+        call = formula.Unchanging(options, mask_arrays, seed)
+        made = list(formula.gradients(grad_output, (*saved[:3], *arrays), asked, call))
+    else:
+        made = list(AttentionBackward.apply(grad_output, *saved, *arrays, seed, *asked, *options, *mask_arrays))
     return (*made[:3], *placed(made[3:], asked))
 
 

@@ -189,7 +189,7 @@ TEST(Into, StatesAreMadeAndFinishedInAnyStrides) {
       Cases cases(seed);
       Case one = make_case(cases, kDtypes[seed % 4]);
       one.options.target = target->name;
-      if (seed % 5 == 0) one.options.mask = !none();  // no tile writes what a state begins with
+      if (seed % 5 == 0) one.options.mask = !none();  // as a state begins, so it stays
       SCOPED_TRACE("seed " + std::to_string(seed));
       const AttentionState want = attention_state(one.query, one.key, one.value, one.options);
       const Framed output(want.output.shape(), want.output.dtype(), seed);
@@ -222,7 +222,7 @@ TEST(Into, StatesAreMadeAndFinishedInAnyStrides) {
   }
 }
 
-/// Nothing is computed for them.
+/// Whatever stood in the memory that is given.
 TEST(Into, StatesOfSequencesWithoutKeysAreEmpty) {
   Cases cases(3);
   const Tensor query = cases.normal({1, 2, 80, 8}).to(DType::float32);
