@@ -22,20 +22,35 @@ TEST(IntoRefused, AnInputOfAnyStridesIsNotWrittenOver) {
   EXPECT_TRUE(equal(result.output, Tensor::ones({1, 1, 4, 16})));
 }
 
+/// Terms that float32 can't hold, in walks that decode (3 queries) and that go by tiles (80).
 TEST(IntoRefused, WhatIsRefusedForItsTermsWritesNothing) {
-  const Tensor x = Tensor::ones({1, 2, 3, 4}).to(DType::float32);
-  AttentionOptions options;
-  options.sinks = Tensor::full({2}, 1e300, DType::float64);
-  const Tensor seven = Tensor::full({1, 2, 3, 4}, 7), rows = Tensor::full({1, 2, 3}, 7);
-  AttentionState state{seven.clone(), rows.clone(), rows.clone()};
-  EXPECT_THROW(attention_state_into(state, x, x, x, options), Error);
-  EXPECT_TRUE(equal(state.output, seven));
-  EXPECT_TRUE(equal(state.maximum, rows));
-  options.return_weights = true;
-  AttentionResult result;
-  result.weights = Tensor::full({1, 2, 3, 3}, 7);
-  EXPECT_THROW(attention_into(result, x, x, x, options), Error);
-  EXPECT_TRUE(equal(result.weights, Tensor::full({1, 2, 3, 3}, 7)));
+  for (const std::int64_t length : {3, 80}) {
+    const Tensor x = Tensor::ones({1, 2, length, 4});
+    const Shape scores{1, 2, length, length};
+    for (const char* const term : {"sinks", "alibi_slopes", "bias"}) {
+      SCOPED_TRACE(std::string(term) + " " + std::to_string(length));
+      AttentionOptions options;
+      const auto large = [](const Shape& shape) {
+        return Tensor::full(shape, 1e300, DType::float64);
+      };
+      if (term == std::string("sinks")) options.sinks = large({2});
+      if (term == std::string("alibi_slopes")) options.alibi_slopes = large({2});
+      if (term == std::string("bias")) options.bias = large(scores);
+      const auto seven = [](const Shape& shape) { return Tensor::full(shape, 7); };
+      const auto all_seven = [&](const Tensor& tensor) {
+        return equal(tensor, seven(tensor.shape()));
+      };
+      AttentionState state{seven(x.shape()), seven({1, 2, length}), seven({1, 2, length})};
+      EXPECT_THROW(attention_state_into(state, x, x, x, options), Error);
+      EXPECT_TRUE(all_seven(state.output) && all_seven(state.maximum) && all_seven(state.sum));
+      options.return_weights = true;
+      AttentionResult result;
+      result.weights = seven(scores);
+      result.output = seven(x.shape());
+      EXPECT_THROW(attention_into(result, x, x, x, options), Error);
+      EXPECT_TRUE(all_seven(result.weights) && all_seven(result.output));
+    }
+  }
 }
 
 TEST(IntoRefused, MemoryIsAskedForBeforeAnyWorkWhateverIsGiven) {

@@ -36,12 +36,12 @@ void run_tile(const Call<T>& call, const RowNumbers<T>& maxima, const RowNumbers
   doubtful.add({&sequence, at.b, at.h, at.tile, wrong});
 }
 
-/// Every number `value`, in memory of the caller's or our own.
-void fill_or_make(Tensor& tensor, const Shape& shape, double value, DType dtype) {
+/// The caller's tensor, counted as written, or one whose numbers are still to be written.
+void take_or_make(Tensor& tensor, const Shape& shape, DType dtype) {
   if (tensor.defined()) {
-    tensor.fill_(value);
+    count_write(tensor);
   } else {
-    tensor = Tensor::full(shape, value, dtype);
+    tensor = TensorBuilder::empty(shape, dtype);
   }
 }
 
@@ -50,9 +50,9 @@ void state_as(const PlanData& plan, const CallInputs& inputs, AttentionState& st
   const auto& [query, key, value] = inputs;
   constexpr DType dtype = dtype_of<T>();
   const Problem& problem = plan.problem;
-  fill_or_make(state.output, problem.output_shape(), 0, dtype);
-  fill_or_make(state.maximum, problem.row_shape(), -INFINITY, dtype);
-  fill_or_make(state.sum, problem.row_shape(), 0, dtype);
+  take_or_make(state.output, problem.output_shape(), dtype);
+  take_or_make(state.maximum, problem.row_shape(), dtype);
+  take_or_make(state.sum, problem.row_shape(), dtype);
   DoubtfulRows doubtful;
   if (plan.decodes_all()) {
     run_with_decodes({}, plan, query, key, value, state, doubtful);
@@ -80,8 +80,6 @@ void prepare_state(const PlanData& plan, const CallInputs& inputs, const Attenti
                                    {"state.sum", &state.sum, true, {b, h, l_q}, 3, sums}};
   check_written(written, tensors_read(plan, inputs), {}, function);
   require_memory(bytes_to_make(written), workspace_bytes(plan, threads_of_call()), function);
-  // Before what is given is cleared.
-  if (state.output.defined() || state.maximum.defined() || state.sum.defined()) check_terms(plan);
 }
 
 void check_part(const Tensor& tensor, const char* part, const Shape& shape, DType dtype,
@@ -274,14 +272,8 @@ void run_finish(const AttentionState& state, AttentionResult& result, const char
   check_finished(state, result, function);
   result.plan = {};  // of what was there before; a state tells nothing of its plan
   const DType dtype = state.output.dtype();
-  for (const auto& [tensor, shape] : {std::pair(&result.output, &state.output.shape()),
-                                      std::pair(&result.lse, &state.maximum.shape())}) {
-    if (tensor->defined()) {
-      count_write(*tensor);
-    } else {
-      *tensor = TensorBuilder::empty(*shape, dtype);
-    }
-  }
+  take_or_make(result.output, state.output.shape(), dtype);
+  take_or_make(result.lse, state.maximum.shape(), dtype);
   const AttentionState rows = with_unit_rows(state);
   if (dtype == DType::float64) return finish_as<double>(rows, result);
   finish_as<float>(rows, result);
