@@ -38,7 +38,7 @@ def native_multi_head_attention(
     mask_type: int | None = None,
 ) -> Any:
     """(output (B, L, E), weights: none here)."""
-    visible = _visible(mask, mask_type)
+    visible = _visible(mask, mask_type, query, num_head)
     reason = _why_not(query, key, value, embed_dim, num_head, mask, visible, need_weights)
     count(HEADS, reason, query, key, value)
     if reason != HERE:
@@ -85,10 +85,14 @@ def _why_not(
     return _takeover_rules.of_tensors(shape, shape, shape, visible, False, False)
 
 
-def _visible(mask: Any, mask_type: int | None) -> Any:
-    """As foveal has it, True takes part; None where there is no such mask."""
-    ranks = {_OF_QUERIES: 2, _PADDING: 2, _WHOLE: 4}
-    if mask is None or mask_type not in ranks or mask.dim() != ranks[mask_type]:
+def _visible(mask: Any, mask_type: int | None, query: Any, num_head: int) -> Any:
+    """As foveal has it, True takes part; None where there is no such mask. Its shape is the kind's to the letter: what
+    could be broadcast PyTorch refuses."""
+    if mask is None or query.dim() != 3:
+        return None
+    batch, length, _ = query.shape
+    shapes = {_OF_QUERIES: (length, length), _PADDING: (batch, length), _WHOLE: (batch, num_head, length, length)}
+    if mask_type not in shapes or mask.shape != shapes[mask_type]:
         return None
     visible = torch.logical_not(mask)  # PyTorch takes whatever isn't 0 as left out, -inf among it
     return visible[:, None, None, :] if mask_type == _PADDING else visible

@@ -85,6 +85,20 @@ def test_padding_matters():
         assert (alone - first(ours(TOKENS))[2:, :8]).abs().max() > 1e-2
 
 
+def test_models_that_attend_on_their_own_are_refused():
+    """They would add the bools of a mask to their scores. sdpa refuses them too."""
+    t = transformers
+    sizes = {"vocab_size": 199, "hidden_size": 64}
+    bloom = t.BloomConfig(**sizes, n_layer=1, n_head=4)
+    mpnet = t.MPNetConfig(**sizes, intermediate_size=96, num_hidden_layers=1, num_attention_heads=4)
+    for kind, config in ((t.AutoModelForCausalLM, bloom), (t.AutoModel, mpnet)):
+        with torch.no_grad():
+            kind.from_config(copy.deepcopy(config), attn_implementation="eager").eval()(TOKENS, attention_mask=PADDED)
+            model = kind.from_config(config, attn_implementation="foveal").eval()
+            with pytest.raises(ValueError, match="computes its attention on its own"):
+                model(TOKENS, attention_mask=PADDED)
+
+
 def packed_masks(model, positions):
     """GPT-OSS, as transformers 5.24 has it, doesn't tell its masks of position_ids: a sequence would see the ones
     before it, with every implementation. Masks can be given to it instead, one of each kind."""
