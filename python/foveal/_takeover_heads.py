@@ -59,8 +59,12 @@ def native_multi_head_attention(
             mask_type,
         )
     batch, length, _ = query.shape
-    heads = F.linear(query, qkv_weight, qkv_bias).view(batch, length, 3, num_head, embed_dim // num_head)
-    q, k, v = heads.transpose(1, 3).unbind(2)
+    if query is key is value:
+        heads = F.linear(query, qkv_weight, qkv_bias).view(batch, length, 3, num_head, embed_dim // num_head)
+        q, k, v = heads.transpose(1, 3).unbind(2)
+    else:  # under autocast one tensor comes as three
+        parts = zip((query, key, value), qkv_weight.chunk(3), qkv_bias.chunk(3))
+        q, k, v = (F.linear(x, w, b).view(batch, length, num_head, -1).transpose(1, 2) for x, w, b in parts)
     options, terms = DEFAULT, NO_TERMS
     if visible is not None:
         options, terms = options._replace(mask="dense(#)"), terms._replace(mask_arrays=(visible,))
@@ -74,10 +78,10 @@ def _why_not(
 ) -> str:
     if need_weights:
         return _takeover_rules.WEIGHTS
-    if not (query is key is value):
-        return _takeover_rules.CROSS
-    if query.dim() != 3 or num_head <= 0 or embed_dim != query.shape[2] or embed_dim % num_head != 0:
-        return _takeover_rules.RANK
+    if query.dim() != 3 or query.shape != key.shape or query.shape != value.shape:
+        return _takeover_rules.EMBEDDED
+    if num_head <= 0 or embed_dim != query.shape[2] or embed_dim % num_head != 0:
+        return _takeover_rules.EMBEDDED
     if mask is not None and visible is None:
         return _takeover_rules.MASK
     batch, length, _ = query.shape

@@ -27,7 +27,7 @@ FORWARD_MODE = "forward mode (jvp)"
 LOOKED_ON = "traced, transformed or watched by a mode, where PyTorch's plain path computes it"
 SUBCLASS = "a tensor of another class"
 WEIGHTS = "the weights are asked for"
-CROSS = "query, key and value aren't one tensor"
+EMBEDDED = "shapes other than (B, L, E), alike for query, key and value"
 
 _FLOATING = frozenset((torch.float32, torch.float64, torch.bfloat16, torch.float16))
 

@@ -328,6 +328,20 @@ def test_heads_for_evaluation(mask, dtype, no_call_is_small):
     close(torch.where(seen, output, 0), torch.where(seen, expected, 0), 5)
 
 
+def test_heads_under_autocast(no_call_is_small):
+    """It makes three tensors of the one."""
+    torch.manual_seed(5)
+    layer = torch.nn.MultiheadAttention(48, 4, batch_first=True).eval()
+    x = torch.randn(3, 17, 48)
+    padded = torch.arange(17)[None] >= torch.tensor([17, 9, 4])[:, None]
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        expected = layer(x, x, x, key_padding_mask=padded, need_weights=False)[0]
+        with foveal.torch.enable():
+            output = layer(x, x, x, key_padding_mask=padded, need_weights=False)[0]
+    assert ran_here("_native_multi_head_attention") == 1 and not left()
+    close(output, expected, 5)
+
+
 def test_a_mask_that_pytorch_refuses_is_refused(no_call_is_small):
     """Not broadcast in silence."""
     layer = torch.nn.MultiheadAttention(48, 4, batch_first=True).eval()
