@@ -149,12 +149,14 @@ def test_a_training_steps_gradients(name):
 
 
 def test_half_precision_dropout_and_weights():
-    _, ours = pair("llama")
+    eager, ours = pair("llama")
     low = copy.deepcopy(ours).bfloat16()
     with torch.no_grad():
-        assert (first(low(TOKENS)).float() - first(ours(TOKENS))).abs().max() < 0.2
+        whole = first(ours(TOKENS))
+        assert (first(low(TOKENS)).float() - whole).abs().max() < 0.02
         with torch.autocast("cpu", torch.bfloat16):
-            assert (first(ours(TOKENS)).float() - first(ours(TOKENS))).abs().max() == 0
+            a, b = (first(model(TOKENS, attention_mask=PADDED)).float() for model in (eager, ours))
+        assert (a - b)[PADDED.bool()].abs().max() < 0.02 < whole.abs().max()
     q = torch.randn(1, 4, 9, 16)
     module = torch.nn.Module()
     torch.manual_seed(1)
