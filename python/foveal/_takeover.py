@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import threading
 import warnings
 from collections.abc import Callable
@@ -24,6 +25,9 @@ from ._takeover_kernels import (
 
 _lock = threading.RLock()
 _library: Any = None  # while it is on
+# Our kernels of past switches: PyTorch frees one at once, under another thread that is about to call it. As many as no
+# thread can be behind.
+_past: collections.deque[Any] = collections.deque(maxlen=5000)
 
 # The first operator is made of others, and PyTorch has no kernel of it for CPUs: ours stand before it.
 _KERNELS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
@@ -95,6 +99,7 @@ def _overridden() -> Any:
         warnings.filterwarnings("ignore", message="(?s).*Overriding a previously registered kernel")
         for name, key, kernel in _KERNELS:
             library.impl(name, kernel, key, with_keyset=True)
+            _past.append(torch.library.get_kernel(f"aten::{name}", key))
     _look_again()
     return library
 

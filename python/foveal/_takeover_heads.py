@@ -38,7 +38,7 @@ def native_multi_head_attention(
     mask_type: int | None = None,
 ) -> Any:
     """(output (B, L, E), weights: none here)."""
-    visible = _visible(mask, mask_type)
+    visible = _visible(mask, mask_type, query, num_head)
     reason = _why_not(query, key, value, embed_dim, num_head, mask, visible, need_weights)
     count(HEADS, reason, query, key, value)
     if reason != HERE:
@@ -59,8 +59,12 @@ def native_multi_head_attention(
             mask_type,
         )
     batch, length, _ = query.shape
-    heads = F.linear(query, qkv_weight, qkv_bias).view(batch, length, 3, num_head, embed_dim // num_head)
-    q, k, v = heads.transpose(1, 3).unbind(2)
+    if query is key is value:
+        heads = F.linear(query, qkv_weight, qkv_bias).view(batch, length, 3, num_head, embed_dim // num_head)
+        q, k, v = heads.transpose(1, 3).unbind(2)
+    else:  # under autocast one tensor comes as three
+        parts = zip((query, key, value), qkv_weight.chunk(3), qkv_bias.chunk(3))
+        q, k, v = (F.linear(x, w, b).view(batch, length, num_head, -1).transpose(1, 2) for x, w, b in parts)
     options, terms = DEFAULT, NO_TERMS
     if visible is not None:
         options, terms = options._replace(mask="dense(#)"), terms._replace(mask_arrays=(visible,))
@@ -74,10 +78,10 @@ def _why_not(
 ) -> str:
     if need_weights:
         return _takeover_rules.WEIGHTS
-    if not (query is key is value):
-        return _takeover_rules.CROSS
-    if query.dim() != 3 or num_head <= 0 or embed_dim != query.shape[2] or embed_dim % num_head != 0:
-        return _takeover_rules.RANK
+    if query.dim() != 3 or query.shape != key.shape or query.shape != value.shape:
+        return _takeover_rules.EMBEDDED
+    if num_head <= 0 or embed_dim != query.shape[2] or embed_dim % num_head != 0:
+        return _takeover_rules.EMBEDDED
     if mask is not None and visible is None:
         return _takeover_rules.MASK
     batch, length, _ = query.shape
@@ -85,10 +89,14 @@ def _why_not(
     return _takeover_rules.of_tensors(shape, shape, shape, visible, False, False)
 
 
-def _visible(mask: Any, mask_type: int | None) -> Any:
-    """As foveal has it, True takes part; None where there is no such mask."""
-    ranks = {_OF_QUERIES: 2, _PADDING: 2, _WHOLE: 4}
-    if mask is None or mask_type not in ranks or mask.dim() != ranks[mask_type]:
+def _visible(mask: Any, mask_type: int | None, query: Any, num_head: int) -> Any:
+    """As foveal has it, True takes part; None where there is no such mask. Its shape is the kind's to the letter: what
+    could be broadcast PyTorch refuses."""
+    if mask is None or query.dim() != 3:
+        return None
+    batch, length, _ = query.shape
+    shapes = {_OF_QUERIES: (length, length), _PADDING: (batch, length), _WHOLE: (batch, num_head, length, length)}
+    if mask_type not in shapes or mask.shape != shapes[mask_type]:
         return None
     visible = torch.logical_not(mask)  # PyTorch takes whatever isn't 0 as left out, -inf among it
     return visible[:, None, None, :] if mask_type == _PADDING else visible

@@ -9,11 +9,12 @@ from torch.autograd import forward_ad
 
 from . import _foveal, _takeover_rules
 from ._arrays import TORCH
-from ._options import CAUSAL, DEFAULT, Options, settings_of
+from ._options import CAUSAL, DEFAULT, Options, recorded, settings_of
 from ._takeover_report import HERE, count
 from ._terms import NO_TERMS, Terms
 from ._threads import threads_of_call
 from ._torch import attention
+from ._torch_functions import Call, PlainAttention
 from ._torch_look import nobody_looks_on
 
 SDPA = "scaled_dot_product_attention"
@@ -199,12 +200,20 @@ def _run(
     enable_gqa: bool,
     needs_gradient: bool,
 ) -> Any:
+    if needs_gradient and attn_mask is not None and attn_mask.dtype == torch.bool:
+        attn_mask = _copied(attn_mask)
     options, terms = _options_of(attn_mask, is_causal, scale)
     if dropout_p:
         options = options._replace(dropout=dropout_p)
-    elif not needs_gradient:
-        out = _like(query) if value.shape[3] == query.shape[3] else None
+        return attention(query, key, value, terms, options, None, None, enable_gqa)
+    # The plain path's output is contiguous, and its gradients; programs may view either as PyTorch laid it.
+    as_fused = _takeover_rules.looks_fused(query, key, value, attn_mask, dropout_p)
+    if not needs_gradient:
+        out = _like(query) if as_fused else None
         return _foveal.forward(settings_of(options), query, key, value, TORCH, threads_of_call(), out, *terms, 0)
+    if as_fused:
+        call = Call(*recorded(options), 0, terms.mask_arrays, heads_inside=True)
+        return PlainAttention.apply(call, query, key, value, *(() if terms.bias is None else terms[:3]))[0]
     return attention(query, key, value, terms, options, None, None, enable_gqa)
 
 
@@ -221,6 +230,11 @@ def _options_of(attn_mask: Any, is_causal: bool, scale: float | None) -> tuple[O
     if scale is not None:
         options = options._replace(scale=float(scale))
     return options, terms
+
+
+def _copied(mask: Any) -> Any:
+    """As PyTorch copies one, so that a program may change its own before the backward. What is broadcast stays so."""
+    return mask[tuple([slice(None) if stride else slice(1) for stride in mask.stride()])].clone()
 
 
 def _like(query: Any) -> Any:

@@ -27,7 +27,7 @@ FORWARD_MODE = "forward mode (jvp)"
 LOOKED_ON = "traced, transformed or watched by a mode, where PyTorch's plain path computes it"
 SUBCLASS = "a tensor of another class"
 WEIGHTS = "the weights are asked for"
-CROSS = "query, key and value aren't one tensor"
+EMBEDDED = "shapes other than (B, L, E), alike for query, key and value"
 
 _FLOATING = frozenset((torch.float32, torch.float64, torch.bfloat16, torch.float16))
 
@@ -42,7 +42,7 @@ def of_tensors(query: Any, key: Any, value: Any, attn_mask: Any, is_causal: bool
     if k[0] != batch or v[0] != batch or v[2] != keys or k[3] != width:
         return RANK
     work = batch * heads * queries * keys * (width + out_width)
-    if work == 0:
+    if not (work and width and out_width):
         return EMPTY
     if work < (SMALLEST_WORK if queries > FEW_QUERIES else SMALLEST_WORK_OF_FEW):
         return SMALL
@@ -61,6 +61,8 @@ def looks_fused(query: Any, key: Any, value: Any, attn_mask: Any, dropout_p: flo
     """Whether PyTorch's fused operator takes it, as far as can be told of tensors under a transform."""
     q, k, v = query.shape, key.shape, value.shape
     if dropout_p or len(q) != 4 or len(k) != 4 or len(v) != 4 or q[3] != v[3]:
+        return False
+    if query.stride(3) != 1 or key.stride(3) != 1 or value.stride(3) != 1:
         return False
     return attn_mask is None or (len(attn_mask.shape) in (2, 4) and not attn_mask.requires_grad)
 

@@ -68,6 +68,7 @@ class Call(NamedTuple):
     settings: Settings
     seed: int
     mask_arrays: tuple[Any, ...]
+    heads_inside: bool = False  # the output laid out as the query, gradients (B, L, H, D) in memory, as PyTorch's are
 
 
 class PlainAttention(torch.autograd.Function):
@@ -77,6 +78,7 @@ class PlainAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Call, query: Any, key: Any, value: Any, *terms: Any) -> Any:
         bias, alibi_slopes, sinks = terms or _NO_TERMS
+        out = torch.empty_like(query) if call.heads_inside else None
         made = _foveal.forward(
             call.settings,
             query,
@@ -84,13 +86,15 @@ class PlainAttention(torch.autograd.Function):
             value,
             TORCH,
             threads_of_call(),
-            None,
+            out,
             bias,
             alibi_slopes,
             sinks,
             call.mask_arrays,
             call.seed,
         )
+        if out is not None:
+            made = (out, *made[1:])
         results = tuple([part for part in made if part is not None])
         ctx.call = call
         ctx.mark_non_differentiable(*results[1:])
@@ -112,14 +116,20 @@ class PlainAttention(torch.autograd.Function):
             gradients = _by_operator(grad_output, saved, terms, call.seed, asked or _NOT_ASKED, call.options)
         else:
             try:
+                given: Any = {"gradients": _heads_inside(query, key, value)} if call.heads_inside else {}
                 gradients = _foveal.backward(
-                    call.settings, grad_output, *saved, TORCH, threads_of_call(), *terms, call.seed, *asked
+                    call.settings, grad_output, *saved, TORCH, threads_of_call(), *terms, call.seed, *asked, **given
                 )
             except TypeError:
                 if not is_batched(grad_output):
                     raise
                 gradients = _by_operator(grad_output, saved, terms, call.seed, asked or _NOT_ASKED, call.options)
         return (None, *gradients[: 3 + len(asked)])
+
+
+def _heads_inside(*arrays: Any) -> tuple[Any, ...]:
+    """Memory for their gradients."""
+    return tuple([torch.empty_permuted(x.shape, (0, 2, 1, 3), dtype=x.dtype) for x in arrays])
 
 
 _NO_TERMS = (None, None, None)

@@ -133,17 +133,23 @@ def from_block_mask(block_mask: Any) -> Mask:
     for name in ("kv_num_blocks", "full_kv_num_blocks", "mask_mod", "seq_lengths", "BLOCK_SIZE", "to_dense"):
         if not hasattr(block_mask, name):
             raise TypeError(f"from_block_mask: block_mask is a {type(block_mask).__name__}: give PyTorch's BlockMask")
-    in_part = int(block_mask.kv_num_blocks.sum())
-    if in_part and getattr(block_mask.mask_mod, "__name__", "") != "noop_mask":
-        raise ValueError(
-            f"from_block_mask: {in_part} blocks are seen in part, as a Python function says: give an expression of "
-            "foveal.masks, or masks.dense(create_mask(block_mask.mask_mod, B, H, L_q, L_k))"
-        )
+    from torch.nn.attention.flex_attention import create_mask, noop_mask
+
     queries, keys = block_mask.seq_lengths
     rows, columns = block_mask.BLOCK_SIZE
     blocks = block_mask.to_dense().bool()
-    visible = blocks.repeat_interleave(rows, -2).repeat_interleave(columns, -1)
-    return dense(visible[..., :queries, :keys])
+    visible = blocks.repeat_interleave(rows, -2).repeat_interleave(columns, -1)[..., :queries, :keys]
+    in_part = int(block_mask.kv_num_blocks.sum())
+    if in_part and block_mask.mask_mod is not noop_mask:
+        # PyTorch takes blocks that the end of the queries or keys cuts for such: what the function says tells.
+        batch, heads = visible.shape[:2]
+        said = create_mask(block_mask.mask_mod, batch, heads, queries, keys, device=visible.device)
+        if not bool((said == visible).all()):
+            raise ValueError(
+                f"from_block_mask: {in_part} blocks are seen in part, as a Python function says: give an expression of "
+                "foveal.masks, or masks.dense(create_mask(block_mask.mask_mod, B, H, L_q, L_k))"
+            )
+    return dense(visible)
 
 
 def _integer(mask: str, name: str, value: Any, lowest: int | None = None) -> int:

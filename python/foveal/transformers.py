@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import torch
@@ -24,10 +25,34 @@ def register() -> None:
     """Adds attn_implementation="foveal": attention, and the masks it wants (without which padding would
     be ignored in silence). Again, it changes nothing. Needs transformers 5 or later."""
     from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
 
     AttentionInterface.register(NAME, attention_forward)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
+    AttentionMaskInterface.register(NAME, attention_mask)
+
+
+def attention_mask(*sizes: Any, config: Any = None, **given: Any) -> Any:
+    """The mask that transformers' sdpa gets: bools (B, 1, L_q, L_k), or None.
+
+    Raises ValueError for a model whose attention doesn't ask for an implementation (BLOOM, MPNet): it would add the
+    bools to its scores, and see what is masked.
+    """
+    from transformers.masking_utils import sdpa_mask
+
+    if config is not None and not _takes_implementations(config):
+        raise ValueError(
+            f'attn_implementation="{NAME}": the model of a {type(config).__name__} computes its attention on its own, '
+            'whatever implementation is named: give attn_implementation="eager"'
+        )
+    return sdpa_mask(*sizes, config=config, **given)
+
+
+def _takes_implementations(config: Any) -> bool:
+    """Whether the model of a configuration looks implementations up, or one within it does. True where its code isn't
+    where transformers' is."""
+    code = sys.modules.get(type(config).__module__.replace(".configuration_", ".modeling_"))
+    if code is None or hasattr(code, "ALL_ATTENTION_FUNCTIONS"):
+        return True
+    return any(getattr(entry, "_supports_attention_backend", False) for entry in list(vars(code).values()))
 
 
 def attention_forward(

@@ -93,6 +93,49 @@ def test_calls_give_what_pytorchs_do(dtype, seed, no_call_is_small):
         assert results[0][0].stride() == results[1][0].stride()
 
 
+def test_results_lie_as_pytorchs(no_call_is_small):
+    """So that what an unchanged program views can be viewed: transposed back to (B, L, E), or as (B H, L, D)."""
+    torch.manual_seed(3)
+    rows = lambda width=16: torch.randn(2, 33, 4, width).transpose(1, 2)  # noqa: E731
+    seen, added = torch.rand(33, 33) < 0.9, torch.randn(33, 33)
+    calls = {
+        "none": (rows(), {}),
+        "bool": (rows(), {"attn_mask": seen}),
+        "added": (rows(), {"attn_mask": added}),
+        "causal": (rows(), {"is_causal": True}),
+        "3-D": (rows(), {"attn_mask": seen.expand(4, 33, 33)}),
+        "learned": (rows(), {"attn_mask": added.clone().requires_grad_()}),
+        "every second number": (rows(32)[..., ::2], {}),
+        "another width": (rows(8), {}),
+    }
+    for name, (value, given) in calls.items():
+        leaves = [rows().requires_grad_(), rows().requires_grad_(), value.requires_grad_()]
+        for gradients in (True, False):
+            strides = []
+            for on in (False, True):
+                with foveal.torch.enable() if on else contextlib.nullcontext(), torch.set_grad_enabled(gradients):
+                    output = sdpa(*leaves, **given)
+                    strides.append([output.stride()])
+                    # The plain path's gradients follow its products; the fused operator's are all alike.
+                    if gradients and name in ("none", "bool", "added", "causal"):
+                        strides[-1] += [g.stride() for g in torch.autograd.grad(output.sum(), leaves)]
+            assert strides[0] == strides[1], (name, gradients)
+
+
+def test_a_bool_mask_may_change_before_the_backward(no_call_is_small):
+    torch.manual_seed(4)
+    q, k, v = (torch.randn(2, 3, 9, 8, requires_grad=True) for _ in range(3))
+    gradients = []
+    for on in (False, True):
+        with foveal.torch.enable() if on else contextlib.nullcontext():
+            mask = torch.ones(9, 9, dtype=torch.bool).tril()
+            output = sdpa(q, k, v, mask.expand(2, 3, 9, 9))
+            mask.fill_(True)
+            gradients.append(torch.autograd.grad(output.square().sum(), [q, k, v]))
+    for ours, theirs in zip(*gradients):
+        close(ours, theirs, 10)
+
+
 def test_disable_leaves_pytorch_as_it_was():
     dumps = lambda: [torch._C._dispatch_dump(f"aten::{name}") for name in OPERATORS]  # noqa: E731
     x = torch.randn(2, 12, 128, 64, requires_grad=True)
@@ -170,6 +213,7 @@ def test_what_is_left_is_named(no_call_is_small):
         sdpa(x, x, x)
     sdpa(x[None], x[None], x[None])
     sdpa(x[:, :, :0], x, x)
+    sdpa(x[..., :0], x[..., :0], x)  # PyTorch gives a mean of the values
     with pytest.raises(RuntimeError):
         sdpa(x, x, x, x[0, 0], is_causal=True)
     with pytest.raises(RuntimeError):
@@ -282,6 +326,31 @@ def test_heads_for_evaluation(mask, dtype, no_call_is_small):
             assert ("_native_multi_head_attention", _takeover_rules.WEIGHTS) in left()
     seen = expected.isfinite()
     close(torch.where(seen, output, 0), torch.where(seen, expected, 0), 5)
+
+
+def test_heads_under_autocast(no_call_is_small):
+    """It makes three tensors of the one."""
+    torch.manual_seed(5)
+    layer = torch.nn.MultiheadAttention(48, 4, batch_first=True).eval()
+    x = torch.randn(3, 17, 48)
+    padded = torch.arange(17)[None] >= torch.tensor([17, 9, 4])[:, None]
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        expected = layer(x, x, x, key_padding_mask=padded, need_weights=False)[0]
+        with foveal.torch.enable():
+            output = layer(x, x, x, key_padding_mask=padded, need_weights=False)[0]
+    assert ran_here("_native_multi_head_attention") == 1 and not left()
+    close(output, expected, 5)
+
+
+def test_a_mask_that_pytorch_refuses_is_refused(no_call_is_small):
+    """Not broadcast in silence."""
+    layer = torch.nn.MultiheadAttention(48, 4, batch_first=True).eval()
+    x = torch.randn(3, 17, 48)
+    with torch.no_grad(), foveal.torch.enable():
+        for shape in ((1, 17), (3, 1)):
+            with pytest.raises(RuntimeError, match="mask shape should be"):
+                layer(x, x, x, key_padding_mask=torch.zeros(shape, dtype=torch.bool), need_weights=False)
+    assert left() == {("_native_multi_head_attention", _takeover_rules.MASK)}
 
 
 def test_transformer_layers_train_and_evaluate():

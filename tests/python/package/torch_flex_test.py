@@ -91,6 +91,25 @@ def test_block_masks():
         masks.from_block_mask(visible)
 
 
+def test_block_masks_whose_last_blocks_the_length_cuts():
+    """PyTorch counts those among the ones seen in part."""
+    kinds = {"documents": lambda b, h, i, j: (i // 64) == (j // 64), "heads": lambda b, h, i, j: (j // 64) <= h}
+    for name, function in kinds.items():
+        block = theirs.create_block_mask(function, None, 4, 200, 150, device="cpu", BLOCK_SIZE=64)
+        assert int(block.kv_num_blocks.sum()) > 0
+        expected = theirs.create_mask(function, 1, 4, 200, 150, device="cpu")
+        assert torch.equal(masks.from_block_mask(block).arrays[0], expected), name
+
+
+def test_a_function_named_as_pytorchs_is_looked_at():
+    def noop_mask(b, h, i, j):
+        return i >= j
+
+    block = theirs.create_block_mask(noop_mask, None, None, 256, 256, device="cpu")
+    with pytest.raises(ValueError, match="blocks are seen in part"):
+        masks.from_block_mask(block)
+
+
 def test_functions_are_refused():
     q, k, v = tensors()
     with pytest.raises(TypeError, match="score_mod is a function: give an expression of foveal.scores"):

@@ -131,3 +131,28 @@ def test_nothing_leaks_over_10000_calls():
     before, objects = resident(), go(100)
     assert go(10000) - objects < 100
     assert resident() - before < 8 << 20
+
+
+SWITCHING = """
+import threading, time, torch, foveal
+x = torch.randn(2, 4, 80, 32)
+failed, end = [], time.monotonic() + 5
+
+def train():
+    while time.monotonic() < end:
+        try:
+            with foveal.torch.enable():
+                q = x.clone().requires_grad_()
+                torch.nn.functional.scaled_dot_product_attention(q, q, q, is_causal=True).sum().backward()
+        except Exception as error:
+            failed.append(error)
+
+threads = [threading.Thread(target=train) for _ in range(3)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+assert not failed, failed[0]
+"""
+
+
+def test_threads_switch_the_takeover_under_one_another():
+    run_python(SWITCHING)
