@@ -25,6 +25,8 @@ from ._takeover_kernels import (
 
 _lock = threading.RLock()
 _library: Any = None  # while it is on
+_open = 0  # blocks of `with enable():`, in all threads
+_before = False  # whether it was on before the first of them
 # Our kernels of past switches: PyTorch frees one at once, under another thread that is about to call it. As many as no
 # thread can be behind.
 _past: collections.deque[Any] = collections.deque(maxlen=5000)
@@ -40,19 +42,29 @@ _KERNELS: tuple[tuple[str, str, Callable[..., Any]], ...] = (
 
 
 class Enabled:
-    """What enable() gives: as a context manager it restores, at its end, what was before enable()."""
+    """What enable() gives: as a context manager, which may be entered again, it restores at its end what was before
+    enable(). Where several threads have blocks open at a time, the last one's end does."""
 
     def __init__(self, before: bool) -> None:
         self._before = before
 
     def __enter__(self) -> Enabled:
+        global _open, _before
+        with _lock:
+            if _open == 0:
+                _before = self._before
+            _open += 1
+            enable()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before:
-            enable()
-        else:
-            disable()
+        global _open
+        with _lock:
+            _open -= 1
+            if _open > 0 or _before:
+                enable()
+            else:
+                disable()
 
 
 def enable() -> Enabled:

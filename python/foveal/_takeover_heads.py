@@ -86,7 +86,7 @@ def _why_not(
         return _takeover_rules.MASK
     batch, length, _ = query.shape
     shape = torch.empty((batch, num_head, length, embed_dim // num_head), dtype=query.dtype, device="meta")
-    return _takeover_rules.of_tensors(shape, shape, shape, visible, False, False)
+    return _takeover_rules.of_call(shape, shape, shape, visible, False, False)
 
 
 def _visible(mask: Any, mask_type: int | None, query: Any, num_head: int) -> Any:

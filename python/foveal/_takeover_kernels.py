@@ -38,7 +38,7 @@ def sdpa_above_autograd(
     enable_gqa: bool = False,
 ) -> Any:
     """scaled_dot_product_attention, where gradients are recorded."""
-    reason = _why_not(query, key, value, attn_mask, is_causal, enable_gqa)
+    reason = _why_not(query, key, value, attn_mask, is_causal, enable_gqa, scale)
     needs_gradient = torch.is_grad_enabled() and (
         query.requires_grad
         or key.requires_grad
@@ -70,7 +70,7 @@ def sdpa_below_autograd(
     enable_gqa: bool = False,
 ) -> Any:
     """The same in inference mode, and within kernels: nothing is recorded."""
-    reason = _why_not(query, key, value, attn_mask, is_causal, enable_gqa)
+    reason = _why_not(query, key, value, attn_mask, is_causal, enable_gqa, scale)
     given = (query, key, value, attn_mask, dropout_p, is_causal)
     if reason == HERE:
         count(SDPA, reason, query, key, value)
@@ -93,7 +93,7 @@ def flash(
     scale: float | None = None,
 ) -> Any:
     """(output, logsumexp), laid out as PyTorch's."""
-    reason = _why_not_fused(query, key, value, dropout_p, is_causal, attn_mask)
+    reason = _why_not_fused(query, key, value, dropout_p, is_causal, attn_mask, scale)
     count(FLASH, reason, query, key, value)
     if reason != HERE:
         return originals[FLASH, "CPU"].call_boxed(
@@ -124,7 +124,7 @@ def flash_backward(
     scale: float | None = None,
 ) -> Any:
     """The gradients of query, key and value, each (B, L, H, D) in memory."""
-    reason = _why_not_fused(query, key, value, dropout_p, is_causal, attn_mask)
+    reason = _why_not_fused(query, key, value, dropout_p, is_causal, attn_mask, scale)
     count(FLASH_BACKWARD, reason, query, key, value)
     if reason != HERE:
         return originals[FLASH_BACKWARD, "CPU"].call_boxed(
@@ -159,7 +159,9 @@ def flash_backward(
     return gradients
 
 
-def _why_not(query: Any, key: Any, value: Any, attn_mask: Any, is_causal: bool, enable_gqa: bool) -> str:
+def _why_not(
+    query: Any, key: Any, value: Any, attn_mask: Any, is_causal: bool, enable_gqa: bool, scale: float | None
+) -> str:
     arrays = (query, key, value) if attn_mask is None else (query, key, value, attn_mask)
     if not nobody_looks_on(*arrays):
         return _takeover_rules.LOOKED_ON
@@ -167,16 +169,18 @@ def _why_not(query: Any, key: Any, value: Any, attn_mask: Any, is_causal: bool, 
         return _takeover_rules.BACKEND
     if getattr(forward_ad, "_current_level", 0) >= 0:
         return _takeover_rules.FORWARD_MODE
-    return _takeover_rules.of_tensors(query, key, value, attn_mask, is_causal, enable_gqa)
+    return _takeover_rules.of_call(query, key, value, attn_mask, is_causal, enable_gqa, scale)
 
 
-def _why_not_fused(query: Any, key: Any, value: Any, dropout_p: float, is_causal: bool, attn_mask: Any) -> str:
+def _why_not_fused(
+    query: Any, key: Any, value: Any, dropout_p: float, is_causal: bool, attn_mask: Any, scale: float | None
+) -> str:
     """PyTorch has taken the call apart already: these are plain tensors."""
     if dropout_p:
         return _takeover_rules.DROPOUT
     if value.shape != key.shape:
         return _takeover_rules.RANK
-    return _takeover_rules.of_tensors(query, key, value, attn_mask, is_causal, True)
+    return _takeover_rules.of_call(query, key, value, attn_mask, is_causal, True, scale)
 
 
 def _is_fused(given: tuple[Any, ...], reason: str, scale: float | None, enable_gqa: bool) -> bool:

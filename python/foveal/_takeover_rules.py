@@ -21,6 +21,7 @@ DTYPE = "a dtype other than float32, float64, bfloat16 and float16, or several"
 RANK = "shapes other than (B, H, L, D)"
 HEADS = "heads that neither match nor divide"
 MASK = "a mask whose shape or dtype doesn't fit, or one beside is_causal"
+SCALE = "a scale that float32 doesn't hold"
 DROPOUT = "dropout in the fused operator"
 BACKEND = "another backend is chosen by torch.nn.attention.sdpa_kernel"
 FORWARD_MODE = "forward mode (jvp)"
@@ -29,11 +30,16 @@ SUBCLASS = "a tensor of another class"
 WEIGHTS = "the weights are asked for"
 EMBEDDED = "shapes other than (B, L, E), alike for query, key and value"
 
+_LARGEST_SCALE = torch.finfo(torch.float32).max
 _FLOATING = frozenset((torch.float32, torch.float64, torch.bfloat16, torch.float16))
 
 
-def of_tensors(query: Any, key: Any, value: Any, attn_mask: Any, is_causal: bool, enable_gqa: bool) -> str:
-    """The reason that lies in (B, H, L, D) tensors, HERE where there is none."""
+def of_call(
+    query: Any, key: Any, value: Any, attn_mask: Any, is_causal: bool, enable_gqa: bool, scale: float | None = None
+) -> str:
+    """The reason that lies in (B, H, L, D) tensors and the scale, HERE where there is none."""
+    if scale is not None and not abs(scale) <= _LARGEST_SCALE:
+        return SCALE
     q, k, v = query.shape, key.shape, value.shape
     if len(q) != 4 or len(k) != 4 or len(v) != 4:
         return RANK

@@ -11,7 +11,7 @@ def nobody_looks_on(*arrays: torch.Tensor) -> bool:
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return False
     for array in arrays:
-        if type(array) not in _PLAIN or not array.is_cpu or array.is_neg() or array.is_nested:
+        if type(array) not in _PLAIN or not array.is_cpu or array.is_neg() or array.is_nested or array._is_zerotensor():
             return False
     return _no_modes() and _no_transforms()
 

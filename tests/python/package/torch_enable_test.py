@@ -178,6 +178,40 @@ def test_context_managers_restore_what_was_before():
     assert not is_on()
 
 
+def test_blocks_of_several_threads_are_on_until_the_last_ends():
+    is_on = _takeover.is_enabled
+    for was_on in (False, True):
+        for order in itertools.permutations((0, 1, 2)):
+            if was_on:
+                foveal.torch.enable()
+            blocks = [foveal.torch.enable() for _ in order]
+            for block in blocks:
+                block.__enter__()
+            for n in order:
+                assert is_on()
+                blocks[n].__exit__(None, None, None)
+            assert is_on() == was_on
+            foveal.torch.disable()
+    block = foveal.torch.enable()
+    for _ in range(2):  # a block may be entered again
+        with block:
+            assert is_on()
+        assert not is_on()
+
+
+def test_scales_that_we_refuse_and_tensors_without_memory(no_call_is_small):
+    x = torch.randn(1, 2, 9, 8)
+    zero = torch._efficientzerotensor((1, 2, 9, 8))
+    for scale in (float("nan"), float("inf"), 1e39):
+        expected = sdpa(x, x, x, scale=scale)
+        with foveal.torch.enable():
+            assert torch.equal(sdpa(x, x, x, scale=scale).isnan(), expected.isnan())
+        assert left() == {(FLASH, _takeover_rules.SCALE)}
+    with foveal.torch.enable():
+        close(sdpa(x, x, zero), torch.zeros(1, 2, 9, 8))
+    close(foveal.scaled_dot_product_attention(x, x, zero), torch.zeros(1, 2, 9, 8))
+
+
 def test_small_calls_are_left():
     foveal.torch.enable()
     small, big = torch.randn(1, 2, 8, 8), torch.randn(1, 12, 128, 64)
@@ -242,6 +276,9 @@ def test_dropout_is_drawn_from_pytorchs_generator(no_call_is_small):
     kept = torch.autograd.grad(function(v).square().sum(), v)[0]
     torch.manual_seed(1)
     assert torch.equal(kept, torch.autograd.grad(checkpoint(function, v, use_reentrant=False).square().sum(), v)[0])
+    torch.manual_seed(1)
+    checkpoint(function, v, use_reentrant=True).square().sum().backward()
+    assert torch.equal(kept, v.grad)
 
 
 @pytest.mark.filterwarnings("ignore:There is a performance drop")

@@ -148,6 +148,27 @@ def test_a_training_steps_gradients(name):
         assert (theirs - gradients[1][key]).abs().max() <= 1e-4 * max(1, theirs.abs().max()), key
 
 
+def test_checkpoints_and_switching():
+    eager, ours = pair("llama")
+    ours.train()
+    gradients = []
+    for _ in range(2):
+        ours.zero_grad()
+        first(ours(TOKENS, attention_mask=PADDED)).square().mean().backward()
+        gradients.append({name: p.grad for name, p in ours.named_parameters()})
+        ours.gradient_checkpointing_enable()
+    for name, gradient in gradients[0].items():
+        assert (gradient - gradients[1][name]).abs().max() <= 1e-6 * max(1, gradient.abs().max()), name
+    ours.eval()
+    with torch.no_grad():
+        expected = first(ours(TOKENS, attention_mask=PADDED))
+        eager.set_attn_implementation("foveal")
+        assert torch.equal(first(eager(TOKENS, attention_mask=PADDED)), expected)
+        eager.set_attn_implementation("eager")
+        theirs = first(eager(TOKENS, attention_mask=PADDED))
+    assert 0 < (theirs - expected)[PADDED.bool()].abs().max() < 1e-4
+
+
 def test_half_precision_dropout_and_weights():
     eager, ours = pair("llama")
     low = copy.deepcopy(ours).bfloat16()
