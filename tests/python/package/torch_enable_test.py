@@ -14,7 +14,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel  # noqa: E402
 
 sdpa = F.scaled_dot_product_attention
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.float16: 4e-3, torch.bfloat16: 3e-2}
-OPERATORS = [name for name, _, _ in _takeover._KERNELS]
 
 
 @pytest.fixture(autouse=True)
@@ -134,69 +133,6 @@ def test_a_bool_mask_may_change_before_the_backward(no_call_is_small):
             gradients.append(torch.autograd.grad(output.square().sum(), [q, k, v]))
     for ours, theirs in zip(*gradients):
         close(ours, theirs, 10)
-
-
-def test_disable_leaves_pytorch_as_it_was():
-    dumps = lambda: [torch._C._dispatch_dump(f"aten::{name}") for name in OPERATORS]  # noqa: E731
-    x = torch.randn(2, 12, 128, 64, requires_grad=True)
-
-    def bits():
-        torch.manual_seed(5)
-        plain, dropped = sdpa(x, x, x, is_causal=True), sdpa(x, x, x, dropout_p=0.3)
-        return [plain, dropped, *torch.autograd.grad((plain * dropped).sum(), x)]
-
-    before, dispatch = bits(), dumps()
-    for _ in range(3):
-        foveal.torch.enable()
-        foveal.torch.enable()
-        assert dumps() != dispatch
-        ours = bits()
-        assert ran_here() == 1 and ran_here(FLASH) == 1 and ran_here(BACKWARD) == 1
-        close(ours[0], before[0])
-        foveal.torch.disable()
-        foveal.torch.disable()
-        assert dumps() == dispatch
-        assert all(torch.equal(a, b) for a, b in zip(bits(), before))
-
-
-def test_context_managers_restore_what_was_before():
-    is_on = _takeover.is_enabled
-    with foveal.torch.enable():
-        with foveal.torch.enable():
-            assert is_on()
-        assert is_on()
-        with foveal.torch.enable():
-            foveal.torch.disable()
-            assert not is_on()
-        assert is_on()
-    assert not is_on()
-    foveal.torch.enable()
-    with pytest.raises(KeyError), foveal.torch.enable():
-        raise KeyError
-    assert is_on()
-    foveal.torch.disable()
-    assert not is_on()
-
-
-def test_blocks_of_several_threads_are_on_until_the_last_ends():
-    is_on = _takeover.is_enabled
-    for was_on in (False, True):
-        for order in itertools.permutations((0, 1, 2)):
-            if was_on:
-                foveal.torch.enable()
-            blocks = [foveal.torch.enable() for _ in order]
-            for block in blocks:
-                block.__enter__()
-            for n in order:
-                assert is_on()
-                blocks[n].__exit__(None, None, None)
-            assert is_on() == was_on
-            foveal.torch.disable()
-    block = foveal.torch.enable()
-    for _ in range(2):  # a block may be entered again
-        with block:
-            assert is_on()
-        assert not is_on()
 
 
 def test_scales_that_we_refuse_and_tensors_without_memory(no_call_is_small):
@@ -331,16 +267,6 @@ def test_what_compiled_code_leaves_is_named(what, no_call_is_small):
         assert "traced" in str(foveal.torch.report()) and "(2, 4, 33, 16)" in str(foveal.torch.report())
 
 
-def test_an_old_pytorch_is_refused(monkeypatch):
-    monkeypatch.delattr(torch.library, "get_kernel")
-    monkeypatch.setattr(torch, "__version__", "2.8.0")
-    dispatch = torch._C._dispatch_dump(f"aten::{FLASH}")
-    with pytest.raises(RuntimeError, match=r"foveal.torch.enable: PyTorch 2\.8\.0 has no .*: use 2\.9 or later"):
-        foveal.torch.enable()
-    assert not _takeover.is_enabled() and torch._C._dispatch_dump(f"aten::{FLASH}") == dispatch
-    foveal.torch.disable()  # nothing to end
-
-
 @pytest.mark.parametrize("mask", ["none", "queries", "padding", "whole"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_heads_for_evaluation(mask, dtype, no_call_is_small):
@@ -403,13 +329,3 @@ def test_transformer_layers_train_and_evaluate():
                 results.append([layer.eval()(x), *[p.grad.clone() for p in layer.parameters()]])
     for a, b in zip(*results):
         close(a, b, 20)
-
-
-def test_importing_foveal_imports_no_pytorch():
-    import subprocess
-    import sys
-
-    program = "import sys, foveal; assert 'torch' not in sys.modules; foveal.torch; assert 'torch' in sys.modules"
-    subprocess.run([sys.executable, "-c", program], check=True)
-    with pytest.raises(AttributeError):
-        foveal.nothing  # noqa: B018
