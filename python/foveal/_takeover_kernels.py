@@ -16,6 +16,7 @@ from ._threads import threads_of_call
 from ._torch import attention
 from ._torch_functions import Call, PlainAttention
 from ._torch_look import nobody_looks_on
+from ._torch_memory import empty_heads_inside, empty_like
 
 SDPA = "scaled_dot_product_attention"
 FLASH = "_scaled_dot_product_flash_attention_for_cpu"
@@ -141,7 +142,7 @@ def flash_backward(
             scale=scale,
         )
     options, terms = _options_of(attn_mask, is_causal, scale)
-    gradients = tuple([torch.empty_permuted(x.shape, (0, 2, 1, 3), dtype=x.dtype) for x in (query, key, value)])
+    gradients = (empty_heads_inside(query), empty_heads_inside(key), empty_heads_inside(value))
     _foveal.backward(
         settings_of(options),
         grad_out,
@@ -243,4 +244,4 @@ def _copied(mask: Any) -> Any:
 
 def _like(query: Any) -> Any:
     """Memory for the output, laid out as PyTorch lays it: as the query."""
-    return torch.empty_like(query) if query.stride(3) == 1 else None
+    return empty_like(query) if query.stride(3) == 1 else None

@@ -14,6 +14,7 @@ from ._foveal import Settings
 from ._options import Options
 from ._threads import threads_of_call
 from ._torch_look import forward_mode, is_batched, nobody_looks_on
+from ._torch_memory import empty_heads_inside, empty_like
 from ._torch_operators import as_tensor, attention_operator, backward_operator, library
 from ._torch_vmap import batched, batched_backward
 
@@ -78,7 +79,7 @@ class PlainAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Call, query: Any, key: Any, value: Any, *terms: Any) -> Any:
         bias, alibi_slopes, sinks = terms or _NO_TERMS
-        out = torch.empty_like(query) if call.heads_inside else None
+        out = empty_like(query) if call.heads_inside else None
         made = _foveal.forward(
             call.settings,
             query,
@@ -116,7 +117,7 @@ class PlainAttention(torch.autograd.Function):
             gradients = _by_operator(grad_output, saved, terms, call.seed, asked or _NOT_ASKED, call.options)
         else:
             try:
-                given: Any = {"gradients": _heads_inside(query, key, value)} if call.heads_inside else {}
+                given: Any = {"gradients": tuple([empty_heads_inside(x) for x in (query, key, value)])} if call.heads_inside else {}
                 gradients = _foveal.backward(
                     call.settings, grad_output, *saved, TORCH, threads_of_call(), *terms, call.seed, *asked, **given
                 )
@@ -125,11 +126,6 @@ class PlainAttention(torch.autograd.Function):
                     raise
                 gradients = _by_operator(grad_output, saved, terms, call.seed, asked or _NOT_ASKED, call.options)
         return (None, *gradients[: 3 + len(asked)])
-
-
-def _heads_inside(*arrays: Any) -> tuple[Any, ...]:
-    """Memory for their gradients."""
-    return tuple([torch.empty_permuted(x.shape, (0, 2, 1, 3), dtype=x.dtype) for x in arrays])
 
 
 _NO_TERMS = (None, None, None)

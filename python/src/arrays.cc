@@ -7,6 +7,8 @@
 #include <optional>
 #include <string_view>
 
+#include "foveal/error.h"
+#include "tensor/builder.h"
 #include "torch_tensors.h"
 
 namespace nb = nanobind;
@@ -209,6 +211,22 @@ Tensor Borrowed::take_torch(nb::handle array, const char* name, bool writes) {
   }
   objects_.push_back(std::move(seen.holder));
   return Tensor::from_blob(data, shape, strides, *dtype);
+}
+
+nb::object empty_like_torch(nb::handle like, const std::vector<std::int64_t>& strides) {
+  Borrowed borrowed;
+  const Tensor shown = borrowed.read(like, "like");
+  const Shape& shape = shown.shape();
+  std::int64_t last = 0;
+  for (std::size_t axis = 0; axis < shape.size() && axis < strides.size(); ++axis) {
+    last += strides[axis] < 0 ? element_count(shape) : (shape[axis] - 1) * strides[axis];
+  }
+  if (strides.size() != shape.size() || last != element_count(shape) - 1) {
+    throw Error("empty_like: strides " + to_string(strides) + " don't lay " + to_string(shape) +
+                " densely: give those of a tensor without gaps");
+  }
+  return to_torch(TensorBuilder::make(Storage::allocate(shape, shown.dtype()), shape, strides, 0,
+                                      shown.dtype()));
 }
 
 nb::object to_python(const Tensor& tensor, Kind kind) {

@@ -3,6 +3,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,10 @@ class Borrowed {
   std::vector<std::unique_ptr<Buffer>> buffers_;
   std::vector<nanobind::object> objects_;
 };
+
+/// A tensor of PyTorch's with the shape and dtype of `like`, which is one too, in memory of the
+/// library's that isn't initialised. Throws Error where `strides` don't lay its elements densely.
+nanobind::object empty_like_torch(nanobind::handle like, const std::vector<std::int64_t>& strides);
 
 /// An array over the tensor's memory, which it keeps; None where it is undefined.
 nanobind::object to_python(const Tensor& tensor, Kind kind);

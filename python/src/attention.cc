@@ -108,6 +108,7 @@ void bind_attention(nb::module_& module) {
            "key_lengths"_a.none(), "query_offset"_a.none(), "query_offsets"_a.none(),
            "key_offset"_a, "query_starts"_a.none(), "key_starts"_a.none(), "target"_a, "strict"_a);
   module.def("set_torch", &set_torch, "to_dlpack"_a, "from_dlpack"_a, "exchange"_a.none());
+  module.def("empty_like", &empty_like_torch, "like"_a, "strides"_a);
   module.def("forward", &forward, "settings"_a, "query"_a, "key"_a, "value"_a, "kind"_a,
              "threads"_a, "out"_a.none() = nb::none(), "bias"_a.none() = nb::none(),
              "alibi_slopes"_a.none() = nb::none(), "sinks"_a.none() = nb::none(),

@@ -9,7 +9,7 @@ from reference import CASES, Draw
 torch = pytest.importorskip("torch")
 import foveal  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
-from foveal import _takeover, _takeover_rules  # noqa: E402
+from foveal import _takeover, _takeover_rules, _torch_memory  # noqa: E402
 from torch.nn.attention import SDPBackend, sdpa_kernel  # noqa: E402
 
 sdpa = F.scaled_dot_product_attention
@@ -47,7 +47,9 @@ FLASH, BACKWARD = _takeover.FLASH, _takeover.FLASH_BACKWARD
 
 @pytest.mark.parametrize("dtype", list(TOLERANCE))
 @pytest.mark.parametrize("seed", range(max(CASES // 10, 5)))
-def test_calls_give_what_pytorchs_do(dtype, seed, no_call_is_small):
+def test_calls_give_what_pytorchs_do(dtype, seed, no_call_is_small, monkeypatch):
+    if seed % 2:  # results in the library's memory, as large ones are
+        monkeypatch.setattr(_torch_memory, "_LARGE", 0)
     draw = Draw(300 + seed)
     batch, groups, times = draw.size(1, 3), draw.size(1, 3), draw.size(1, 3)
     queries, keys, width = draw.size(1, 40), draw.size(1, 40), draw.size(1, 33)
@@ -92,8 +94,10 @@ def test_calls_give_what_pytorchs_do(dtype, seed, no_call_is_small):
         assert results[0][0].stride() == results[1][0].stride()
 
 
-def test_results_lie_as_pytorchs(no_call_is_small):
+@pytest.mark.parametrize("from_bytes", [0, 1 << 20])
+def test_results_lie_as_pytorchs(from_bytes, no_call_is_small, monkeypatch):
     """So that what an unchanged program views can be viewed: transposed back to (B, L, E), or as (B H, L, D)."""
+    monkeypatch.setattr(_torch_memory, "_LARGE", from_bytes)
     torch.manual_seed(3)
     rows = lambda width=16: torch.randn(2, 33, 4, width).transpose(1, 2)  # noqa: E731
     seen, added = torch.rand(33, 33) < 0.9, torch.randn(33, 33)
@@ -146,6 +150,22 @@ def test_scales_that_we_refuse_and_tensors_without_memory(no_call_is_small):
     with foveal.torch.enable():
         close(sdpa(x, x, zero), torch.zeros(1, 2, 9, 8))
     close(foveal.scaled_dot_product_attention(x, x, zero), torch.zeros(1, 2, 9, 8))
+
+
+def test_large_results_lie_in_kept_memory():
+    leaves = [torch.randn(2, 1024, 8, 128).transpose(1, 2).requires_grad_() for _ in range(3)]
+    size = leaves[0].nbytes
+    with foveal.torch.enable():
+        for mask in (None, torch.rand(1024, 1024) < 0.9):
+            foveal.release_memory()
+            output = sdpa(*leaves, mask)
+            gradients = torch.autograd.grad(output, leaves, output.detach())
+            assert foveal.release_memory() < size  # workspaces
+            del output, gradients
+            assert foveal.release_memory() >= 4 * size
+            with torch.no_grad():
+                sdpa(*leaves, mask)
+            assert foveal.release_memory() >= size
 
 
 def test_small_calls_are_left():

@@ -196,7 +196,8 @@ def test_memory_that_is_not_aligned():
     with pytest.raises(ValueError, match="out isn't aligned"):
         attend(x, x, x, out=odd)
     with pytest.raises(ValueError, match="key is a tensor without memory"):
-        attend(x, torch._efficientzerotensor(x.shape), x)
+        foveal.plan(x.shape, x.shape, x.shape).run(x, torch._efficientzerotensor(x.shape), x)
+    assert torch.equal(attend(x, torch._efficientzerotensor(x.shape), x), attend(x, torch.zeros_like(x), x))
 
 
 def test_out_and_plans():
