@@ -7,7 +7,17 @@
 namespace foveal {
 
 /// What a thread keeps a block for: one each.
-enum class Kept { workspace, value_pairs, wide_rows, scores, terms, parts, rows, last = rows };
+enum class Kept {
+  workspace,
+  value_pairs,
+  packed_rows,
+  wide_rows,
+  scores,
+  terms,
+  parts,
+  rows,
+  last = rows
+};
 
 struct ThreadBlock {
   void* data;

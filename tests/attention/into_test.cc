@@ -3,14 +3,13 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-
 #include "attention/backward_cases.h"
 #include "case_count.h"
 #include "errors.h"
 #include "foveal/autograd.h"
 #include "foveal/plan.h"
 #include "kernels/targets/registry.h"
+#include "same_bits.h"
 
 namespace foveal {
 namespace {
@@ -51,12 +50,6 @@ struct Framed {
     return true;
   }
 };
-
-bool same_bits(const Tensor& a, const Tensor& b) {
-  const std::vector<double> x = a.to_vector(), y = b.to_vector();
-  if (a.shape() != b.shape()) return false;
-  return x.empty() || std::memcmp(x.data(), y.data(), x.size() * sizeof(double)) == 0;
-}
 
 /// Each tensor of a result.
 std::vector<Tensor*> parts_of(AttentionResult& result) {

@@ -6,6 +6,7 @@
 #include "attention/engine/call.h"
 #include "attention/engine/engine.h"
 #include "attention/engine/key_tiles.h"
+#include "attention/engine/packed_rows.h"
 #include "attention/engine/results.h"
 #include "attention/engine/sink_gradient.h"
 #include "attention/engine/split_lse.h"
@@ -137,10 +138,11 @@ void clear_rows(T* rows, std::int64_t stride, std::int64_t count, std::int64_t s
 /// One tile of queries against the block's tiles of keys.
 template <class T>
 void run_queries(Backward<T>& backward, const KeyBlock& block, std::int64_t h, std::int64_t tile,
-                 T* memory) {
+                 const PackedBlock<T>& packed, T* memory) {
   const PlanData& plan = backward.terms.plan;
   const BackwardKernels<T>& kernels = kernels_of(backward);
   BackwardTask<T> task = make_task(backward, block, h, tile);
+  packed.place(task);
   DropoutCounter dropout;
   task.dropout = backward.terms.head_dropout(block.sequence->sequence, block.b, h, dropout);
   task.workspace = memory;
@@ -170,11 +172,13 @@ void run_block(Backward<T>& backward, const KeyBlock& block) {
   const std::int64_t first_head = block.kv * group;
   if (group == 0 || block.sequence->query_tiles == 0) return;
   BackwardTask<T> task = make_task(backward, block, first_head, 0);
+  const PackedBlock<T> packed(task, group * block.sequence->query_tiles);
+  packed.place(task);
   task.workspace = workspace<T>(kernels.workspace(task.head_size, task.value_size, task.key_count));
   kernels.block_begin(task);
   for (std::int64_t h = first_head; h < first_head + group; ++h) {
     for (std::int64_t tile = 0; tile < block.sequence->query_tiles; ++tile) {
-      run_queries(backward, block, h, tile, task.workspace);
+      run_queries(backward, block, h, tile, packed, task.workspace);
     }
   }
   kernels.block_end(task);

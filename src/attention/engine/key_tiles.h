@@ -92,15 +92,16 @@ void hide_by_bias(const ForwardTask<T>& task, KeyTile& keys, KeyBits& bits) {
 /// Where the tile's rows of K and V lie: bfloat16's where the task has those.
 template <class Task>
 void set_addresses(const Task& task, KeyTile& keys) {
+  const std::int64_t row = keys.first - task.first_row;
   if constexpr (std::is_base_of_v<BFloat16Rows, Task>) {
     if (task.bfloat16_key != nullptr) {
-      keys.key = task.bfloat16_key + keys.first * task.key_stride;
-      keys.value = task.bfloat16_value + keys.first * task.value_stride;
+      keys.key = task.bfloat16_key + row * task.key_stride;
+      keys.value = task.bfloat16_value + row * task.value_stride;
       return;
     }
   }
-  keys.key = task.key + keys.first * task.key_stride;
-  keys.value = task.value + keys.first * task.value_stride;
+  keys.key = task.key + row * task.key_stride;
+  keys.value = task.value + row * task.value_stride;
 }
 
 /// Calls visit(KeyTile) for each of the tiles of keys first_key_tile .. last_key_tile - 1 that

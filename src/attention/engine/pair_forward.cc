@@ -9,6 +9,7 @@
 #include "attention/engine/engine.h"
 #include "attention/engine/kept_head.h"
 #include "attention/engine/key_tiles.h"
+#include "attention/engine/packed_rows.h"
 #include "attention/engine/query_tiles.h"
 #include "attention/engine/workspace.h"
 #include "core/thread_memory.h"
@@ -60,6 +61,29 @@ class PairedValues {
   KeptHead kept_;
 };
 
+/// K of the KV head that this thread works on, its rows side by side.
+class PackedKeys {
+ public:
+  /// Gives a task of the head a copy where that pays.
+  void place(PairTask& task, const PairCall& call, const SequencePlan& sequence, std::int64_t b,
+             std::int64_t kv) {
+    const std::int64_t count = sequence.sequence.key_length, size = task.head_size;
+    const std::size_t bytes = static_cast<std::size_t>(count * size) * sizeof(std::uint16_t);
+    const std::int64_t readers = call.plan.problem.group() * sequence.query_tiles;
+    if (task.key_stride == size || bytes == 0 || !pays_to_pack(bytes, readers)) return;
+    const ThreadBlock block = thread_block(Kept::packed_rows, bytes);
+    auto* const rows = static_cast<std::uint16_t*>(block.data);
+    if (kept_.changes_to({call.number, &sequence, b, kv}, block.fresh)) {
+      pack_rows(task.bfloat16_key, task.key_stride, count, size, rows);
+    }
+    task.bfloat16_key = rows;
+    task.key_stride = size;
+  }
+
+ private:
+  KeptHead kept_;
+};
+
 void run_tile(const PairCall& call, DoubtfulRows& doubtful, const SequencePlan& sequence,
               const QueryTile& at, const QueryTile& next) {
   const auto& [b, h, tile, first] = at;
@@ -71,11 +95,13 @@ void run_tile(const PairCall& call, DoubtfulRows& doubtful, const SequencePlan& 
   task.dropout = call.head_dropout(sequence.sequence, b, h, dropout);
   thread_local PairedValues values;
   task.values = values.of(call, sequence, b, call.plan.problem.kv_head(h));
+  thread_local PackedKeys keys;
+  keys.place(task, call, sequence, b, call.plan.problem.kv_head(h));
   kernels.begin(task);
   const PairTask later = call.task(sequence.sequence, next.b, next.h, next.tile);
   prefetch_rows(later.bfloat16_query, later.query_stride, later.query_count, later.head_size);
   for_each_key_tile(task, sequence, b, h, tile, call.plan.query_tile,
-                    [&](const KeyTile& keys) { kernels.tile(task, keys); });
+                    [&](const KeyTile& met) { kernels.tile(task, met); });
   doubtful.add({&sequence, b, h, tile, kernels.end(task)});
 }
 

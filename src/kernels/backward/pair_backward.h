@@ -13,7 +13,8 @@ namespace {
 void pair_block_begin(const BackwardTask<float>& task) {
   backward_block_begin(task);
   const PairBackwardState state(task);
-  const uint16_t* const key = task.bfloat16_key + task.first_key * task.key_stride;
+  const uint16_t* const key =
+      task.bfloat16_key + (task.first_key - task.first_row) * task.key_stride;
   const int64_t d = task.head_size;
   pair_rows(key, task.key_stride, task.key_count, d, d, state.keys);
   for (int64_t k = 0; k < task.key_count; k += kKeyTile) {

@@ -43,8 +43,9 @@ struct MixedRows {
 template <class T>
 struct ForwardTask {
   const T* query = nullptr;  ///< the tile's first query
-  const T* key = nullptr;    ///< of key 0: what tiles of keys are cut from
+  const T* key = nullptr;    ///< of key `first_row`: what tiles of keys are cut from
   const T* value = nullptr;
+  int64_t first_row = 0;
   bool keys_are_new = false;  ///< no near cache holds keys and values: they are asked for ahead
   int64_t query_stride = 0, key_stride = 0, value_stride = 0;  ///< between rows
   int64_t query_count = 0, head_size = 0, value_size = 0;

@@ -1,0 +1,76 @@
+#pragma once
+// Rows of K and V side by side, where a call's lie apart: those of one of twelve heads in (B, L, H,
+// D) fall into few sets of a cache, which then holds a part of them, and tiles of queries read them
+// again and again.
+
+#include <algorithm>
+#include <cstdint>
+
+#include "core/thread_memory.h"
+#include "kernels/backward/task.h"
+
+namespace foveal {
+
+/// Whether copying `bytes` of rows pays, for as many tiles of queries as read them.
+inline bool pays_to_pack(std::size_t bytes, std::int64_t readers) {
+  constexpr std::int64_t kFewestReaders = 4;
+  constexpr std::size_t kMostBytes = std::size_t{2} << 20;
+  return readers >= kFewestReaders && bytes <= kMostBytes;
+}
+
+template <class E>
+void pack_rows(const E* from, std::int64_t stride, std::int64_t count, std::int64_t size, E* to) {
+  for (std::int64_t n = 0; n < count; ++n) std::copy_n(from + n * stride, size, to + n * size);
+}
+
+/// K and V of a block of keys of the backward, in the thread's memory.
+template <class T>
+class PackedBlock {
+ public:
+  /// Copies the task's rows where that pays, for `readers` tiles of queries.
+  PackedBlock(const BackwardTask<T>& task, std::int64_t readers) {
+    if (task.key_stride == task.head_size && task.value_stride == task.value_size) return;
+    if (task.bfloat16_key != nullptr) {
+      bfloat16_ = copied(task, task.bfloat16_key, task.bfloat16_value, readers);
+    } else {
+      wide_ = copied(task, task.key, task.value, readers);
+    }
+  }
+
+  /// Gives a task of the block the copies.
+  void place(BackwardTask<T>& task) const {
+    if (wide_.key == nullptr && bfloat16_.key == nullptr) return;
+    task.key = wide_.key;
+    task.value = wide_.value;
+    task.bfloat16_key = bfloat16_.key;
+    task.bfloat16_value = bfloat16_.value;
+    task.key_stride = task.head_size;
+    task.value_stride = task.value_size;
+    task.first_row = task.first_key;
+  }
+
+ private:
+  template <class E>
+  struct Rows {
+    const E* key = nullptr;
+    const E* value = nullptr;
+  };
+
+  template <class E>
+  Rows<E> copied(const BackwardTask<T>& task, const E* key, const E* value, std::int64_t readers) {
+    const std::int64_t count = task.key_count, first = task.first_key;
+    const std::int64_t numbers = count * (task.head_size + task.value_size);
+    const std::size_t bytes = static_cast<std::size_t>(numbers) * sizeof(E);
+    if (bytes == 0 || !pays_to_pack(bytes, readers)) return {};
+    auto* const keys = static_cast<E*>(thread_block(Kept::packed_rows, bytes).data);
+    E* const values = keys + count * task.head_size;
+    pack_rows(key + first * task.key_stride, task.key_stride, count, task.head_size, keys);
+    pack_rows(value + first * task.value_stride, task.value_stride, count, task.value_size, values);
+    return {keys, values};
+  }
+
+  Rows<T> wide_;
+  Rows<uint16_t> bfloat16_;
+};
+
+}  // namespace foveal
