@@ -13,25 +13,6 @@
 namespace foveal {
 namespace {
 
-/// The sizes of the gradients' terms, in the order of `named`; a sum of n roundings grows as
-/// sqrt(n). Typical terms are a third of the largest ones, hence the divisor.
-std::vector<double> term_sizes(const BackwardCase& one) {
-  const auto& [query, key, value, options] = one.forward;
-  const auto root = [](std::int64_t count) { return std::sqrt(static_cast<double>(count) + 1); };
-  const double keep = options.dropout > 0 && options.dropout < 1 ? 1 / (1 - options.dropout) : 1;
-  const double scale = options.scale.value_or(1 / root(query.size(3)));
-  const double upstream = largest(one.grad_output) * keep;
-  const double cell = std::max(1.0, upstream * largest(value) * root(value.size(3))) / 8;
-  const std::int64_t group = key.size(1) == 0 ? 1 : query.size(1) / key.size(1);
-  const double rows = root(query.size(2) * group), all = root(query.size(0) * query.size(1)) * rows;
-  return {cell * scale * largest(key),
-          cell * scale * largest(query) * rows,
-          std::max(1.0, upstream) * rows,
-          cell * all,
-          cell * all,
-          cell * all * static_cast<double>(query.size(2) + key.size(2)) / 8};
-}
-
 /// How large scores are, or sums on the way to one: those of a few keys may cancel.
 double score_size(const BackwardCase& one) {
   const auto& [query, key, value, options] = one.forward;

@@ -254,7 +254,7 @@ TEST(Into, GradientsWithoutAPlanAreThoseOfOne) {
     ASSERT_TRUE(same_bits(got.k, want.k)) << seed;
     ASSERT_TRUE(frame.frame_is_whole());
     AttentionGradients twice;
-    twice.v = Tensor::zeros(want.v.shape(), want.v.dtype());
+    twice.v = Tensor::full(want.v.shape(), -0.0, want.v.dtype());  // plus -0 is -0
     for (int n = 0; n < 2; ++n) {
       attention_backward_into(twice, one.grad_output, query, key, value, result, options, true);
     }
