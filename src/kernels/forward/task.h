@@ -45,7 +45,6 @@ struct ForwardTask {
   const T* query = nullptr;  ///< the tile's first query
   const T* key = nullptr;    ///< of key `first_row`: what tiles of keys are cut from
   const T* value = nullptr;
-  int64_t first_row = 0;
   bool keys_are_new = false;  ///< no near cache holds keys and values: they are asked for ahead
   int64_t query_stride = 0, key_stride = 0, value_stride = 0;  ///< between rows
   int64_t query_count = 0, head_size = 0, value_size = 0;
@@ -72,6 +71,7 @@ struct ForwardTask {
   Observation<T>* observation = nullptr;  ///< or null: nothing is gathered
   T slack = T(5.5);        ///< how far scores may pass a row's maximum before it is raised
   T* workspace = nullptr;  ///< forward_workspace(head_size, value_size) numbers
+  int64_t first_row = 0;   ///< the key that `key` and `value` begin with
 };
 
 /// Q, K, V and O as bfloat16's bits, for kernels that multiply those. A task that has them has no
