@@ -6,7 +6,10 @@ from typing import Any
 
 import torch
 
-from . import _foveal
+from . import (
+    _foveal,
+    _torch_operators,  # noqa: F401  introduces PyTorch to the extension
+)
 
 # Bytes from which results lie in the library's memory: it keeps what is let go of, where PyTorch's comes from the
 # system again, and a fresh page costs a fault at its first write: 5 ms for a result of 25 MB.

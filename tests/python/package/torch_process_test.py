@@ -22,6 +22,28 @@ def test_modules_that_import_pytorch_do_so_when_they_are_asked_for():
     assert "no call of attention was seen" in run_python(code).stdout
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "foveal.transformers.attention_forward(torch.nn.Module(), x, x, x, None)[0].transpose(1, 2)",
+        "(foveal.torch.enable(), torch.nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True))[1]",
+        "foveal.scaled_dot_product_attention(x, x, x, is_causal=True)",
+    ],
+)
+def test_a_process_may_begin_with_a_large_call(call):
+    program = f"""
+import foveal, torch
+x = torch.randn(2, 1024, 8, 32).transpose(1, 2)
+made = {call}
+foveal.torch.disable()
+expected = torch.nn.functional.scaled_dot_product_attention(x, x, x, is_causal=True)
+assert (made - expected).abs().max() < 1e-5
+"""
+    if "transformers" in call:
+        pytest.importorskip("transformers")
+    run_python(program)
+
+
 def test_calls_run_on_pytorchs_threads():
     code = """
         import os
