@@ -85,6 +85,15 @@ def test_padding_matters():
         assert (alone - first(ours(TOKENS))[2:, :8]).abs().max() > 1e-2
 
 
+def test_a_default_device_is_not_the_inputs():
+    """Memory for results lies where the query does, whatever new tensors get."""
+    q = torch.randn(1, 4, 9, 16)
+    with torch.no_grad():
+        expected = foveal.transformers.attention_forward(torch.nn.Module(), q, q, q, None)[0]
+        with torch.device("meta"):
+            assert torch.equal(foveal.transformers.attention_forward(torch.nn.Module(), q, q, q, None)[0], expected)
+
+
 def test_models_that_attend_on_their_own_are_refused():
     """They would add the bools of a mask to their scores. sdpa refuses them too."""
     t = transformers
