@@ -108,6 +108,25 @@ def test_models_that_attend_on_their_own_are_refused():
                 model(TOKENS, attention_mask=PADDED)
 
 
+def test_a_programs_own_configuration_is_not_refused():
+    class Own(transformers.LlamaConfig):
+        pass
+
+    model = transformers.LlamaModel._from_config(Own(**GROUPED), attn_implementation="foveal").eval()
+    with torch.no_grad():
+        assert first(model(TOKENS, attention_mask=PADDED)).isfinite().all()
+
+
+def test_a_model_in_a_file_of_another_name_is_refused():
+    """Of BLIP's text model the configuration is in configuration_blip, the model in modeling_blip_text."""
+    from transformers.models.blip.modeling_blip_text import BlipTextModel
+
+    config = transformers.BlipTextConfig(**SIZES, encoder_hidden_size=64, bos_token_id=1, sep_token_id=2)
+    model = BlipTextModel._from_config(config, attn_implementation="foveal").eval()
+    with torch.no_grad(), pytest.raises(ValueError, match="computes its attention on its own"):
+        model(TOKENS, attention_mask=PADDED)
+
+
 def packed_masks(model, positions):
     """GPT-OSS, as transformers 5.24 has it, doesn't tell its masks of position_ids: a sequence would see the ones
     before it, with every implementation. Masks can be given to it instead, one of each kind."""
