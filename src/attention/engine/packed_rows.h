@@ -62,7 +62,7 @@ class PackedBlock {
     const std::int64_t numbers = count * (task.head_size + task.value_size);
     const std::size_t bytes = static_cast<std::size_t>(numbers) * sizeof(E);
     if (bytes == 0 || !pays_to_pack(bytes, readers)) return {};
-    auto* const keys = static_cast<E*>(thread_block(Kept::packed_rows, bytes).data);
+    auto* const keys = static_cast<E*>(thread_block(Kept::packed_block, bytes).data);
     E* const values = keys + count * task.head_size;
     pack_rows(key + first * task.key_stride, task.key_stride, count, task.head_size, keys);
     pack_rows(value + first * task.value_stride, task.value_stride, count, task.value_size, values);

@@ -71,7 +71,7 @@ class PackedKeys {
     const std::size_t bytes = static_cast<std::size_t>(count * size) * sizeof(std::uint16_t);
     const std::int64_t readers = call.plan.problem.group() * sequence.query_tiles;
     if (task.key_stride == size || bytes == 0 || !pays_to_pack(bytes, readers)) return;
-    const ThreadBlock block = thread_block(Kept::packed_rows, bytes);
+    const ThreadBlock block = thread_block(Kept::packed_keys, bytes);
     auto* const rows = static_cast<std::uint16_t*>(block.data);
     if (kept_.changes_to({call.number, &sequence, b, kv}, block.fresh)) {
       pack_rows(task.bfloat16_key, task.key_stride, count, size, rows);
