@@ -8,7 +8,9 @@
 #include <utility>
 
 #include "attention/cases.h"
+#include "attention/engine/packed_rows.h"
 #include "case_count.h"
+#include "foveal/plan.h"
 #include "foveal/threads.h"
 #include "kernels/targets/registry.h"
 #include "same_bits.h"
@@ -111,6 +113,25 @@ TEST_P(PackedRows, OfACallAreNotThoseOfAnother) {
     EXPECT_TRUE(same_bits(got.output, want.output));
   }
   set_num_threads(before);
+}
+
+TEST(PackedRowsPay, WhereManyTilesReadWhatIsCopied) {
+  const std::int64_t length = 64 * kPlanKeyTile;
+  const auto readers = [&](const Mask& mask, std::int64_t first, std::int64_t last) {
+    AttentionOptions options;
+    options.mask = mask;
+    const Shape keys{1, 2, length, 16};
+    const Plan plan = plan_attention({1, 6, length, 16}, keys, keys, DType::bfloat16, options);
+    const PlanData& data = plan.data();
+    const std::int64_t tiles = 3 * data.sequences[0].query_tiles;  // of the group
+    return static_cast<double>(readers_of(data, data.sequences[0], 0, 1, first, last)) /
+           static_cast<double>(tiles);
+  };
+  EXPECT_EQ(readers(Mask(), 0, 64), 1);
+  EXPECT_NEAR(readers(causal(), 0, 64), 0.5, 0.02);
+  EXPECT_NEAR(readers(causal(), 0, 16), 0.875, 0.02);
+  EXPECT_NEAR(readers(causal(), 48, 64), 0.125, 0.02);
+  EXPECT_LT(readers(window(32, 0), 0, 64), 3.0 / 64);
 }
 
 INSTANTIATE_TEST_SUITE_P(DTypes, PackedRows,
