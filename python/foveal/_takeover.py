@@ -51,8 +51,8 @@ class Enabled:
     def __enter__(self) -> Enabled:
         global _open, _before
         with _lock:
-            if _open == 0:
-                _before = self._before
+            # Another thread's enable() may be what this one's found on, and its block is entered later.
+            _before = self._before and (_open == 0 or _before)
             _open += 1
             enable()
         return self
@@ -88,7 +88,7 @@ def enable() -> Enabled:
                 originals[name, key] = torch.library.get_kernel(f"aten::{name}", key)
             _takeover_report.begin()
             _library = _overridden()
-        return Enabled(before)
+        return Enabled(_before if _open > 0 else before)
 
 
 def disable() -> None:

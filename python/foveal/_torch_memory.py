@@ -26,7 +26,7 @@ def empty_like(tensor: Any) -> Any:
 def empty_heads_inside(tensor: Any) -> Any:
     """For (B, H, L, D) one that is (B, L, H, D) in memory."""
     if _is_small(tensor):
-        return torch.empty_permuted(tensor.shape, (0, 2, 1, 3), dtype=tensor.dtype)
+        return torch.empty_permuted(tensor.shape, (0, 2, 1, 3), dtype=tensor.dtype, device=tensor.device)
     _, heads, length, size = tensor.shape
     return _foveal.empty_like(tensor, (length * heads * size, size, heads * size, 1))
 

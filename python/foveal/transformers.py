@@ -50,10 +50,22 @@ def attention_mask(*sizes: Any, config: Any = None, **given: Any) -> Any:
 def _takes_implementations(config: Any) -> bool:
     """Whether the model of a configuration looks implementations up, or one within it does. True where its code isn't
     where transformers' is."""
-    code = sys.modules.get(type(config).__module__.replace(".configuration_", ".modeling_"))
-    if code is None or hasattr(code, "ALL_ATTENTION_FUNCTIONS"):
+    code = _code_of(type(config).__module__)
+    if not code or any(hasattr(file, "ALL_ATTENTION_FUNCTIONS") for file in code):
         return True
-    return any(getattr(entry, "_supports_attention_backend", False) for entry in list(vars(code).values()))
+    entries = [entry for file in code for entry in list(vars(file).values())]
+    return any(getattr(entry, "_supports_attention_backend", False) for entry in entries)
+
+
+def _code_of(configuration: str) -> list[Any]:
+    """The module of models that belongs to one of configurations, or all beside it: BLIP's text model has its own."""
+    package, named, model = configuration.rpartition(".configuration_")
+    if not named:  # a program's own, whose model may be anywhere
+        return []
+    own = sys.modules.get(f"{package}.modeling_{model}")
+    if own is not None:
+        return [own]
+    return [module for name, module in list(sys.modules.items()) if name.startswith(f"{package}.modeling_")]
 
 
 def attention_forward(

@@ -10,7 +10,8 @@ namespace foveal {
 enum class Kept {
   workspace,
   value_pairs,
-  packed_rows,
+  packed_keys,
+  packed_block,
   wide_rows,
   scores,
   terms,

@@ -43,6 +43,11 @@ TEST(IntoRefused, WhatIsRefusedForItsTermsWritesNothing) {
       AttentionState state{seven(x.shape()), seven({1, 2, length}), seven({1, 2, length})};
       EXPECT_THROW(attention_state_into(state, x, x, x, options), Error);
       EXPECT_TRUE(all_seven(state.output) && all_seven(state.maximum) && all_seven(state.sum));
+      AttentionState fresh;
+      fresh.sum = state.sum;
+      EXPECT_THROW(attention_state_into(fresh, x, x, x, options), Error);
+      EXPECT_FALSE(fresh.output.defined() || fresh.maximum.defined());
+      EXPECT_TRUE(fresh.sum.defined());
       options.return_weights = true;
       AttentionResult result;
       result.weights = seven(scores);

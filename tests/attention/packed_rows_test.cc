@@ -4,9 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
+#include <utility>
 
 #include "attention/cases.h"
+#include "attention/engine/packed_rows.h"
 #include "case_count.h"
+#include "foveal/plan.h"
+#include "foveal/threads.h"
 #include "kernels/targets/registry.h"
 #include "same_bits.h"
 
@@ -78,6 +83,55 @@ TEST_P(PackedRows, OfSequencesAreTheirOwn) {
     const Tensor query = draw(), key = draw(), value = draw();
     expect_alike(query, key, value, options, draw());
   }
+}
+
+/// A host's thread that runs tasks of two calls in turns: another's backward after each of the
+/// forward's.
+TEST_P(PackedRows, OfACallAreNotThoseOfAnother) {
+  static std::function<void()> other;
+  const int before = num_threads();
+  set_num_threads(2);
+  for (const Target* target : usable_targets()) {
+    SCOPED_TRACE(target->name);
+    Cases cases(4);
+    const auto draw = [&] { return among_others(cases.normal({1, 2, 300, 16}).to(GetParam())); };
+    const Tensor query = draw(), key = draw(), value = draw(), keys = draw();
+    AttentionOptions options;
+    options.target = target->name;
+    options.return_lse = true;
+    const AttentionResult want = attention(query, key, value, options);
+    other = [&] { attention_backward(value, query, keys, value, want, options); };
+    set_parallel_runner([](std::int64_t count, ParallelBody body, void* context, void*) {
+      const std::function<void()> between = std::exchange(other, nullptr);
+      for (std::int64_t index = 0; index < count; ++index) {
+        body(context, index);
+        if (between) between();
+      }
+    });
+    const AttentionResult got = attention(query, key, value, options);
+    set_parallel_runner(nullptr);
+    EXPECT_TRUE(same_bits(got.output, want.output));
+  }
+  set_num_threads(before);
+}
+
+TEST(PackedRowsPay, WhereManyTilesReadWhatIsCopied) {
+  const std::int64_t length = 64 * kPlanKeyTile;
+  const auto readers = [&](const Mask& mask, std::int64_t first, std::int64_t last) {
+    AttentionOptions options;
+    options.mask = mask;
+    const Shape keys{1, 2, length, 16};
+    const Plan plan = plan_attention({1, 6, length, 16}, keys, keys, DType::bfloat16, options);
+    const PlanData& data = plan.data();
+    const std::int64_t tiles = 3 * data.sequences[0].query_tiles;  // of the group
+    return static_cast<double>(readers_of(data, data.sequences[0], 0, 1, first, last)) /
+           static_cast<double>(tiles);
+  };
+  EXPECT_EQ(readers(Mask(), 0, 64), 1);
+  EXPECT_NEAR(readers(causal(), 0, 64), 0.5, 0.02);
+  EXPECT_NEAR(readers(causal(), 0, 16), 0.875, 0.02);
+  EXPECT_NEAR(readers(causal(), 48, 64), 0.125, 0.02);
+  EXPECT_LT(readers(window(32, 0), 0, 64), 3.0 / 64);
 }
 
 INSTANTIATE_TEST_SUITE_P(DTypes, PackedRows,

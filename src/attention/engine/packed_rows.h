@@ -6,17 +6,32 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "attention/plan/plan_data.h"
 #include "core/thread_memory.h"
 #include "kernels/backward/task.h"
 
 namespace foveal {
 
-/// Whether copying `bytes` of rows pays, for as many tiles of queries as read them.
-inline bool pays_to_pack(std::size_t bytes, std::int64_t readers) {
-  constexpr std::int64_t kFewestReaders = 4;
-  constexpr std::size_t kMostBytes = std::size_t{2} << 20;
-  return readers >= kFewestReaders && bytes <= kMostBytes;
+/// How many tiles of queries read a tile of keys, in the mean over tiles first .. last - 1 of a KV
+/// head: under a window few, however many there are.
+inline std::int64_t readers_of(const PlanData& plan, const SequencePlan& sequence, std::int64_t b,
+                               std::int64_t kv, std::int64_t first, std::int64_t last) {
+  const std::int64_t group = plan.problem.group();
+  std::int64_t read = 0;
+  for (std::int64_t h = kv * group; h < (kv + 1) * group; ++h) {
+    for (std::int64_t tile = 0; tile < sequence.query_tiles; ++tile) {
+      for (const TileRun& run : sequence.runs_of(b, h, tile)) {
+        read += std::max<std::int64_t>(0, std::min(run.last, last) - std::max(run.first, first));
+      }
+    }
+  }
+  return read / std::max<std::int64_t>(1, last - first);
 }
+
+constexpr std::size_t kMostPackedBytes = std::size_t{2} << 20;
+
+/// Whether copying rows pays, for as many tiles of queries as read them.
+inline bool pays_to_pack(std::int64_t readers) { return readers >= 4; }
 
 template <class E>
 void pack_rows(const E* from, std::int64_t stride, std::int64_t count, std::int64_t size, E* to) {
@@ -27,7 +42,7 @@ void pack_rows(const E* from, std::int64_t stride, std::int64_t count, std::int6
 template <class T>
 class PackedBlock {
  public:
-  /// Copies the task's rows where that pays, for `readers` tiles of queries.
+  /// Copies the task's rows where that pays, for `readers` tiles of queries in the mean.
   PackedBlock(const BackwardTask<T>& task, std::int64_t readers) {
     if (task.key_stride == task.head_size && task.value_stride == task.value_size) return;
     if (task.bfloat16_key != nullptr) {
@@ -61,8 +76,8 @@ class PackedBlock {
     const std::int64_t count = task.key_count, first = task.first_key;
     const std::int64_t numbers = count * (task.head_size + task.value_size);
     const std::size_t bytes = static_cast<std::size_t>(numbers) * sizeof(E);
-    if (bytes == 0 || !pays_to_pack(bytes, readers)) return {};
-    auto* const keys = static_cast<E*>(thread_block(Kept::packed_rows, bytes).data);
+    if (bytes == 0 || bytes > kMostPackedBytes || !pays_to_pack(readers)) return {};
+    auto* const keys = static_cast<E*>(thread_block(Kept::packed_block, bytes).data);
     E* const values = keys + count * task.head_size;
     pack_rows(key + first * task.key_stride, task.key_stride, count, task.head_size, keys);
     pack_rows(value + first * task.value_stride, task.value_stride, count, task.value_size, values);

@@ -69,11 +69,16 @@ class PackedKeys {
              std::int64_t kv) {
     const std::int64_t count = sequence.sequence.key_length, size = task.head_size;
     const std::size_t bytes = static_cast<std::size_t>(count * size) * sizeof(std::uint16_t);
-    const std::int64_t readers = call.plan.problem.group() * sequence.query_tiles;
-    if (task.key_stride == size || bytes == 0 || !pays_to_pack(bytes, readers)) return;
-    const ThreadBlock block = thread_block(Kept::packed_rows, bytes);
+    if (task.key_stride == size || bytes == 0 || bytes > kMostPackedBytes) return;
+    const HeadOfCall head{call.number, &sequence, b, kv};
+    if (judged_.changes_to(head, false)) {
+      const std::int64_t tiles = (count + kPlanKeyTile - 1) / kPlanKeyTile;
+      pays_ = pays_to_pack(readers_of(call.plan, sequence, b, kv, 0, tiles));
+    }
+    if (!pays_) return;
+    const ThreadBlock block = thread_block(Kept::packed_keys, bytes);
     auto* const rows = static_cast<std::uint16_t*>(block.data);
-    if (kept_.changes_to({call.number, &sequence, b, kv}, block.fresh)) {
+    if (kept_.changes_to(head, block.fresh)) {
       pack_rows(task.bfloat16_key, task.key_stride, count, size, rows);
     }
     task.bfloat16_key = rows;
@@ -81,7 +86,8 @@ class PackedKeys {
   }
 
  private:
-  KeptHead kept_;
+  KeptHead judged_, kept_;
+  bool pays_ = false;  // for the head that was judged last
 };
 
 void run_tile(const PairCall& call, DoubtfulRows& doubtful, const SequencePlan& sequence,

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 pytest.importorskip("torch")
+import foveal  # noqa: E402
 
 BENCH = pathlib.Path(__file__).parents[3] / "bench"
 
@@ -25,13 +26,17 @@ def run(script, *given, **environment):
     return made.stdout
 
 
-def test_versus_verifies_and_names_the_machine():
+@pytest.mark.skipif("avx2" not in foveal.targets(), reason="this machine has no AVX2")
+def test_versus_verifies_a_row():
     lines = run("versus.py", "--only", "B1 H12 L64", "--no-peers", "--repeats", "1", FOVEAL_TARGET="avx2").splitlines()
     assert lines[0].startswith("machine: AVX2; PyTorch ")
     name, form, theirs, ours, ratio, goal = [cell.strip() for cell in lines[3].split("|")[1:7]]
     assert name == "B1 H12 L64 D64" and goal == "1.5" and form == "fused operator"
     assert float(theirs) > 0 and float(ours) > 0 and float(ratio) > 0
     assert lines[4].startswith("lowest ratio ")
+
+
+def test_versus_names_a_machine_without_goals():
     portable = run("versus.py", "--only", "B1 H12 L64", "--no-peers", "--repeats", "1", FOVEAL_TARGET="portable")
     assert portable.startswith("machine: neither of the two kinds that goals are for (target portable); PyTorch ")
 

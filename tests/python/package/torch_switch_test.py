@@ -78,6 +78,17 @@ def test_blocks_of_several_threads_are_on_until_the_last_ends():
                 blocks[n].__exit__(None, None, None)
             assert is_on() == was_on
             foveal.torch.disable()
+    first, second = foveal.torch.enable(), foveal.torch.enable()
+    for block in (second, first):  # entered in another order than made
+        block.__enter__()
+    for block in (second, first):
+        block.__exit__(None, None, None)
+    assert not is_on()
+    with foveal.torch.enable():
+        late = foveal.torch.enable()  # made while another's block is open, entered after its end
+    with late:
+        assert is_on()
+    assert not is_on()
     block = foveal.torch.enable()
     for _ in range(2):  # a block may be entered again
         with block:

@@ -85,6 +85,15 @@ def test_padding_matters():
         assert (alone - first(ours(TOKENS))[2:, :8]).abs().max() > 1e-2
 
 
+def test_a_default_device_is_not_the_inputs():
+    """Memory for results lies where the query does, whatever new tensors get."""
+    q = torch.randn(1, 4, 9, 16)
+    with torch.no_grad():
+        expected = foveal.transformers.attention_forward(torch.nn.Module(), q, q, q, None)[0]
+        with torch.device("meta"):
+            assert torch.equal(foveal.transformers.attention_forward(torch.nn.Module(), q, q, q, None)[0], expected)
+
+
 def test_models_that_attend_on_their_own_are_refused():
     """They would add the bools of a mask to their scores. sdpa refuses them too."""
     t = transformers
@@ -97,6 +106,25 @@ def test_models_that_attend_on_their_own_are_refused():
             model = kind.from_config(config, attn_implementation="foveal").eval()
             with pytest.raises(ValueError, match="computes its attention on its own"):
                 model(TOKENS, attention_mask=PADDED)
+
+
+def test_a_programs_own_configuration_is_not_refused():
+    class Own(transformers.LlamaConfig):
+        pass
+
+    model = transformers.LlamaModel._from_config(Own(**GROUPED), attn_implementation="foveal").eval()
+    with torch.no_grad():
+        assert first(model(TOKENS, attention_mask=PADDED)).isfinite().all()
+
+
+def test_a_model_in_a_file_of_another_name_is_refused():
+    """Of BLIP's text model the configuration is in configuration_blip, the model in modeling_blip_text."""
+    from transformers.models.blip.modeling_blip_text import BlipTextModel
+
+    config = transformers.BlipTextConfig(**SIZES, encoder_hidden_size=64, bos_token_id=1, sep_token_id=2)
+    model = BlipTextModel._from_config(config, attn_implementation="foveal").eval()
+    with torch.no_grad(), pytest.raises(ValueError, match="computes its attention on its own"):
+        model(TOKENS, attention_mask=PADDED)
 
 
 def packed_masks(model, positions):
