@@ -117,7 +117,9 @@ class PlainAttention(torch.autograd.Function):
             gradients = _by_operator(grad_output, saved, terms, call.seed, asked or _NOT_ASKED, call.options)
         else:
             try:
-                given: Any = {"gradients": tuple([empty_heads_inside(x) for x in (query, key, value)])} if call.heads_inside else {}
+                given: Any = {}
+                if call.heads_inside:
+                    given["gradients"] = tuple([empty_heads_inside(x) for x in (query, key, value)])
                 gradients = _foveal.backward(
                     call.settings, grad_output, *saved, TORCH, threads_of_call(), *terms, call.seed, *asked, **given
                 )

@@ -138,13 +138,20 @@ def from_block_mask(block_mask: Any) -> Mask:
     queries, keys = block_mask.seq_lengths
     rows, columns = block_mask.BLOCK_SIZE
     blocks = block_mask.to_dense().bool()
-    visible = blocks.repeat_interleave(rows, -2).repeat_interleave(columns, -1)[..., :queries, :keys]
+
+    def cells(x: Any) -> Any:
+        return x.repeat_interleave(rows, -2).repeat_interleave(columns, -1)[..., :queries, :keys]
+
+    visible = cells(blocks)
     in_part = int(block_mask.kv_num_blocks.sum())
     if in_part and block_mask.mask_mod is not noop_mask:
         # PyTorch takes blocks that the end of the queries or keys cuts for such: what the function says tells.
         batch, heads = visible.shape[:2]
         said = create_mask(block_mask.mask_mod, batch, heads, queries, keys, device=visible.device)
-        if not bool((said == visible).all()):
+        asked = type(block_mask).from_kv_blocks(
+            block_mask.kv_num_blocks, block_mask.kv_indices, BLOCK_SIZE=(rows, columns), seq_lengths=(queries, keys)
+        )
+        if not bool(said[cells(asked.to_dense().bool())].all()):
             raise ValueError(
                 f"from_block_mask: {in_part} blocks are seen in part, as a Python function says: give an expression of "
                 "foveal.masks, or masks.dense(create_mask(block_mask.mask_mod, B, H, L_q, L_k))"

@@ -101,6 +101,16 @@ def test_block_masks_whose_last_blocks_the_length_cuts():
         assert torch.equal(masks.from_block_mask(block).arrays[0], expected), name
 
 
+def test_blocks_seen_whole_are_not_asked_of_the_function():
+    number, index = torch.ones(1, 1, 2, dtype=torch.int32), torch.zeros(1, 1, 2, 2, dtype=torch.int32)
+    index[..., 0] = torch.tensor([0, 1])
+    block = theirs.BlockMask.from_kv_blocks(
+        number, index, number, index.flip(-2), BLOCK_SIZE=64, mask_mod=lambda b, h, i, j: i // 64 == j // 64,
+        seq_lengths=(128, 128),
+    )  # fmt: skip
+    assert masks.from_block_mask(block).arrays[0].all()
+
+
 def test_a_function_named_as_pytorchs_is_looked_at():
     def noop_mask(b, h, i, j):
         return i >= j
