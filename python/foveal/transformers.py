@@ -58,10 +58,9 @@ def _takes_implementations(config: Any) -> bool:
 
 
 def _code_of(configuration: str) -> list[Any]:
-    """The module of models that belongs to one of configurations, or all beside it: BLIP's text model has its own."""
-    package, named, model = configuration.rpartition(".configuration_")
-    if not named:  # a program's own, whose model may be anywhere
-        return []
+    """The module of models that belongs to one of configurations, or all beside it: BLIP's text model has its own. None
+    of a program's own configuration, whose model may be anywhere."""
+    package, _, model = configuration.rpartition(".configuration_")
     own = sys.modules.get(f"{package}.modeling_{model}")
     if own is not None:
         return [own]
