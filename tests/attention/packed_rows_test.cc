@@ -47,7 +47,7 @@ class PackedRows : public testing::TestWithParam<DType> {
 
 TEST_P(PackedRows, GiveTheSameBits) {
   for (const Target* target : usable_targets()) {
-    for (unsigned seed = 0; seed < case_count(12); ++seed) {
+    for (unsigned seed = 0; seed < case_count(6); ++seed) {
       SCOPED_TRACE(std::string(target->name) + ", seed " + std::to_string(seed));
       Cases cases(seed);
       const std::int64_t batch = cases.number(1, 2), group = cases.number(1, 3), kv = 2;
