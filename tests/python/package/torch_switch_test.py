@@ -96,6 +96,15 @@ def test_blocks_of_several_threads_are_on_until_the_last_ends():
         assert not is_on()
 
 
+def test_a_kernel_outlives_its_switch():
+    """Another thread may be on its way to it: torch_process_test has such threads, which need luck to meet."""
+    _takeover._past.clear()
+    for switch in range(1, 4):
+        with foveal.torch.enable():
+            assert len(_takeover._past) == switch * len(OPERATORS)
+        assert len(_takeover._past) == switch * len(OPERATORS)
+
+
 def test_an_old_pytorch_is_refused(monkeypatch):
     monkeypatch.delattr(torch.library, "get_kernel")
     monkeypatch.setattr(torch, "__version__", "2.8.0")
