@@ -213,7 +213,8 @@ def main():
     torch.manual_seed(1)
     kind, goal_of_kind = kind_of_machine()
     print(f"machine: {kind}; PyTorch {torch.__version__}, {torch.get_num_threads()} threads")
-    print("| work | PyTorch's form | PyTorch, ms | here, ms | ratio | goal | the fastest other peer, its ratio |\n" + 7 * "|---" + "|")
+    print("| work | PyTorch's form | PyTorch, ms | here, ms | ratio | goal | the fastest other peer, its ratio |")
+    print(7 * "|---" + "|")
     ratios = {}
     for work in grid() if given.grid else whole_models() if given.models else table():
         if given.only not in work.name:

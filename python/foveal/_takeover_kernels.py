@@ -101,7 +101,7 @@ def flash(
             keys, query, key, value, dropout_p, is_causal, attn_mask=attn_mask, scale=scale
         )
     options, terms = _options_of(attn_mask, is_causal, scale)
-    out = _like(query)
+    out = empty_like(query) if query.stride(3) == 1 else None
     made = _foveal.forward(
         settings_of(options._replace(return_lse=True)), query, key, value, TORCH, threads_of_call(), out, *terms, 0
     )
@@ -210,16 +210,15 @@ def _run(
     options, terms = _options_of(attn_mask, is_causal, scale)
     if dropout_p:
         options = options._replace(dropout=dropout_p)
-        return attention(query, key, value, terms, options, None, None, enable_gqa)
     # The plain path's output is contiguous, and its gradients; programs may view either as PyTorch laid it.
     as_fused = _takeover_rules.looks_fused(query, key, value, attn_mask, dropout_p)
-    if not needs_gradient:
-        out = _like(query) if as_fused else None
-        return _foveal.forward(settings_of(options), query, key, value, TORCH, threads_of_call(), out, *terms, 0)
-    if as_fused:
+    if needs_gradient and as_fused:
         call = Call(*recorded(options), 0, terms.mask_arrays, heads_inside=True)
         return PlainAttention.apply(call, query, key, value, *(() if terms.bias is None else terms[:3]))[0]
-    return attention(query, key, value, terms, options, None, None, enable_gqa)
+    if needs_gradient or dropout_p:
+        return attention(query, key, value, terms, options, None, None, enable_gqa)
+    out = empty_like(query) if as_fused else None
+    return _foveal.forward(settings_of(options), query, key, value, TORCH, threads_of_call(), out, *terms, 0)
 
 
 def _options_of(attn_mask: Any, is_causal: bool, scale: float | None) -> tuple[Options, Terms]:
@@ -240,8 +239,3 @@ def _options_of(attn_mask: Any, is_causal: bool, scale: float | None) -> tuple[O
 def _copied(mask: Any) -> Any:
     """As PyTorch copies one, so that a program may change its own before the backward. What is broadcast stays so."""
     return mask[tuple([slice(None) if stride else slice(1) for stride in mask.stride()])].clone()
-
-
-def _like(query: Any) -> Any:
-    """Memory for the output, laid out as PyTorch lays it: as the query."""
-    return empty_like(query) if query.stride(3) == 1 else None

@@ -137,12 +137,11 @@ def from_block_mask(block_mask: Any) -> Mask:
 
     queries, keys = block_mask.seq_lengths
     rows, columns = block_mask.BLOCK_SIZE
-    blocks = block_mask.to_dense().bool()
 
     def cells(x: Any) -> Any:
         return x.repeat_interleave(rows, -2).repeat_interleave(columns, -1)[..., :queries, :keys]
 
-    visible = cells(blocks)
+    visible = cells(block_mask.to_dense().bool())
     in_part = int(block_mask.kv_num_blocks.sum())
     if in_part and block_mask.mask_mod is not noop_mask:
         # PyTorch takes blocks that the end of the queries or keys cuts for such: what the function says tells.

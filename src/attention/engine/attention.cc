@@ -64,18 +64,11 @@ void run_plan(const PlanData& plan, const CallInputs& inputs, AttentionResult& r
   check_strides(plan, inputs.query, "query");
   check_strides(plan, inputs.key, "key");
   check_strides(plan, inputs.value, "value");
-  const bool made[] = {!result.output.defined(), !result.lse.defined(), !result.weights.defined()};
-  try {
+  run_or_undo({&result.output, &result.lse, &result.weights}, [&] {
     const RunScope scope(plan);
     prepare_results(plan, inputs, result, function);
     run_passes(plan, inputs, result);
-  } catch (...) {
-    // What the caller gave is all that stays, so that the next call may have the result.
-    if (made[0]) result.output = Tensor();
-    if (made[1]) result.lse = Tensor();
-    if (made[2]) result.weights = Tensor();
-    throw;
-  }
+  });
 }
 
 AttentionResult attention(const Tensor& query, const Tensor& key, const Tensor& value,

@@ -172,8 +172,7 @@ void run_block(Backward<T>& backward, const KeyBlock& block) {
   const std::int64_t first_head = block.kv * group;
   if (group == 0 || block.sequence->query_tiles == 0) return;
   BackwardTask<T> task = make_task(backward, block, first_head, 0);
-  const PackedBlock<T> packed(task, readers_of(plan, *block.sequence, block.b, block.kv,
-                                               block.first_tile, block.last_tile));
+  const PackedBlock<T> packed(task, plan, block);
   packed.place(task);
   task.workspace = workspace<T>(kernels.workspace(task.head_size, task.value_size, task.key_count));
   kernels.block_begin(task);

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "attention/plan/plan_data.h"
+#include "attention/plan/key_blocks.h"
 #include "core/thread_memory.h"
 #include "kernels/backward/task.h"
 
@@ -42,9 +42,11 @@ void pack_rows(const E* from, std::int64_t stride, std::int64_t count, std::int6
 template <class T>
 class PackedBlock {
  public:
-  /// Copies the task's rows where that pays, for `readers` tiles of queries in the mean.
-  PackedBlock(const BackwardTask<T>& task, std::int64_t readers) {
+  /// Copies the rows of the block's task where that pays.
+  PackedBlock(const BackwardTask<T>& task, const PlanData& plan, const KeyBlock& block) {
     if (task.key_stride == task.head_size && task.value_stride == task.value_size) return;
+    const std::int64_t readers =
+        readers_of(plan, *block.sequence, block.b, block.kv, block.first_tile, block.last_tile);
     if (task.bfloat16_key != nullptr) {
       bfloat16_ = copied(task, task.bfloat16_key, task.bfloat16_value, readers);
     } else {

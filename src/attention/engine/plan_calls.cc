@@ -64,17 +64,10 @@ void run_state(const PlanData& plan, const CallInputs& inputs, AttentionState& s
                 ": weights and statistics are asked for, but a part of the keys has none: ask "
                 "attention() over all keys");
   }
-  const bool made[] = {!state.output.defined(), !state.maximum.defined(), !state.sum.defined()};
-  try {
+  run_or_undo({&state.output, &state.maximum, &state.sum}, [&] {
     const RunScope scope(plan);
     compute_state(plan, inputs, state, function);
-  } catch (...) {
-    // What the caller gave is all that stays: the rest holds anything.
-    if (made[0]) state.output = Tensor();
-    if (made[1]) state.maximum = Tensor();
-    if (made[2]) state.sum = Tensor();
-    throw;
-  }
+  });
 }
 
 AttentionResult Plan::run(const Tensor& query, const Tensor& key, const Tensor& value) const try {

@@ -22,6 +22,22 @@ struct CallInputs {
 void prepare_results(const PlanData& plan, const CallInputs& inputs, AttentionResult& result,
                      const char* function);
 
+/// run(). Where it throws, those of `parts` that weren't there are undefined again: what the caller
+/// gave is all that stays, so that the next call may have it.
+template <class Run>
+void run_or_undo(const std::array<Tensor*, 3>& parts, const Run& run) {
+  std::array<bool, 3> given;
+  for (std::size_t n = 0; n < parts.size(); ++n) given[n] = parts[n]->defined();
+  try {
+    run();
+  } catch (...) {
+    for (std::size_t n = 0; n < parts.size(); ++n) {
+      if (!given[n]) *parts[n] = Tensor();
+    }
+    throw;
+  }
+}
+
 /// What is given and what was computed become one: numbers go to where the caller wants them.
 void give_statistics(Statistics& given, const Statistics& computed);
 
